@@ -1,0 +1,46 @@
+# One imported target per foreign library: Foreign::<name>. A module names the ones it may use in src/CMakeLists.txt.
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+
+function(td_foreign_pkg name)      # td_foreign_pkg(<name> <pkg-config module>)
+  pkg_check_modules(TD_PKG_${name} REQUIRED IMPORTED_TARGET GLOBAL ${ARGN})
+  add_library(Foreign::${name} ALIAS PkgConfig::TD_PKG_${name})
+endfunction()
+
+function(td_foreign_plain name)    # td_foreign_plain(<name> [<library>...]): headers in the default path
+  add_library(td_foreign_${name} INTERFACE)
+  target_link_libraries(td_foreign_${name} INTERFACE ${ARGN})
+  add_library(Foreign::${name} ALIAS td_foreign_${name})
+endfunction()
+
+td_foreign_plain(rdkafka rdkafka)
+td_foreign_plain(rocksdb rocksdb)
+td_foreign_plain(simdjson simdjson)
+td_foreign_plain(flatbuffers)
+td_foreign_plain(xxhash xxhash)
+td_foreign_plain(zstd zstd)
+td_foreign_plain(date date-tz)
+td_foreign_plain(prometheus prometheus-cpp-core)
+td_foreign_plain(spdlog spdlog fmt)
+target_compile_definitions(td_foreign_spdlog INTERFACE SPDLOG_SHARED_LIB SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
+td_foreign_plain(fmt fmt)
+td_foreign_plain(openssl crypto)
+td_foreign_plain(toml)
+td_foreign_plain(cli11)
+td_foreign_plain(nlohmann)
+td_foreign_plain(microhttpd microhttpd)
+
+# The allocator is linked into binaries, never into libraries or sanitizer builds: librdkafka allocates each message on
+# its own thread and we free it on ours, which costs 1.6 times the time with the system's allocator.
+add_library(td_allocator INTERFACE)
+if(NOT TAPEDECK_SANITIZE)
+  if(TAPEDECK_ALLOCATOR STREQUAL "mimalloc")
+    target_link_libraries(td_allocator INTERFACE mimalloc)
+    target_link_options(td_allocator INTERFACE -Wl,--no-as-needed)
+  elseif(TAPEDECK_ALLOCATOR STREQUAL "tcmalloc")
+    target_link_libraries(td_allocator INTERFACE tcmalloc_minimal)
+    target_link_options(td_allocator INTERFACE -Wl,--no-as-needed)
+  elseif(NOT TAPEDECK_ALLOCATOR STREQUAL "system")
+    message(FATAL_ERROR "TAPEDECK_ALLOCATOR is '${TAPEDECK_ALLOCATOR}'; choose mimalloc, tcmalloc or system")
+  endif()
+endif()
