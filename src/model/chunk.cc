@@ -1,0 +1,119 @@
+#include "model/chunk.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <tuple>
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kSlabBytes = size_t{64} << 10;
+
+}  // namespace
+
+TapeRanks::TapeRanks(std::span<const std::pair<TpId, TapeId>> tapes) {
+  std::vector<size_t> by_name(tapes.size());
+  std::iota(by_name.begin(), by_name.end(), size_t{0});
+  std::sort(by_name.begin(), by_name.end(), [&](size_t a, size_t b) {
+    const TapeId& x = tapes[a].second;
+    const TapeId& y = tapes[b].second;
+    return std::tie(x.topic, x.partition, x.lineage, x.cluster) < std::tie(y.topic, y.partition, y.lineage, y.cluster);
+  });
+  for (size_t rank = 0; rank < by_name.size(); ++rank) {
+    const uint32_t tp = Raw(tapes[by_name[rank]].first);
+    if (tp >= ranks_.size()) ranks_.resize(tp + 1, UINT32_MAX);
+    ranks_[tp] = static_cast<uint32_t>(rank);
+  }
+}
+
+std::string_view TextArena::Copy(std::string_view text) {
+  if (text.empty()) return {};
+  if (used_ + text.size() > capacity_) {
+    capacity_ = std::max(kSlabBytes, text.size());
+    slabs_.push_back(std::make_unique<char[]>(capacity_));
+    bytes_ += capacity_;
+    used_ = 0;
+  }
+  char* at = slabs_.back().get() + used_;
+  std::memcpy(at, text.data(), text.size());
+  used_ += text.size();
+  return {at, text.size()};
+}
+
+size_t Chunk::bytes() const {
+  return rows_.capacity() * (sizeof(ChunkRow) + sizeof(uint32_t)) + values_.capacity() * sizeof(Value) + texts_.bytes();
+}
+
+std::span<const uint32_t> Chunk::RowsOf(SeriesId series) const {
+  auto found = std::lower_bound(series_.begin(), series_.end(), series);
+  if (found == series_.end() || *found != series) return {};
+  const size_t at = static_cast<size_t>(found - series_.begin());
+  return std::span<const uint32_t>(order_).subspan(starts_[at], starts_[at + 1] - starts_[at]);
+}
+
+ChunkBuilder::ChunkBuilder(SeriesDirectory* directory) : directory_(directory), chunk_(new Chunk) {}
+
+SeriesId ChunkBuilder::Append(const RecordView& record) {
+  ChunkRow row;
+  row.series = directory_->Intern(record.table, record.symbol);
+  row.first_value = static_cast<uint32_t>(chunk_->values_.size());
+  row.value_count = static_cast<uint32_t>(record.values.size());
+  row.ts = record.ts.ns();
+  row.ts_kafka = record.ts_kafka.ns();
+  row.offset = record.origin.offset;
+  row.tp = record.origin.tp;
+  row.index = record.origin.index;
+  for (const Value& value : record.values) {
+    if (!value.has_text()) {
+      chunk_->values_.push_back(value);
+      continue;
+    }
+    std::string_view text = chunk_->texts_.Copy(value.text());
+    chunk_->values_.push_back(value.kind() == Value::Kind::kText ? Value::OfText(text) : Value::OfDecimalText(text));
+  }
+  chunk_->rows_.push_back(row);
+  return row.series;
+}
+
+std::shared_ptr<const Chunk> ChunkBuilder::Finish(uint64_t commit, const TapeRanks& ranks) {
+  if (chunk_->rows_.empty()) return nullptr;
+  std::unique_ptr<Chunk> chunk = std::move(chunk_);
+  chunk_ = std::make_unique<Chunk>();
+  chunk_->rows_.reserve(chunk->rows_.size());
+  chunk_->values_.reserve(chunk->values_.size());
+  chunk->commit_ = commit;
+
+  // Counting sort by series; what is left to sort within a series is mostly in order already.
+  std::vector<uint32_t> counts(directory_->size() + 1, 0);
+  for (const ChunkRow& row : chunk->rows_) ++counts[row.series + 1];
+  for (size_t s = 0; s + 1 < counts.size(); ++s) {
+    if (counts[s + 1] != 0) {
+      chunk->series_.push_back(static_cast<SeriesId>(s));
+      chunk->starts_.push_back(counts[s]);
+    }
+    counts[s + 1] += counts[s];
+  }
+  chunk->starts_.push_back(static_cast<uint32_t>(chunk->rows_.size()));
+  chunk->order_.resize(chunk->rows_.size());
+  for (uint32_t i = 0; i < chunk->rows_.size(); ++i) chunk->order_[counts[chunk->rows_[i].series]++] = i;
+
+  const std::vector<ChunkRow>& rows = chunk->rows_;
+  auto before = [&](uint32_t a, uint32_t b) {
+    const ChunkRow& x = rows[a];
+    const ChunkRow& y = rows[b];
+    if (x.ts != y.ts) return x.ts < y.ts;
+    if (x.tp != y.tp) return ranks[x.tp] < ranks[y.tp];
+    return std::tie(x.offset, x.index) < std::tie(y.offset, y.index);
+  };
+  for (size_t s = 0; s < chunk->series_.size(); ++s) {
+    auto begin = chunk->order_.begin() + chunk->starts_[s];
+    auto end = chunk->order_.begin() + chunk->starts_[s + 1];
+    if (!std::is_sorted(begin, end, before)) std::sort(begin, end, before);
+  }
+  return chunk;
+}
+
+void ChunkBuilder::Discard() { chunk_ = std::make_unique<Chunk>(); }
+
+}  // namespace tapedeck
