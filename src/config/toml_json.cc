@@ -1,0 +1,95 @@
+#include "config/toml_json.h"
+
+namespace tapedeck {
+namespace {
+
+void AppendQuoted(std::string_view text, std::string* out) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  out->push_back('"');
+  for (char c : text) {
+    auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out->push_back('\\');
+      out->push_back(c);
+    } else if (byte < 0x20) {
+      out->append("\\u00");
+      out->push_back(kHex[byte >> 4]);
+      out->push_back(kHex[byte & 15]);
+    } else {
+      out->push_back(c);
+    }
+  }
+  out->push_back('"');
+}
+
+void Append(const ConfigValue& value, std::string* out) {
+  switch (value.kind) {
+    case ConfigValue::Kind::kTable:
+      out->push_back('{');
+      for (bool first = true; const auto& [name, member] : value.members) {
+        if (!first) out->push_back(',');
+        first = false;
+        AppendQuoted(name, out);
+        out->push_back(':');
+        Append(member, out);
+      }
+      out->push_back('}');
+      return;
+    case ConfigValue::Kind::kList:
+      out->push_back('[');
+      for (bool first = true; const ConfigValue& element : value.list) {
+        if (!first) out->push_back(',');
+        first = false;
+        Append(element, out);
+      }
+      out->push_back(']');
+      return;
+    case ConfigValue::Kind::kReal:
+      if (value.text.find_first_not_of("0123456789+-.eE") != std::string::npos)
+        return AppendQuoted(value.text, out);
+      out->append(value.text);
+      return;
+    case ConfigValue::Kind::kInteger:
+    case ConfigValue::Kind::kFlag:
+      out->append(value.text);
+      return;
+    case ConfigValue::Kind::kText:
+    case ConfigValue::Kind::kTime:
+      AppendQuoted(value.text, out);
+      return;
+  }
+}
+
+}  // namespace
+
+std::string ToJson(const ConfigValue& value) {
+  std::string out;
+  Append(value, &out);
+  return out;
+}
+
+Result<std::string> TomlToJson(std::string_view text, std::string_view name) {
+  TD_ASSIGN_OR_RETURN(ConfigValue root, ParseToml(text, name));
+  return ToJson(root);
+}
+
+Result<std::map<std::string, std::string, std::less<>>> MappingsFromToml(std::string_view text,
+                                                                         std::string_view name) {
+  TD_ASSIGN_OR_RETURN(ConfigValue root, ParseToml(text, name));
+  std::map<std::string, std::string, std::less<>> out;
+  const ConfigValue* mappings = root.Find("mappings");
+  if (mappings == nullptr) return out;
+  if (mappings->kind != ConfigValue::Kind::kTable) {
+    return Status::InvalidArgument(mappings->where + ": mappings holds tables: [mappings.venue]");
+  }
+  for (const auto& [key, mapping] : mappings->members) {
+    if (mapping.kind != ConfigValue::Kind::kTable) {
+      return Status::InvalidArgument(mapping.where + ": a mapping is a table: [mappings." + key +
+                                     "]");
+    }
+    out[key] = ToJson(mapping);
+  }
+  return out;
+}
+
+}  // namespace tapedeck
