@@ -1,0 +1,190 @@
+#include "kafka/batch_reader.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <bit>
+
+#include "kafka/message_bytes.h"
+
+namespace tapedeck {
+namespace {
+
+/// Notices of one batch: a broker that flaps must not fill memory.
+constexpr size_t kNoticesMax = 64;
+
+size_t TableHash(const rd_kafka_topic_t* topic, int32_t partition) {
+  auto key = reinterpret_cast<uintptr_t>(topic) + static_cast<uint32_t>(partition) * uintptr_t{64};
+  return static_cast<size_t>((key * 0x9e3779b97f4a7c15ULL) >> 32);  // 2^64 / golden ratio
+}
+
+SourceTrouble TroubleOf(rd_kafka_resp_err_t code) {
+  switch (code) {
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+      return SourceTrouble::kOutOfRange;
+    case RD_KAFKA_RESP_ERR__BAD_MSG:
+    case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG:
+      return SourceTrouble::kBadBatch;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+      return SourceTrouble::kUnknownTopic;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return SourceTrouble::kNotAuthorized;
+    default:
+      return SourceTrouble::kOther;
+  }
+}
+
+}  // namespace
+
+BatchReader::BatchReader(size_t messages_max) : raw_(messages_max) {
+  batch_.messages.reserve(messages_max);
+}
+
+BatchReader::~BatchReader() { Release(); }
+
+void BatchReader::Assign(const std::vector<TopicPartition>& partitions,
+                         const std::vector<StartOffset>& starts) {
+  Unassign();
+  positions_.resize(partitions.size());
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    slots_[partitions[i]] = static_cast<PartitionSlot>(i);
+    positions_[i].expected = starts[i].offset;
+  }
+  table_.resize(std::bit_ceil(partitions.size() * 2 + 1));
+}
+
+void BatchReader::Unassign() {
+  slots_.clear();
+  positions_.clear();
+  table_.clear();
+  last_ = TableEntry();
+}
+
+void BatchReader::Release() {
+  for (size_t i = 0; i < raw_count_; ++i) rd_kafka_message_destroy(raw_[i]);
+  raw_count_ = 0;
+  batch_.messages.clear();
+  batch_.ends.clear();
+  batch_.errors.clear();
+  batch_.notices.clear();
+  batch_.reassigned = false;
+  headers_.clear();
+  header_ranges_.clear();
+}
+
+size_t BatchReader::Drain(rd_kafka_queue_s* queue) {
+  ssize_t count = rd_kafka_consume_batch_queue(queue, 0, raw_.data(), raw_.size());
+  raw_count_ = count > 0 ? static_cast<size_t>(count) : 0;
+  return raw_count_;
+}
+
+void BatchReader::Discard() {
+  discarded_ += raw_count_;
+  for (size_t i = 0; i < raw_count_; ++i) rd_kafka_message_destroy(raw_[i]);
+  raw_count_ = 0;
+}
+
+void BatchReader::Translate() {
+  for (size_t i = 0; i < raw_count_; ++i) {
+    const rd_kafka_message_t& message = *raw_[i];
+    if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
+      AddMessage(message);
+    } else {
+      AddError(message);
+    }
+  }
+  messages_ += batch_.messages.size();
+  for (const HeaderRange& range : header_ranges_) {
+    batch_.messages[range.message].message.headers =
+        std::span<const HeaderView>(headers_).subspan(range.first, range.count);
+  }
+}
+
+PartitionSlot BatchReader::SlotOf(const rd_kafka_message_s& message) {
+  if (message.rkt == last_.topic && message.partition == last_.partition) [[likely]]
+    return last_.slot;
+  if (table_.empty() || message.rkt == nullptr) return kNoSlot;
+  size_t mask = table_.size() - 1;
+  for (size_t at = TableHash(message.rkt, message.partition) & mask;; at = (at + 1) & mask) {
+    TableEntry& entry = table_[at];
+    if (entry.slot == kNoSlot) {
+      PartitionSlot slot = SlotByName(message);
+      if (slot == kNoSlot) return slot;
+      entry = {message.rkt, message.partition, slot};
+    } else if (entry.topic != message.rkt || entry.partition != message.partition) {
+      continue;
+    }
+    last_ = entry;
+    return entry.slot;
+  }
+}
+
+PartitionSlot BatchReader::SlotByName(const rd_kafka_message_s& message) {
+  auto it = slots_.find({rd_kafka_topic_name(message.rkt), message.partition});
+  return it == slots_.end() ? kNoSlot : it->second;
+}
+
+void BatchReader::AddMessage(const rd_kafka_message_s& message) {
+  PartitionSlot slot = SlotOf(message);
+  if (slot == kNoSlot) [[unlikely]] {
+    ++discarded_;
+    return;
+  }
+  Position& position = positions_[slot];
+  if (message.offset < position.expected || position.damaged) [[unlikely]] {
+    position.damaged ? ++discarded_ : ++below_position_;
+    return;
+  }
+  position.expected = message.offset + 1;
+  payload_bytes_ += message.len + message.key_len;
+  batch_.messages.push_back({slot, ViewOf(message)});
+  AddHeaders(message);
+}
+
+void BatchReader::AddHeaders(const rd_kafka_message_s& message) {
+  size_t first = headers_.size();
+  if (AppendHeaders(message, &headers_)) [[likely]] {
+    if (headers_.size() > first) {
+      header_ranges_.push_back({batch_.messages.size() - 1, first, headers_.size() - first});
+    }
+    return;
+  }
+  PartitionSlot slot = batch_.messages.back().slot;
+  batch_.messages.pop_back();
+  positions_[slot].damaged = true;
+  batch_.errors.push_back(
+      {slot, SourceTrouble::kBadBatch,
+       "the headers of the message at offset " + std::to_string(message.offset) + " do not parse"});
+}
+
+void BatchReader::AddError(const rd_kafka_message_s& message) {
+  PartitionSlot slot = SlotOf(message);
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    if (slot == kNoSlot) return;
+    Position& position = positions_[slot];
+    if (position.damaged || message.offset < position.expected) return;
+    position.expected = message.offset;
+    batch_.ends.push_back({slot, message.offset});
+    return;
+  }
+  const char* text = rd_kafka_message_errstr(&message);
+  std::string detail = text != nullptr ? text : "";
+  if (slot == kNoSlot) {
+    if (batch_.notices.size() < kNoticesMax) {
+      if (message.rkt != nullptr)
+        detail = std::string(rd_kafka_topic_name(message.rkt)) + ": " + detail;
+      batch_.notices.push_back({RdkErrorName(message.err), std::move(detail)});
+    }
+    return;
+  }
+  Position& position = positions_[slot];
+  SourceTrouble trouble = TroubleOf(message.err);
+  if (position.damaged) return;
+  if (trouble == SourceTrouble::kBadBatch) position.damaged = true;
+  batch_.errors.push_back({slot, trouble, RdkErrorName(message.err) + ": " + detail});
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,110 @@
+#ifndef TAPEDECK_KAFKA_KAFKA_SOURCE_H_
+#define TAPEDECK_KAFKA_KAFKA_SOURCE_H_
+
+// KafkaSource: the MessageSource on a real cluster, over librdkafka's group consumer.
+//
+// The node is a static member of the group (its id is the instance id): a node that was killed and
+// is back within the session time-out finds its partitions as it left them. Rebalancing is eager.
+// Offsets come from the listener only: nothing is committed or stored by the client, a position
+// outside the log is an error and never moved, checksums are checked, aborted transactions are not
+// seen, and topics are never made by asking for them.
+//
+//   KafkaOptions options{.bootstrap_servers = "127.0.0.1:9092", .group = "tapedeck", .node_id =
+//   "tapedeck-1",
+//                        .topics = {"Finhub1", "^crypto-.*"}};
+//   TD_ASSIGN_OR_RETURN(auto source, KafkaSource::Open(options, &recorder));
+//
+// Bytes are not copied: the messages of a batch view librdkafka's fetch buffers, which the next
+// Poll gives back.
+//
+// Memory: of `memory_bytes`, an eighth is for one fetch in flight, a quarter for payload that waits
+// in the client's queue and half for the roughly 300 bytes that each waiting message costs beside
+// its payload. A compressed fetch of many tiny messages can exceed it for a moment. More brokers
+// mean more fetches in flight.
+//
+// librdkafka 2.0.2 sleeps for a second when its queue was full, even if it is emptied at once; the
+// source wakes its fetchers by asking for the log's ends, which is why a backlogged consumer sends
+// a few ListOffsets requests per second.
+//
+// Owned by one thread, which calls every method and on which the listener is called. Errors: see
+// MessageSource.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "kafka/client_properties.h"
+#include "kafka/message_source.h"
+
+namespace tapedeck {
+
+struct KafkaOptions {
+  /// "host:port,host:port".
+  std::string bootstrap_servers = {};
+  std::string group = {};
+  /// Static member of the group under this name. Empty: an ordinary member (for tests and tools).
+  std::string node_id = {};
+  /// Names; one that begins with '^' is a regular expression over all topics of the cluster.
+  std::vector<std::string> topics = {};
+  /// Passed through to librdkafka; see client_properties.h.
+  KafkaProperties properties = {};
+  /// For everything that waits between the network and Poll. At least 16 MiB.
+  size_t memory_bytes = size_t{256} << 20;
+  /// Most messages of one batch.
+  size_t batch_messages_max = 2048;
+  Clock* clock = nullptr;  // null: SystemClock()
+};
+
+class KafkaSource final : public MessageSource {
+ public:
+  /// Makes the client and subscribes; needs no broker yet. `listener` outlives the source.
+  /// kInvalidArgument: options or properties.
+  static Result<std::unique_ptr<KafkaSource>> Open(const KafkaOptions& options,
+                                                   AssignmentListener* listener);
+  ~KafkaSource() override;
+  KafkaSource(const KafkaSource&) = delete;
+  KafkaSource& operator=(const KafkaSource&) = delete;
+
+  /// Also returns, with an empty batch, before `timeout` when the client did something else than
+  /// deliver.
+  Result<const SourceBatch*> Poll(std::chrono::milliseconds timeout) override;
+  Status Commit(std::span<const GroupCommit> commits, std::chrono::milliseconds timeout) override;
+  void CommitAsync(std::span<const GroupCommit> commits) override;
+  Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> partitions,
+                                             std::chrono::milliseconds timeout) override;
+  std::string ClusterId(std::chrono::milliseconds timeout) override;
+  void Reassign() override;
+
+  /// The listener is not called any more: commit first. A client that does not end in time is
+  /// abandoned, with its threads, and kUnavailable is returned: end the process then, the store is
+  /// safe. `leave`: a static member normally stays in the group for session.timeout.ms after it
+  /// stopped; with `leave` it unsubscribes first, which makes the coordinator hand its partitions
+  /// out at once.
+  Status Close(bool leave, std::chrono::milliseconds timeout) override;
+
+  struct Counters {
+    uint64_t messages = 0;    // delivered
+    uint64_t rebalances = 0;  // times that partitions came or went
+    uint64_t discarded = 0;  // messages thrown away because a rebalance ran while they were fetched
+    uint64_t below_position = 0;   // messages below the expected offset, dropped
+    uint64_t commit_failures = 0;  // of CommitAsync
+    uint64_t fetcher_wakes = 0;
+  };
+  const Counters& counters() const;
+
+ private:
+  struct State;
+  explicit KafkaSource(std::shared_ptr<State> state);
+  std::shared_ptr<State>
+      state_;  // shared with the thread that closes the client, which may be abandoned
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_KAFKA_KAFKA_SOURCE_H_
