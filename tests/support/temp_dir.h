@@ -5,7 +5,7 @@
 // the test has failed.
 //
 //   TempDir dir;
-//   auto store = Store::Open(dir.path() + "/store", ...);
+//   auto store = Store::Open(dir.path() / "store", ...);
 //
 // In TMPDIR, else the system's place. Owned by one thread.
 
@@ -21,11 +21,12 @@ namespace tapedeck::testing {
 class TempDir {
  public:
   TempDir() {
-    path_ = (std::filesystem::temp_directory_path() / "tapedeck-test-XXXXXX").string();
-    if (::mkdtemp(path_.data()) == nullptr) {
-      std::perror(path_.c_str());
+    std::string name = (std::filesystem::temp_directory_path() / "tapedeck-test-XXXXXX").string();
+    if (::mkdtemp(name.data()) == nullptr) {
+      std::perror(name.c_str());
       std::abort();
     }
+    path_ = name;
   }
   ~TempDir() {
     if (::testing::Test::HasFailure()) {
@@ -39,12 +40,12 @@ class TempDir {
   TempDir& operator=(const TempDir&) = delete;
 
   /// Absolute, without a slash at its end.
-  const std::string& path() const { return path_; }
-  /// path() + "/" + name.
-  std::string File(const std::string& name) const { return path_ + "/" + name; }
+  const std::filesystem::path& path() const { return path_; }
+  /// A name in it, for interfaces that take strings.
+  std::string File(const std::string& name) const { return (path_ / name).string(); }
 
  private:
-  std::string path_;
+  std::filesystem::path path_;
 };
 
 }  // namespace tapedeck::testing
