@@ -41,6 +41,8 @@ constexpr std::string_view kNames[] = {
     "store.open",
 };
 
+static_assert(std::ranges::is_sorted(kNames), "names are searched by halving: keep them sorted");
+
 enum class Action : uint8_t { kAbort = 0, kEio = 1, kSleep = 2 };
 
 /// One "name:n:action" of the variable, and how often the place was passed.
