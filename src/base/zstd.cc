@@ -111,4 +111,28 @@ Status Decompressor::Decompress(std::string_view frame, size_t content_bytes_max
   return Status::Ok();
 }
 
+Status Decompressor::DecompressFile(std::string_view file, size_t content_bytes_max,
+                                    std::string* out) {
+  ZSTD_DCtx_reset(state_->context, ZSTD_reset_session_only);
+  std::string chunk(ZSTD_DStreamOutSize(), '\0');
+  ZSTD_inBuffer in{file.data(), file.size(), 0};
+  out->clear();
+  size_t wanted = file.empty() ? 1 : 0;
+  while (in.size > 0) {
+    ZSTD_outBuffer part{chunk.data(), chunk.size(), 0};
+    wanted = ZSTD_decompressStream(state_->context, &part, &in);
+    if (ZSTD_isError(wanted)) {
+      return ZstdError(StatusCode::kCorruption, "decompressing a zstd file", wanted);
+    }
+    if (part.pos > content_bytes_max - out->size()) {
+      return Status::Corruption("the zstd file holds more than " +
+                                std::to_string(content_bytes_max) + " bytes");
+    }
+    out->append(chunk.data(), part.pos);
+    if (in.pos == in.size && (wanted == 0 || part.pos < part.size)) break;
+  }
+  if (wanted != 0) return Status::Corruption("the zstd file is cut off");
+  return Status::Ok();
+}
+
 }  // namespace tapedeck

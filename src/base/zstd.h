@@ -39,6 +39,10 @@ class Decompressor {
   /// no declared size, or declares more than `content_bytes_max`.
   Status Decompress(std::string_view frame, size_t content_bytes_max, std::string* out);
 
+  /// The same for a file of other tools: one frame or several, which need not declare their size. kCorruption where it is
+  /// damaged, cut off or holds more than `content_bytes_max`.
+  Status DecompressFile(std::string_view file, size_t content_bytes_max, std::string* out);
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -98,7 +98,7 @@ void Producer::State::OnDelivery(const rd_kafka_message_s* message) {
     ++counters.delivered;
   } else {
     if (counters.failed++ == 0) {
-      first_failure = RdkErrorName(message->err) + ": " + rd_kafka_message_errstr(message);
+      first_failure = RdkErrorName(message->err) + ": " + rd_kafka_err2str(message->err);
     }
   }
   if (!options.on_delivery) return;
