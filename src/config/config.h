@@ -1,0 +1,151 @@
+#ifndef TAPEDECK_CONFIG_CONFIG_H_
+#define TAPEDECK_CONFIG_CONFIG_H_
+
+// Config: everything a node is told, checked. docs/configuration.md lists each key with its unit,
+// default and bounds.
+//
+// Four layers, each over the one after it: command line (--set section.key=value, -X
+// property=value), environment (TAPEDECK_SECTION__KEY), file (TOML), defaults. Durations, sizes and
+// shares carry a unit. An unknown key is an error that names the nearest known one; all errors are
+// reported at once, each with its file and line.
+//
+//   ConfigSources sources{.file = "tapedeck.toml", .environment = EnvironmentOf(environ), .sets =
+//   {"log.level=debug"}}; TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources)); std::cout <<
+//   config.Show();        // the settings in force and where each comes from; secrets are redacted
+//
+// Sections of later versions (archive, http, replay, alerts), and single keys of them, are accepted
+// with a warning that says that they have no effect yet: one file can serve this version and the
+// next.
+//
+// What needs other modules to be checked (mappings, Kafka properties, table columns) is checked by
+// node/plan.h.
+//
+// A value; thread-compatible.
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "base/time.h"
+#include "config/memory_budget.h"
+#include "model/table.h"
+
+namespace tapedeck {
+
+struct NodeConfig {
+  std::string id;  // default: the host's name
+  std::filesystem::path data_dir = "/var/lib/tapedeck";
+};
+
+struct KafkaConfig {
+  std::string bootstrap_servers = "127.0.0.1:9092";
+  std::string group = "tapedeck";
+  std::map<std::string, std::string> properties;  // librdkafka's, verbatim
+};
+
+struct TopicConfig {
+  std::string name;     // exact, or a regular expression that begins with '^'
+  std::string mapping;  // a preset, a mapping of the configuration, or "none"
+  enum class Start : uint8_t { kEarliest, kLatest, kTime };
+  Start start = Start::kEarliest;
+  Timestamp start_time;  // of kTime
+  std::string symbol_prefix;
+  bool accept_replayed = true;  // no effect yet
+  std::string where;            // "tapedeck.toml:12"
+
+  bool is_pattern() const { return name.starts_with('^'); }
+};
+
+struct RecordConfig {
+  std::chrono::nanoseconds commit_interval = std::chrono::milliseconds(200);
+  uint64_t commit_bytes = uint64_t{8} << 20;
+  std::chrono::nanoseconds max_ahead = std::chrono::hours(24);
+  std::chrono::nanoseconds heal_after = std::chrono::hours(26);  // no effect yet
+  enum class OnDivergence : uint8_t { kContinue, kHalt };
+  OnDivergence on_divergence = OnDivergence::kContinue;
+};
+
+struct StoreConfig {
+  std::optional<std::chrono::nanoseconds> retain;  // no effect yet
+  double disk_warn = 0.85;
+  double disk_stop = 0.90;
+  std::optional<uint64_t> ballast;  // unset: auto; 0: none
+};
+
+struct SeriesConfig {
+  std::chrono::nanoseconds flush_interval = std::chrono::seconds(60);
+  std::optional<uint64_t> flush_bytes;  // unset: see memory_budget.h
+};
+
+struct TableConfig {
+  std::optional<DaySize> day;
+  std::optional<std::vector<std::string>> unique;
+  std::string where;
+};
+
+struct LogConfig {
+  enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };
+  enum class Format : uint8_t { kAuto, kText, kJson };
+  Level level = Level::kInfo;
+  Format format = Format::kAuto;
+};
+
+/// A setting as `config show` prints it.
+struct EffectiveSetting {
+  std::string key;     // "record.commit_interval", "topics[0].name"
+  std::string value;   // TOML; redacted where it is a secret
+  std::string origin;  // "default", "tapedeck.toml:14", "environment TAPEDECK_…", "--set"
+};
+
+/// Name and value of each variable that begins with TAPEDECK_.
+using EnvironmentList = std::vector<std::pair<std::string, std::string>>;
+EnvironmentList EnvironmentOf(const char* const* environ_block);
+
+struct ConfigSources {
+  std::optional<std::filesystem::path> file;
+  EnvironmentList environment;
+  std::vector<std::string> sets;        // "section.key=value"
+  std::vector<std::string> properties;  // "librdkafka.property=value"
+};
+
+struct Config {
+  NodeConfig node;
+  KafkaConfig kafka;
+  std::vector<TopicConfig> topics;
+  std::map<std::string, std::string, std::less<>>
+      mappings;  // of the configuration, as JSON text; not the presets
+  RecordConfig record;
+  StoreConfig store;
+  SeriesConfig series;
+  std::map<std::string, TableConfig, std::less<>> tables;
+  uint64_t memory = uint64_t{2} << 30;
+  MemoryBudget budget;
+  LogConfig log;
+
+  std::vector<EffectiveSetting> settings;  // of all known keys, in the order of the documentation
+  std::vector<std::string> warnings;
+
+  /// kInvalidArgument with one line for each mistake, or where the file cannot be read.
+  static Result<Config> Load(const ConfigSources& sources);
+
+  /// The settings in force as TOML, each with a comment that says where it comes from.
+  std::string Show() const;
+};
+
+/// Whether the value of this key is never shown: passwords, secrets, tokens, keys.
+bool IsSecretKey(std::string_view key);
+
+/// What is taken for a node's id, and a group's: [A-Za-z0-9][A-Za-z0-9._-]{0,62}.
+Status CheckNodeId(std::string_view id);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_CONFIG_CONFIG_H_

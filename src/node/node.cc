@@ -1,0 +1,228 @@
+#include "node/node.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "kafka/kafka_source.h"
+#include "kafka/log_probe.h"
+#include "model/keys.h"
+
+namespace tapedeck {
+namespace {
+
+void ApplyLogConfig(const LogConfig& log) {
+  static_assert(static_cast<int>(LogLevel::kError) == static_cast<int>(LogConfig::Level::kError));
+  static_assert(static_cast<int>(LogFormat::kJson) == static_cast<int>(LogConfig::Format::kJson));
+  ConfigureLog(static_cast<LogLevel>(static_cast<int>(log.level)),
+               static_cast<LogFormat>(static_cast<int>(log.format)));
+}
+
+RecorderOptions RecorderOptionsOf(const NodeOptions& node, std::vector<RecordTopic> topics) {
+  const Config& config = node.config;
+  RecorderOptions options;
+  options.node_id = config.node.id;
+  options.topics = std::move(topics);
+  options.commit_interval = config.record.commit_interval;
+  options.commit_bytes = config.record.commit_bytes;
+  options.flush_interval = config.series.flush_interval;
+  options.flush_bytes = config.budget.flush_bytes;
+  options.on_divergence = config.record.on_divergence == RecordConfig::OnDivergence::kHalt
+                              ? RecorderOptions::OnDivergence::kHalt
+                              : RecorderOptions::OnDivergence::kContinue;
+  options.disk_warn = config.store.disk_warn;
+  options.disk_stop = config.store.disk_stop;
+  options.leave_on_stop = node.leave;
+  return options;
+}
+
+KafkaOptions KafkaOptionsOf(const Config& config, Clock* clock) {
+  KafkaOptions options;
+  options.bootstrap_servers = config.kafka.bootstrap_servers;
+  options.group = config.kafka.group;
+  options.node_id = config.node.id;
+  for (const TopicConfig& topic : config.topics) options.topics.push_back(topic.name);
+  options.properties = config.kafka.properties;
+  options.memory_bytes = config.budget.kafka;
+  options.clock = clock;
+  return options;
+}
+
+bool TableHasRows(const StoreView& view, TableId table) {
+  std::string prefix = keys::SeriesPrefix(table);
+  return view.Scan(prefix, keys::After(prefix), ScanKind::kPoint)->Valid();
+}
+
+}  // namespace
+
+std::string_view NodePhaseName(NodePhase phase) {
+  switch (phase) {
+    case NodePhase::kOpening:
+      return "opening";
+    case NodePhase::kRecovering:
+      return "recovering";
+    case NodePhase::kRecording:
+      return "recording";
+    case NodePhase::kEnded:
+      return "ended";
+  }
+  return "?";
+}
+
+Result<std::unique_ptr<Node>> Node::Make(NodeOptions options, Clock* clock) {
+  // A plan without the store finds what is wrong with the configuration before anything is opened.
+  TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanRecording(options.config, TableRegistry(), NoRows));
+  auto node = std::unique_ptr<Node>(new Node(std::move(options), clock));
+  node->warnings_ = node->options_.config.warnings;
+  node->warnings_.insert(node->warnings_.end(), plan.warnings.begin(), plan.warnings.end());
+  ApplyLogConfig(node->options_.config.log);
+  return node;
+}
+
+Node::Node(NodeOptions options, Clock* clock)
+    : options_(std::move(options)), clock_(clock), pulse_(clock) {}
+
+Node::~Node() {
+  stop_.store(true);
+  if (thread_.joinable()) thread_.join();
+  recorder_.reset();
+  if (store_ != nullptr) {
+    Status closed = store_->Close();
+    if (!closed.ok()) TD_LOG(kError, "node", "close", closed.ToString());
+  }
+}
+
+void Node::Start() {
+  TD_CHECK(!thread_.joinable(), "a node is started once");
+  for (const std::string& warning : warnings_) TD_LOG(kWarn, "config", "warning", warning);
+  thread_ = std::thread([this] {
+    pulse_.Bind();
+    Status end = RunRecordThread();
+    std::lock_guard lock(mutex_);
+    end_ = std::move(end);
+    phase_ = NodePhase::kEnded;
+    changed_.notify_all();
+  });
+}
+
+void Node::Stop(MonotonicTime deadline) {
+  pulse_.StopBy(deadline);
+  stop_.store(true);
+}
+
+bool Node::WaitEnded(std::chrono::nanoseconds timeout) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, timeout, [this] { return phase_ == NodePhase::kEnded; });
+}
+
+NodeState Node::State() const {
+  NodeState state;
+  {
+    std::lock_guard lock(mutex_);
+    state.phase = phase_;
+    state.end = end_;
+    if (phase_ == NodePhase::kOpening) return state;
+  }
+  // Both were set before the phase was left, and stay. A node that ended early may lack either.
+  if (store_ != nullptr) {
+    state.store = store_->meta();
+    state.wal_damage = store_->wal_damage();
+  }
+  if (recorder_ != nullptr) state.recorder = recorder_->State();
+  state.open_rows = open_rows_.rows();
+  state.open_row_bytes = open_rows_.bytes();
+  state.silence = pulse_.Age();
+  return state;
+}
+
+void Node::Enter(NodePhase phase) {
+  pulse_.Beat();
+  std::lock_guard lock(mutex_);
+  phase_ = phase;
+  changed_.notify_all();
+}
+
+Status Node::RunRecordThread() {
+  TD_RETURN_IF_ERROR(OpenStore());
+  TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanOnStore());
+  TD_RETURN_IF_ERROR(MakeRecorder(std::move(plan)));
+  if (stop_.load()) return Status::Ok();
+  Enter(NodePhase::kRecovering);
+  TD_RETURN_IF_ERROR(recorder_->Recover().WithContext("decoding the tail"));
+  if (stop_.load()) return Status::Ok();
+  Enter(NodePhase::kRecording);
+  TD_RETURN_IF_ERROR(recorder_->Run(stop_));
+  pulse_.Stored();
+  // Not needed for safety: it spares the next start the replay of the log.
+  Status flushed = store_->FlushMemtables();
+  if (!flushed.ok()) TD_LOG(kWarn, "node", "flush-memtables", flushed.ToString());
+  return Status::Ok();
+}
+
+Status Node::OpenStore() {
+  const Config& config = options_.config;
+  StoreOptions options;
+  options.dir = config.node.data_dir;
+  options.node_id = config.node.id;
+  options.adopt = options_.adopt;
+  options.memory_bytes = config.budget.store;
+  options.ballast_bytes = config.store.ballast;
+  Result<std::unique_ptr<Store>> store = Store::Open(options);
+  if (store.status().code() == StatusCode::kCorruption) {
+    // Perhaps only the write-ahead log: what it has lost is still in Kafka, and is read again from
+    // the checkpoint that is left.
+    options.damaged_wal = StoreOptions::DamagedWal::kPointInTime;
+    Result<std::unique_ptr<Store>> shorter = Store::Open(options);
+    if (!shorter.ok()) return store.status();
+    TD_LOG(
+        kError, "node", "wal-damaged",
+        "the write-ahead log is damaged; recording goes on from the last whole commit",
+        {{"damage", (*shorter)->wal_damage()}, {"found", std::string(store.status().message())}});
+    store = std::move(shorter);
+  }
+  if (!store.ok()) return store.status();
+  store_ = std::move(store).value();
+  return Status::Ok();
+}
+
+Result<RecordingPlan> Node::PlanOnStore() {
+  std::unique_ptr<StoreView> view = store_->View();
+  TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+  TD_ASSIGN_OR_RETURN(RecordingPlan plan,
+                      PlanRecording(options_.config, state.tables,
+                                    [&view](TableId table) { return TableHasRows(*view, table); }));
+  StoreBatch batch;
+  for (const Table& table : plan.tables.tables()) {
+    const Table* stored = state.tables.Find(table.id);
+    if (stored == nullptr || !(*stored == table)) batch.PutTable(table);
+  }
+  if (!batch.empty())
+    TD_RETURN_IF_ERROR(store_->Write(batch).WithContext("storing the tables of the configuration"));
+  return plan;
+}
+
+Status Node::MakeRecorder(RecordingPlan plan) {
+  RecorderParts parts;
+  parts.store = store_.get();
+  parts.directory = &directory_;
+  parts.open_rows = &open_rows_;
+  parts.clock = clock_;
+  parts.open_source =
+      [this](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
+    TD_ASSIGN_OR_RETURN(std::unique_ptr<MessageSource> source,
+                        KafkaSource::Open(KafkaOptionsOf(options_.config, clock_), listener));
+    return WithPulse(std::move(source), &pulse_);
+  };
+  parts.open_probe = [this]() -> Result<std::unique_ptr<LogProbe>> {
+    TD_ASSIGN_OR_RETURN(
+        std::unique_ptr<LogProbe> probe,
+        KafkaProbe::Open({.bootstrap_servers = options_.config.kafka.bootstrap_servers,
+                          .properties = options_.config.kafka.properties,
+                          .clock = clock_}));
+    return WithPulse(std::move(probe), &pulse_);
+  };
+  TD_ASSIGN_OR_RETURN(recorder_, Recorder::Make(RecorderOptionsOf(options_, std::move(plan.topics)),
+                                                std::move(parts)));
+  return Status::Ok();
+}
+
+}  // namespace tapedeck

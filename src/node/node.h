@@ -1,0 +1,123 @@
+#ifndef TAPEDECK_NODE_NODE_H_
+#define TAPEDECK_NODE_NODE_H_
+
+// Node: the composition root. Builds the store, the rows in memory and the recorder from a
+// configuration, starts them on the record thread, and stops them in order.
+//
+//   TD_ASSIGN_OR_RETURN(auto node, Node::Make({.config = config}, &SystemClock()));   //
+//   configuration checked, nothing opened node->Start(); // returns at once … node->State().phase
+//   == NodePhase::kRecording: reads can be served, recording has begun
+//   node->Stop(SystemClock().Monotonic() + 10s);                                      // commit,
+//   flush, tell the broker, close bool ended = node->WaitEnded(11s);
+//
+// The record thread: open the store (a damaged write-ahead log is reported and opened up to the
+// damage: what is missing is read again from Kafka), bring tables in line with the configuration,
+// decode the tail of the tape, record until asked to stop. The store stays open, for reads, until
+// the Node is destroyed.
+//
+// Errors of Make: kInvalidArgument, the configuration. Everything later is in State().end:
+// kFailedPrecondition (another id, another process or cluster, fenced), kCorruption, kInternal (the
+// store cannot be trusted to sync).
+//
+// Thread safety: Start, Stop, WaitEnded and destruction by the owner's thread; State, store,
+// directory, open_rows by any.
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "config/config.h"
+#include "model/open_rows.h"
+#include "model/series_directory.h"
+#include "node/plan.h"
+#include "node/pulse.h"
+#include "record/recorder.h"
+#include "store/store.h"
+
+namespace tapedeck {
+
+struct NodeOptions {
+  Config config;
+  bool adopt = false;  // take over a store that belongs to another node id
+  bool leave = false;  // give the partitions up when stopping
+};
+
+enum class NodePhase : uint8_t {
+  kOpening,     // the store
+  kRecovering,  // the tail is being decoded
+  kRecording,   // reads can be served
+  kEnded,       // see NodeState::end
+};
+std::string_view NodePhaseName(NodePhase phase);
+
+struct NodeState {
+  NodePhase phase = NodePhase::kOpening;
+  Status end;              // of kEnded; OK after a stop that was asked for
+  StoreMeta store;         // from kRecovering on
+  std::string wal_damage;  // "" or the damaged write-ahead log
+  RecorderState recorder;
+  size_t open_rows = 0;
+  size_t open_row_bytes = 0;
+  /// How long ago the record thread was last seen; only means something in kRecording.
+  std::chrono::nanoseconds silence{0};
+};
+
+class Node {
+ public:
+  static Result<std::unique_ptr<Node>> Make(NodeOptions options, Clock* clock);
+  /// Stops, waits for the record thread without limit, and closes the store.
+  ~Node();
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
+
+  void Start();
+  /// Asks the record thread to end; its last calls to Kafka are held to `deadline`.
+  void Stop(MonotonicTime deadline);
+  /// Waits in real time; false where it has not ended by then.
+  bool WaitEnded(std::chrono::nanoseconds timeout);
+  NodeState State() const;
+  /// After Stop: everything that was received is in the store, only goodbyes to Kafka are left.
+  bool stored() const { return pulse_.stored(); }
+
+  const Config& config() const { return options_.config; }
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  /// From kRecording on.
+  Store* store() { return store_.get(); }
+  const SeriesDirectory* directory() const { return &directory_; }
+  const OpenRows* open_rows() const { return &open_rows_; }
+
+ private:
+  Node(NodeOptions options, Clock* clock);
+  Status RunRecordThread();
+  Status OpenStore();
+  Result<RecordingPlan> PlanOnStore();
+  Status MakeRecorder(RecordingPlan plan);
+  void Enter(NodePhase phase);
+
+  const NodeOptions options_;
+  Clock* const clock_;
+  std::vector<std::string> warnings_;
+  Pulse pulse_;
+  SeriesDirectory directory_;
+  OpenRows open_rows_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<Recorder> recorder_;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable changed_;
+  NodePhase phase_ = NodePhase::kOpening;
+  Status end_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_NODE_NODE_H_

@@ -1,0 +1,83 @@
+#include "node/plan.h"
+
+#include "config/presets.h"
+#include "kafka/client_properties.h"
+
+namespace tapedeck {
+namespace {
+
+TopicStart StartOf(const TopicConfig& topic) {
+  switch (topic.start) {
+    case TopicConfig::Start::kEarliest:
+      return {TopicStart::Kind::kEarliest, Timestamp()};
+    case TopicConfig::Start::kLatest:
+      return {TopicStart::Kind::kLatest, Timestamp()};
+    case TopicConfig::Start::kTime:
+      return {TopicStart::Kind::kTime, topic.start_time};
+  }
+  return {};
+}
+
+Result<MappingSpec> SpecOf(const TopicConfig& topic, const MappingLibrary& library,
+                           const Config& config) {
+  if (topic.mapping == "none" && !library.contains(topic.mapping)) return MappingSpec::None();
+  return MappingSpec::Resolve(
+      topic.mapping, library,
+      {.symbol_prefix = topic.symbol_prefix, .max_ahead_ns = config.record.max_ahead.count()});
+}
+
+std::string Context(const TopicConfig& topic) {
+  return topic.where + ": topic '" + topic.name + "'";
+}
+
+Status ConfigureTables(const Config& config, const HasRows& has_rows, RecordingPlan* plan) {
+  for (const auto& [name, wanted] : config.tables) {
+    const Table* table = plan->tables.Find(name);
+    if (table == nullptr) {
+      plan->warnings.push_back(wanted.where + ": [tables." + name +
+                               "] has no effect: no topic's mapping makes records of that table");
+      continue;
+    }
+    Status status =
+        plan->tables.Configure(name, wanted.day.value_or(table->day_size),
+                               wanted.unique.value_or(table->identity), has_rows(table->id));
+    if (!status.ok()) return status.WithContext(wanted.where);
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool NoRows(TableId) { return false; }
+
+MappingLibrary LibraryOf(const Config& config) {
+  MappingLibrary library = PresetLibrary();
+  for (const auto& [name, json] : config.mappings) library[name] = json;
+  return library;
+}
+
+Result<RecordingPlan> PlanRecording(const Config& config, const TableRegistry& stored,
+                                    const HasRows& has_rows) {
+  RecordingPlan plan;
+  plan.tables = stored;
+  if (config.topics.empty()) {
+    return Status::InvalidArgument(
+        "no topic to record: add [[topics]] with name and mapping to the configuration");
+  }
+  TD_RETURN_IF_ERROR(CheckProperties(config.kafka.properties, ClientRole::kConsumer));
+  const MappingLibrary library = LibraryOf(config);
+  for (const TopicConfig& topic : config.topics) {
+    Result<MappingSpec> spec = SpecOf(topic, library, config);
+    if (!spec.ok()) return spec.status().WithContext(Context(topic));
+    // Compiling declares the tables and columns: two mappings that disagree on a column's type meet
+    // here.
+    Result<std::unique_ptr<Decoder>> decoder = Decoder::Make(*spec, &plan.tables);
+    if (!decoder.ok()) return decoder.status().WithContext(Context(topic));
+    plan.topics.push_back(
+        {.name = topic.name, .mapping = std::move(spec).value(), .start = StartOf(topic)});
+  }
+  TD_RETURN_IF_ERROR(ConfigureTables(config, has_rows, &plan));
+  return plan;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,20 @@
+#include "tapedeck/commands.h"
+
+#include <cstdio>
+#include <string>
+
+namespace tapedeck::cli {
+
+int Fail(const Status& status) {
+  std::string message(status.message());
+  std::fprintf(stderr, "tapedeck: %s\n", message.c_str());
+  return status.code() == StatusCode::kInvalidArgument ? kExitUsage : kExitFailure;
+}
+
+void AddAllCommands(CLI::App* app, Choice* choice) {
+  AddMappingCommands(app, choice);
+  AddConfigCommands(app, choice);
+  AddVersionCommand(app, choice);
+}
+
+}  // namespace tapedeck::cli
