@@ -1,10 +1,11 @@
 #ifndef TAPEDECK_BASE_CLOCK_H_
 #define TAPEDECK_BASE_CLOCK_H_
 
-// Clock: time as a parameter. A seam: production uses SystemClock, tests use ManualClock and advance it.
+// Clock: time as a parameter. A seam: production uses SystemClock, tests use ManualClock and
+// advance it.
 //
-// Wall time may jump in either direction; everything that measures a duration or waits for a deadline uses
-// Monotonic. Only base calls the system's clocks.
+// Wall time may jump in either direction; everything that measures a duration or waits for a
+// deadline uses Monotonic. Only base calls the system's clocks.
 //
 // Thread-safe.
 
@@ -25,7 +26,8 @@ class Clock {
   /// Wall time, UTC.
   virtual Timestamp Now() const = 0;
   virtual MonotonicTime Monotonic() const = 0;
-  /// Returns no earlier than `duration` later on this clock (a ManualClock advances itself and returns at once).
+  /// Returns no earlier than `duration` later on this clock (a ManualClock advances itself and
+  /// returns at once).
   virtual void SleepFor(std::chrono::nanoseconds duration) = 0;
 };
 

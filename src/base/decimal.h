@@ -3,12 +3,14 @@
 
 // Decimal: a number exactly as it was written, mantissa and scale.
 //
-// value = mantissa / 10^scale. "0.99980" is {99980, 5} and prints as "0.99980" again; "1" and "1.0" are equal in
-// value and differ in scale. A Decimal never comes from a double and never becomes one.
+// value = mantissa / 10^scale. "0.99980" is {99980, 5} and prints as "0.99980" again; "1" and "1.0"
+// are equal in value and differ in scale. A Decimal never comes from a double and never becomes
+// one.
 //
-// What does not fit (a mantissa beyond int64, a scale beyond kDecimalScaleMax, a negative zero) has no Decimal; its
-// canonical text is kept instead. The canonical text of a number is: optional '-', digits without leading zeros (at least
-// one), and, if the number had a fraction, '.' and its digits, trailing zeros included; an exponent is written out.
+// What does not fit (a mantissa beyond int64, a scale beyond kDecimalScaleMax, a negative zero) has
+// no Decimal; its canonical text is kept instead. The canonical text of a number is: optional '-',
+// digits without leading zeros (at least one), and, if the number had a fraction, '.' and its
+// digits, trailing zeros included; an exponent is written out.
 //
 //   std::string text;
 //   ParseDecimal("6.255e-5", &text)  -> Decimal{6255, 8}; text is not touched
@@ -43,11 +45,13 @@ enum class DecimalForm : uint8_t {
   kBad = 2,      // not a number (also NaN, Infinity, hex, an exponent out of bounds)
 };
 
-/// Reads a number of the JSON grammar and, beyond it, a leading '+', leading zeros, and a missing integer or fraction
-/// digit ("+.50" is 0.50, "5." is 5). No blanks. kText puts the canonical text into `text`.
+/// Reads a number of the JSON grammar and, beyond it, a leading '+', leading zeros, and a missing
+/// integer or fraction digit ("+.50" is 0.50, "5." is 5). No blanks. kText puts the canonical text
+/// into `text`.
 DecimalForm ParseDecimal(std::string_view number, Decimal* value, std::string* text);
 
-/// Whether `token` is exactly a number of the JSON grammar (RFC 8259): nothing before, after or missing.
+/// Whether `token` is exactly a number of the JSON grammar (RFC 8259): nothing before, after or
+/// missing.
 bool IsJsonNumber(std::string_view token);
 
 /// Appends the canonical text, such as "-0.00123".

@@ -3,8 +3,9 @@
 
 // Hash128 (XXH3-128, by Yann Collet's xxHash) and digests.
 //
-// A digest is the sum mod 2^128 of the hashes of a multiset: order does not matter, each element counts once for each
-// time it is there, and two digests can be added or subtracted. It finds accidents, not attackers.
+// A digest is the sum mod 2^128 of the hashes of a multiset: order does not matter, each element
+// counts once for each time it is there, and two digests can be added or subtracted. It finds
+// accidents, not attackers.
 //
 // Thread-safe: pure functions; a Hasher is owned by one thread.
 

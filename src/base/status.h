@@ -3,9 +3,9 @@
 
 // Status and Result<T>: the one error dialect of this project.
 //
-// A Status is OK (a null pointer, free to return) or a code with a message. A Result<T> is a T or a Status
-// that is not OK. Both are [[nodiscard]]. The interface of Result is a subset of std::expected's, so that it
-// can be replaced by it one day.
+// A Status is OK (a null pointer, free to return) or a code with a message. A Result<T> is a T or a
+// Status that is not OK. Both are [[nodiscard]]. The interface of Result is a subset of
+// std::expected's, so that it can be replaced by it one day.
 //
 //   Result<Day> ParseDay(std::string_view text);
 //
@@ -15,9 +15,9 @@
 //     return Status::Ok();
 //   }
 //
-// The code says what the caller should do; see StatusCode. Messages are for people: what, where and what to
-// do. Add context once per module boundary with WithContext("committing quotes[3]@1042..1980"). Never parse
-// a message.
+// The code says what the caller should do; see StatusCode. Messages are for people: what, where and
+// what to do. Add context once per module boundary with WithContext("committing
+// quotes[3]@1042..1980"). Never parse a message.
 //
 // Thread-compatible: const methods may be called from several threads at once.
 
@@ -39,9 +39,9 @@ enum class StatusCode : int {
   kUnavailable = 4,         // passing trouble: retry the call
   kResourceExhausted = 5,   // a limit was met: slow down, free something
   kFailedPrecondition = 6,  // the state must be fixed before a retry makes sense
-  kCorruption = 7,          // stored or received bytes are not what was written: stop, page somebody
-  kCancelled = 8,           // somebody asked for it to end
-  kInternal = 9,            // a defect of this program or of a library below it
+  kCorruption = 7,  // stored or received bytes are not what was written: stop, page somebody
+  kCancelled = 8,   // somebody asked for it to end
+  kInternal = 9,    // a defect of this program or of a library below it
 };
 
 /// The code as a word, such as "invalid-argument".
@@ -60,12 +60,18 @@ class [[nodiscard]] Status {
   Status& operator=(Status&&) noexcept = default;
 
   static Status Ok() { return {}; }
-  static Status InvalidArgument(std::string m) { return {StatusCode::kInvalidArgument, std::move(m)}; }
+  static Status InvalidArgument(std::string m) {
+    return {StatusCode::kInvalidArgument, std::move(m)};
+  }
   static Status NotFound(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
   static Status AlreadyExists(std::string m) { return {StatusCode::kAlreadyExists, std::move(m)}; }
   static Status Unavailable(std::string m) { return {StatusCode::kUnavailable, std::move(m)}; }
-  static Status ResourceExhausted(std::string m) { return {StatusCode::kResourceExhausted, std::move(m)}; }
-  static Status FailedPrecondition(std::string m) { return {StatusCode::kFailedPrecondition, std::move(m)}; }
+  static Status ResourceExhausted(std::string m) {
+    return {StatusCode::kResourceExhausted, std::move(m)};
+  }
+  static Status FailedPrecondition(std::string m) {
+    return {StatusCode::kFailedPrecondition, std::move(m)};
+  }
   static Status Corruption(std::string m) { return {StatusCode::kCorruption, std::move(m)}; }
   static Status Cancelled(std::string m) { return {StatusCode::kCancelled, std::move(m)}; }
   static Status Internal(std::string m) { return {StatusCode::kInternal, std::move(m)}; }
@@ -94,8 +100,8 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::move(value)) {}            // NOLINT: implicit by intent
-  Result(Status status) : state_(std::move(status)) {      // NOLINT: implicit by intent
+  Result(T value) : state_(std::move(value)) {}        // NOLINT: implicit by intent
+  Result(Status status) : state_(std::move(status)) {  // NOLINT: implicit by intent
     TD_CHECK(!std::get<Status>(state_).ok(), "a Result without a value needs an error");
   }
 
@@ -136,14 +142,15 @@ class [[nodiscard]] Result {
 #define TD_CONCAT(a, b) TD_CONCAT_INNER(a, b)
 
 /// Returns the status from the enclosing function when it is not OK.
-#define TD_RETURN_IF_ERROR(expression)                                   \
-  do {                                                                   \
-    ::tapedeck::Status td_status = (expression);                         \
-    if (!td_status.ok()) [[unlikely]]                                    \
-      return td_status;                                                  \
+#define TD_RETURN_IF_ERROR(expression)           \
+  do {                                           \
+    ::tapedeck::Status td_status = (expression); \
+    if (!td_status.ok()) [[unlikely]]            \
+      return td_status;                          \
   } while (false)
 
-/// TD_ASSIGN_OR_RETURN(Day day, ParseDay(text)); two statements: never the body of an `if` without braces.
+/// TD_ASSIGN_OR_RETURN(Day day, ParseDay(text)); two statements: never the body of an `if` without
+/// braces.
 #define TD_ASSIGN_OR_RETURN(declaration, expression) \
   TD_ASSIGN_OR_RETURN_INNER(TD_CONCAT(td_result_, __LINE__), declaration, expression)
 #define TD_ASSIGN_OR_RETURN_INNER(result, declaration, expression) \

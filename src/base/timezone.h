@@ -3,8 +3,9 @@
 
 // TimeZone: an IANA zone ("Europe/Warsaw") that turns local dates and times into moments.
 //
-// An ambiguous local time (the hour that happens twice) is the earlier moment; one that does not exist (the
-// hour that is left out) is the moment at which the clocks were put forward. Wraps Howard Hinnant's date library.
+// An ambiguous local time (the hour that happens twice) is the earlier moment; one that does not
+// exist (the hour that is left out) is the moment at which the clocks were put forward. Wraps
+// Howard Hinnant's date library.
 //
 // Thread-safe after construction.
 
@@ -22,7 +23,8 @@ class TimeZone {
   /// kInvalidArgument, naming the zone, where the system's database does not know it.
   static Result<TimeZone> Find(std::string_view name);
 
-  /// The moment of a local time; its own offset, if it has one, is ignored here: test has_offset first.
+  /// The moment of a local time; its own offset, if it has one, is ignored here: test has_offset
+  /// first.
   Result<Timestamp> ToTimestamp(const CivilTime& local) const;
   std::string_view name() const { return name_; }
 
