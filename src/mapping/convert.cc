@@ -214,6 +214,12 @@ std::string_view Arena::Copy(std::string_view text) {
   return {out, text.size()};
 }
 
+std::string_view Arena::Concat(std::string_view first, std::string_view second) {
+  char* out = Take(first.size() + second.size());
+  std::copy(second.begin(), second.end(), std::copy(first.begin(), first.end(), out));
+  return {out, first.size() + second.size()};
+}
+
 void Arena::Reset() {
   if (blocks_.size() > 1) {
     // A message that needed several blocks may come again: keep one of ordinary size, give back the
@@ -233,6 +239,42 @@ std::string_view TextOf(const Operand& operand) {
     default:
       return operand.text;
   }
+}
+
+bool Matches(const Literal& literal, const Operand& operand) {
+  switch (literal.kind) {
+    case Literal::Kind::kText:
+      return operand.kind == Kind::kText && operand.text == literal.text;
+    case Literal::Kind::kTrue:
+      return operand.kind == Kind::kTrue;
+    case Literal::Kind::kFalse:
+      return operand.kind == Kind::kFalse;
+    case Literal::Kind::kNumber:
+      return (operand.kind == Kind::kNumber || operand.kind == Kind::kText) &&
+             ComparableNumber::Of(operand.text).Equals(literal.number);
+    case Literal::Kind::kNull:
+      return false;
+  }
+  return false;
+}
+
+bool Transform(const Source& source, Operand* operand) {
+  if (!source.extract && !source.has_map) return true;
+  if (operand->kind == Operand::Kind::kNotUtf8) return true;  // refused by its type
+  std::string_view text = TextOf(*operand);
+  if (source.extract) {
+    std::optional<std::string_view> group = source.extract->FirstGroup(text);
+    if (!group || group->empty()) return false;
+    text = *group;
+  }
+  if (source.has_map) {
+    auto found = std::find_if(source.map.begin(), source.map.end(),
+                              [text](const auto& e) { return e.first == text; });
+    if (found == source.map.end() || found->second.empty()) return false;
+    text = found->second;
+  }
+  *operand = {Operand::Kind::kText, operand->node, text};
+  return true;
 }
 
 bool UnitBySize(int64_t value, TimeUnit* unit) {

@@ -23,6 +23,7 @@ class Arena {
   /// Room for `size` bytes.
   char* Take(size_t size);
   std::string_view Copy(std::string_view text);
+  std::string_view Concat(std::string_view first, std::string_view second);
   /// Gives back the end of what Take gave last.
   void Return(size_t size) { used_ -= size; }
   void Reset();
@@ -51,6 +52,12 @@ struct Operand {
 
 /// The text of anything but a container, as `map`, `extract` and type text see it.
 std::string_view TextOf(const Operand& operand);
+
+/// Whether a value that is not null equals the literal.
+bool Matches(const Literal& literal, const Operand& operand);
+
+/// `extract`, then `map`; false where that gives null.
+bool Transform(const Source& source, Operand* operand);
 
 /// Applies base64, scale, type and unit of `source`; `extract` and `map` are done already. The
 /// operand is not null.

@@ -7,6 +7,8 @@
 #include "mapping/canonical.h"
 #include "mapping/csv.h"
 #include "mapping/evaluator.h"
+#include "mapping/layout_builder.h"
+#include "mapping/layout_cache.h"
 #include "mapping/mapping.h"
 
 namespace tapedeck {
@@ -18,24 +20,20 @@ using rules::Level;
 using rules::Operand;
 using rules::Places;
 using rules::Rule;
+using rules::RuleTarget;
 using rules::Source;
 
 constexpr std::string_view kSchemaIdHeader = "__value_schema_id";
 constexpr size_t kConfluentFrameMin = 6;
 
-/// Where a rule's values go.
-struct Target {
-  TableId table{};
-  size_t width = 0;             // columns up to the last that the rule sets
-  std::vector<size_t> columns;  // of each field
-};
-
 class MappingDecoder final : public Decoder {
  public:
-  MappingDecoder(MappingSpec spec, rules::ParsedMapping parsed, std::vector<Target> targets)
+  MappingDecoder(MappingSpec spec, rules::ParsedMapping parsed, std::vector<RuleTarget> targets,
+                 const DecoderOptions& options)
       : spec_(std::move(spec)),
         parsed_(std::move(parsed)),
         targets_(std::move(targets)),
+        options_(options),
         evaluator_(parsed_.program.accept_nan) {}
 
   void Decode(const TopicPartition& tp, const MessageView& message, Timestamp received,
@@ -46,7 +44,12 @@ class MappingDecoder final : public Decoder {
  private:
   enum class Form : uint8_t { kJson, kCsv, kConfluent, kAvro, kTapeOnly };
   Form FormOf(const MessageView& message) const;
-  void DecodeJson(std::string_view text, std::string_view wrong);
+  void DecodeJson(std::string_view text);
+  void DecodeTree(std::string_view text, std::string_view wrong, bool learn);
+  void Learn();
+  bool HasKafkaTime() const {
+    return message_->timestamp_type != TimestampType::kNone && message_->timestamp_ms >= 0;
+  }
   bool CsvToJson(std::string_view value);
   void RunUnits();
   void RunUnit();
@@ -64,7 +67,8 @@ class MappingDecoder final : public Decoder {
 
   const MappingSpec spec_;
   const rules::ParsedMapping parsed_;
-  const std::vector<Target> targets_;
+  const std::vector<RuleTarget> targets_;
+  const DecoderOptions options_;
   Evaluator evaluator_;
   json::Tree tree_;
   DecoderStats stats_;
@@ -79,12 +83,17 @@ class MappingDecoder final : public Decoder {
   std::vector<tapedeck::Value> values_;
   std::vector<std::pair<size_t, size_t>> spans_;  // of each record in values_
   Places units_, elements_;
+  rules::LayoutCache layouts_;
+  rules::Trace trace_;
+  bool tracing_ = false;
+  size_t unit_index_ = 0;
   std::vector<Level> unit_;
 };
 
 void MappingDecoder::Mark(DecodedMark::Kind kind, std::string_view reason) {
   if (kind == DecodedMark::Kind::kRefused) ++out_->refused;
   out_->marks.push_back({kind, reason, static_cast<uint32_t>(out_->records.size())});
+  if (tracing_) trace_.events.push_back({unit_index_, -1, 0, out_->marks.back()});
 }
 
 void MappingDecoder::RefuseWhole(std::string_view reason) {
@@ -132,7 +141,7 @@ void MappingDecoder::Decode(const TopicPartition& tp, const MessageView& message
   message_ = &message;
   out_ = out;
   too_many_ = false;
-  values_.clear();
+  tracing_ = false;
   spans_.clear();
   latest_ = received;
   if (message.timestamp_type != TimestampType::kNone) {
@@ -143,10 +152,10 @@ void MappingDecoder::Decode(const TopicPartition& tp, const MessageView& message
   if (!message.value) return Mark(DecodedMark::Kind::kSkipped, "tombstone");
   switch (FormOf(message)) {
     case Form::kJson:
-      return DecodeJson(*message.value, "not-json");
+      return DecodeJson(*message.value);
     case Form::kCsv:
       if (!CsvToJson(*message.value)) return RefuseWhole("not-csv");
-      return DecodeJson(csv_json_, "not-csv");
+      return DecodeTree(csv_json_, "not-csv", false);
     case Form::kConfluent:
       return Mark(DecodedMark::Kind::kRefused, "confluent");
     case Form::kAvro:
@@ -174,7 +183,18 @@ bool MappingDecoder::CsvToJson(std::string_view value) {
   return reader.status().ok();
 }
 
-void MappingDecoder::DecodeJson(std::string_view text, std::string_view wrong) {
+void MappingDecoder::DecodeJson(std::string_view text) {
+  evaluator_.arena()->Reset();
+  const rules::LayoutSink sink{message_,           latest_,  parsed_.symbol_prefix,
+                               evaluator_.arena(), &values_, out_};
+  if (layouts_.Decode(text, sink)) {
+    ++stats_.fast;
+    return;
+  }
+  DecodeTree(text, "not-json", options_.learn_layouts);
+}
+
+void MappingDecoder::DecodeTree(std::string_view text, std::string_view wrong, bool learn) {
   switch (tree_.Parse(text)) {
     case json::Tree::Outcome::kOk:
       break;
@@ -183,19 +203,33 @@ void MappingDecoder::DecodeJson(std::string_view text, std::string_view wrong) {
     case json::Tree::Outcome::kTooLarge:
       return RefuseWhole("too-large");
   }
-  evaluator_.Start(*tp_, *message_, tree_, nullptr);
+  tracing_ = learn && layouts_.WorthLearning(tree_);
+  trace_.Clear();
+  evaluator_.Start(*tp_, *message_, tree_, tracing_ ? &trace_ : nullptr);
+  values_.clear();
   RunUnits();
   if (evaluator_.not_json()) return RefuseWhole(wrong);
   if (too_many_) return RefuseWhole("too-large");
   for (size_t i = 0; i < spans_.size(); ++i) {
     out_->records[i].values = {values_.data() + spans_[i].first, spans_[i].second};
   }
+  if (tracing_) Learn();
+}
+
+void MappingDecoder::Learn() {
+  rules::LayoutBuilder builder(parsed_.program, targets_, tree_, trace_, units_);
+  std::unique_ptr<rules::Layout> layout = builder.Build(HasKafkaTime());
+  if (layout != nullptr && layouts_.Add(std::move(layout))) ++stats_.relearned;
 }
 
 void MappingDecoder::RunUnits() {
   const Level message;
   evaluator_.Stand({&message, 1});
-  if (!evaluator_.Expand(parsed_.program.each, &units_)) return RunUnit();
+  unit_index_ = 0;
+  if (!evaluator_.Expand(parsed_.program.each, &units_)) {
+    units_.stride = 0;
+    return RunUnit();
+  }
   too_many_ = units_.too_many;
   if (Broken()) return;
   if (units_.size() == 0) {
@@ -204,6 +238,7 @@ void MappingDecoder::RunUnits() {
   }
   for (size_t i = 0; i < units_.size() && !Broken(); ++i) {
     evaluator_.Stand(units_.at(i));
+    unit_index_ = i;
     RunUnit();
   }
 }
@@ -258,13 +293,16 @@ void MappingDecoder::BuildRecord(size_t index) {
   values_.resize(start + targets_[index].width);
   DecodedRecord record;
   record.table = targets_[index].table;
+  const size_t first_pick = trace_.picks.size();
   std::optional<std::string_view> refused = Build(index, &record, values_.data() + start);
   if (refused) {
     values_.resize(start);
+    trace_.unlearnable = true;
     return Mark(DecodedMark::Kind::kRefused, *refused);
   }
   spans_.emplace_back(start, targets_[index].width);
   out_->records.push_back(record);
+  if (tracing_) trace_.events.push_back({unit_index_, static_cast<int>(index), first_pick, {}});
 }
 
 std::optional<std::string_view> MappingDecoder::FindSymbol(const rules::Selector& selector,
@@ -279,12 +317,7 @@ std::optional<std::string_view> MappingDecoder::FindSymbol(const rules::Selector
     fault = Fault::kBadText;
   if (fault != Fault::kNone) return source->reasons[static_cast<size_t>(fault)];
   record->symbol = value.text();
-  if (!prefix.empty()) {
-    char* whole = evaluator_.arena()->Take(prefix.size() + value.text().size());
-    char* end = std::copy(prefix.begin(), prefix.end(), whole);
-    end = std::copy(value.text().begin(), value.text().end(), end);
-    record->symbol = {whole, static_cast<size_t>(end - whole)};
-  }
+  if (!prefix.empty()) record->symbol = evaluator_.arena()->Concat(prefix, value.text());
   return std::nullopt;
 }
 
@@ -324,10 +357,10 @@ std::optional<std::string_view> MappingDecoder::Build(size_t index, DecodedRecor
   return std::nullopt;
 }
 
-Result<Target> Declare(const Rule& rule, TableRegistry* tables) {
+Result<RuleTarget> Declare(const Rule& rule, TableRegistry* tables) {
   std::vector<Column> columns;
   for (const rules::Selector& field : rule.fields) columns.push_back({field.name, field.type});
-  Target target;
+  RuleTarget target;
   TD_ASSIGN_OR_RETURN(target.table, tables->Declare(rule.table, columns));
   const Table* table = tables->Find(target.table);
   for (const rules::Selector& field : rule.fields) {
@@ -340,11 +373,12 @@ Result<Target> Declare(const Rule& rule, TableRegistry* tables) {
 
 }  // namespace
 
-Result<std::unique_ptr<Decoder>> Decoder::Make(const MappingSpec& spec, TableRegistry* tables) {
+Result<std::unique_ptr<Decoder>> Decoder::Make(const MappingSpec& spec, TableRegistry* tables,
+                                               const DecoderOptions& options) {
   TD_ASSIGN_OR_RETURN(rules::ParsedMapping parsed, rules::ParseCanonical(spec.canonical()));
-  std::vector<Target> targets;
+  std::vector<RuleTarget> targets;
   for (size_t i = 0; i < parsed.program.rules.size(); ++i) {
-    Result<Target> target = Declare(parsed.program.rules[i], tables);
+    Result<RuleTarget> target = Declare(parsed.program.rules[i], tables);
     if (!target.ok()) {
       return target.status().WithContext("mapping '" + spec.name() + "': records[" +
                                          std::to_string(i + 1) + "]");
@@ -352,7 +386,7 @@ Result<std::unique_ptr<Decoder>> Decoder::Make(const MappingSpec& spec, TableReg
     targets.push_back(std::move(*target));
   }
   return std::unique_ptr<Decoder>(
-      std::make_unique<MappingDecoder>(spec, std::move(parsed), std::move(targets)));
+      std::make_unique<MappingDecoder>(spec, std::move(parsed), std::move(targets), options));
 }
 
 }  // namespace tapedeck

@@ -14,30 +14,14 @@ Operand NumberOf(int64_t number, Arena* arena) {
   return {Kind::kNumber, json::kNone, arena->Copy(std::to_string(number))};
 }
 
-bool Matches(const Literal& literal, const Operand& operand) {
-  switch (literal.kind) {
-    case Literal::Kind::kText:
-      return operand.kind == Kind::kText && operand.text == literal.text;
-    case Literal::Kind::kTrue:
-      return operand.kind == Kind::kTrue;
-    case Literal::Kind::kFalse:
-      return operand.kind == Kind::kFalse;
-    case Literal::Kind::kNumber:
-      return (operand.kind == Kind::kNumber || operand.kind == Kind::kText) &&
-             ComparableNumber::Of(operand.text).Equals(literal.number);
-    case Literal::Kind::kNull:
-      return false;
-  }
-  return false;
-}
-
 }  // namespace
 
 void Trace::Clear() {
   tests.clear();
   picks.clear();
-  records.clear();
-  empty_text = false;
+  parts.clear();
+  events.clear();
+  unlearnable = false;
 }
 
 void Evaluator::Start(const TopicPartition& tp, const MessageView& message, const json::Tree& tree,
@@ -104,6 +88,7 @@ Operand Evaluator::OfBytes(const OptionalBytes& bytes) {
 }
 
 Operand Evaluator::ReadKafka(const Path& path) {
+  if (trace_) trace_->unlearnable = true;
   switch (path.start) {
     case Path::Start::kName: {
       if (levels_.size() < 2) return {};
@@ -195,6 +180,7 @@ void Evaluator::Walk(const Path& path, size_t step, uint32_t node, Level arrived
   if (step == path.steps.size()) {
     const bool star_end = !path.steps.empty() && path.steps.back().star();
     if (!star_end) {
+      if (trace_ && tree_->node(node).type >= json::Type::kString) trace_->unlearnable = true;
       if (ReadNode(node, Mode::kPlain).null()) return;
       if (!path.has_star()) *fits = true;
       walk_.push_back(arrived);
@@ -244,6 +230,7 @@ Operand Evaluator::Join(const Source& source) {
   for (size_t i = 0; i < source.parts.size(); ++i) {
     const Source* from = nullptr;
     Operand part = ChooseOf(source.parts[i], true, &from);
+    if (trace_) trace_->parts.push_back({from, part});
     if (part.null()) return {Kind::kNull, json::kNone, {}};
     if (part.kind == Kind::kNotUtf8) return part;
     if (i > 0) joined += source.separator;
@@ -267,32 +254,12 @@ Operand Evaluator::Raw(const Source& source, bool text) {
   return {};
 }
 
-/// `extract`, then `map`; false where that gives null.
-bool Evaluator::Transform(const Source& source, Operand* operand) {
-  if (!source.extract && !source.has_map) return true;
-  if (operand->kind == Kind::kNotUtf8) return true;  // refused by its type
-  std::string_view text = TextOf(*operand);
-  if (source.extract) {
-    std::optional<std::string_view> group = source.extract->FirstGroup(text);
-    if (!group || group->empty()) return false;
-    text = *group;
-  }
-  if (source.has_map) {
-    auto found = std::find_if(source.map.begin(), source.map.end(),
-                              [text](const auto& e) { return e.first == text; });
-    if (found == source.map.end() || found->second.empty()) return false;
-    text = found->second;
-  }
-  *operand = {Kind::kText, operand->node, text};
-  return true;
-}
-
 Operand Evaluator::ChooseOf(std::span<const Source> sources, bool text, const Source** source) {
   for (size_t i = 0; i < sources.size();) {
     const Source& candidate = sources[i];
     Operand operand = Raw(candidate, text || candidate.extract || candidate.has_map);
     if (operand.kind == Kind::kText && operand.text.empty()) {
-      if (trace_) trace_->empty_text = true;
+      if (trace_) trace_->unlearnable = true;
       operand.kind = Kind::kNull;
     }
     if (operand.null()) {
@@ -303,6 +270,7 @@ Operand Evaluator::ChooseOf(std::span<const Source> sources, bool text, const So
       *source = &candidate;
       return operand;
     }
+    if (trace_) trace_->unlearnable = true;  // another value may be picked next time
     i = candidate.group_end;
   }
   *source = nullptr;
@@ -310,8 +278,9 @@ Operand Evaluator::ChooseOf(std::span<const Source> sources, bool text, const So
 }
 
 Operand Evaluator::Choose(const Selector& selector, const Source** source) {
+  const size_t first_part = trace_ ? trace_->parts.size() : 0;
   Operand operand = ChooseOf(selector.sources, selector.type == ColumnType::kText, source);
-  if (trace_) trace_->picks.push_back({&selector, *source, operand});
+  if (trace_) trace_->picks.push_back({&selector, *source, operand, first_part});
   return operand;
 }
 

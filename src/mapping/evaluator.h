@@ -35,20 +35,29 @@ struct Trace {
     Operand operand;
     bool outcome;
   };
+  struct Part {
+    const Source* source;
+    Operand operand;
+  };
   struct Pick {
     const Selector* selector;
     const Source* source;  // null: the selector is null
     Operand operand;
+    size_t first_part;  // of a join, in `parts`
   };
-  struct RecordStep {
-    const Rule* rule;
-    size_t first_pick;  // symbol, ts, fields…
+  /// A record (of `rule`, whose picks start at first_pick: symbol, ts, fields) or a mark.
+  struct Event {
+    size_t unit = 0;
+    int rule = -1;
+    size_t first_pick = 0;
+    DecodedMark mark;
   };
   std::vector<TestStep> tests;
+  std::vector<Part> parts;
   std::vector<Pick> picks;
-  std::vector<RecordStep> records;
-  /// JSON strings that were looked at and found empty, which changes what is picked.
-  bool empty_text = false;
+  std::vector<Event> events;
+  /// Something was asked whose answer is not in the message's shape and slots alone.
+  bool unlearnable = false;
   void Clear();
 };
 
@@ -99,7 +108,6 @@ class Evaluator {
   Operand Raw(const Source& source, bool text);
   Operand Join(const Source& source);
   Operand ChooseOf(std::span<const Source> sources, bool text, const Source** source);
-  bool Transform(const Source& source, Operand* operand);
 
   const bool accept_nan_;
   const TopicPartition* tp_ = nullptr;

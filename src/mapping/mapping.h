@@ -109,13 +109,20 @@ struct DecoderStats {
   uint64_t relearned = 0;
 };
 
+struct DecoderOptions {
+  /// False: every message takes the general way through its tree. Records and marks are the same;
+  /// for tests and benches.
+  bool learn_layouts = true;
+};
+
 class Decoder {
  public:
   virtual ~Decoder() = default;
 
   /// Declares the tables and columns that the mapping's rules need in `tables` (grows it) and
   /// compiles. The tables' columns known then are those that `values` follow.
-  static Result<std::unique_ptr<Decoder>> Make(const MappingSpec& spec, TableRegistry* tables);
+  static Result<std::unique_ptr<Decoder>> Make(const MappingSpec& spec, TableRegistry* tables,
+                                               const DecoderOptions& options = {});
 
   /// Never fails: what cannot be decoded is a mark. `received` is the time of receipt stored with
   /// the message's tape block. Bytes of the value need no padding.

@@ -54,7 +54,8 @@ class TestDecoder {
  public:
   /// `over`: JSON keys laid over the mapping, as a mapping with `base` does it.
   static Result<TestDecoder> Make(const std::string& name, const MappingLibrary& library,
-                                  nlohmann::json over = {}, TopicSettings settings = {}) {
+                                  nlohmann::json over = {}, TopicSettings settings = {},
+                                  DecoderOptions options = {}) {
     MappingLibrary with = library;
     std::string resolved = name;
     if (!over.empty()) {
@@ -65,7 +66,7 @@ class TestDecoder {
     TestDecoder out;
     TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::Resolve(resolved, with, settings));
     out.tables_ = std::make_unique<TableRegistry>();
-    TD_ASSIGN_OR_RETURN(out.decoder_, Decoder::Make(spec, out.tables_.get()));
+    TD_ASSIGN_OR_RETURN(out.decoder_, Decoder::Make(spec, out.tables_.get(), options));
     return out;
   }
   /// Of the mapping "venue" in TOML text.
