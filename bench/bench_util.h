@@ -1,15 +1,17 @@
 #ifndef TAPEDECK_BENCH_BENCH_UTIL_H_
 #define TAPEDECK_BENCH_BENCH_UTIL_H_
 
-// What every benchmark here needs: the environment line, a refusal to measure unoptimised builds, interleaved ratios.
+// What every benchmark here needs: the environment line, a refusal to measure unoptimised builds,
+// interleaved ratios.
 //
-// Absolute times of a shared machine mean little, so a claim is a ratio of two sides measured in turn, at least kPairs times;
-// its median and its range are printed, with CPU seconds beside wall time.
+// Absolute times of a shared machine mean little, so a claim is a ratio of two sides measured in
+// turn, at least kPairs times; its median and its range are printed, with CPU seconds beside wall
+// time.
 //
 //   int main() {
-//     bench::Begin("series: decode");                   // environment, or exit 2 in a debug or sanitizer build
-//     bench::Ratio r = bench::Interleave([&] { ReadOurs(); }, [&] { ReadTheirs(); });
-//     bench::Print("decode speed, ours over theirs", r.Speed(), bench::Bar::AtLeast(3.0));
+//     bench::Begin("series: decode");                   // environment, or exit 2 in a debug or
+//     sanitizer build bench::Ratio r = bench::Interleave([&] { ReadOurs(); }, [&] { ReadTheirs();
+//     }); bench::Print("decode speed, ours over theirs", r.Speed(), bench::Bar::AtLeast(3.0));
 //     return bench::End();                              // 1 when a bar was missed
 //   }
 //
@@ -97,7 +99,7 @@ struct Ratio {
   double TheirCpu() const { return MedianOf(theirs, &Cost::cpu_s); }
 
  private:
-  static double MedianOf(const std::vector<Cost>& costs, double Cost::* field) {
+  static double MedianOf(const std::vector<Cost>& costs, double Cost::*field) {
     std::vector<double> values;
     for (const Cost& cost : costs) values.push_back(cost.*field);
     return Median(std::move(values));
@@ -145,8 +147,8 @@ inline int& MissedBars() {
 
 /// "  name   median (least .. greatest)   bar >= 3: met". A missed bar counts for End().
 inline void Print(std::string_view name, const Spread& ratio, Bar bar = Bar::None()) {
-  std::printf("  %-58.*s %8.3f  (%.3f .. %.3f)", int(name.size()), name.data(), ratio.median, ratio.least,
-              ratio.greatest);
+  std::printf("  %-58.*s %8.3f  (%.3f .. %.3f)", int(name.size()), name.data(), ratio.median,
+              ratio.least, ratio.greatest);
   if (bar.kind != Bar::Kind::kNone) {
     bool met = bar.MetBy(ratio.median);
     if (!met) ++MissedBars();
@@ -188,17 +190,19 @@ inline std::string Environment() {
   double load[3] = {0, 0, 0};
   if (getloadavg(load, 3) < 1) load[0] = -1;
   char text[512];
-  std::snprintf(text, sizeof(text), "%s, %u cores, memory %s, %s %s, GCC %s, allocator %s, load %.2f",
-                FirstLineWith("/proc/cpuinfo", "model name").c_str(), std::thread::hardware_concurrency(),
-                FirstLineWith("/proc/meminfo", "MemTotal").c_str(), os.sysname, os.release, __VERSION__,
-                AllocatorName(), load[0]);
+  std::snprintf(
+      text, sizeof(text), "%s, %u cores, memory %s, %s %s, GCC %s, allocator %s, load %.2f",
+      FirstLineWith("/proc/cpuinfo", "model name").c_str(), std::thread::hardware_concurrency(),
+      FirstLineWith("/proc/meminfo", "MemTotal").c_str(), os.sysname, os.release, __VERSION__,
+      AllocatorName(), load[0]);
   return text;
 }
 
 /// Prints title and environment. Ends the program with 2 in a build that must not be measured.
 inline void Begin(std::string_view title) {
 #if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  std::fprintf(stderr, "%.*s: this build is not optimised or has sanitizers; use the release preset\n",
+  std::fprintf(stderr,
+               "%.*s: this build is not optimised or has sanitizers; use the release preset\n",
                int(title.size()), title.data());
   std::exit(2);
 #endif
@@ -212,11 +216,13 @@ inline int End() {
   return MissedBars() > 0 ? 1 : 0;
 }
 
-/// The folder of shared test data, or "" where it is absent: TAPEDECK_SHARED_DIR, else `shared` beside the source tree.
+/// The folder of shared test data, or "" where it is absent: TAPEDECK_SHARED_DIR, else `shared`
+/// beside the source tree.
 inline std::filesystem::path SharedDir() {
   const char* given = std::getenv("TAPEDECK_SHARED_DIR");
-  std::filesystem::path dir = given != nullptr ? std::filesystem::path(given)
-                                               : std::filesystem::path(TD_SOURCE_DIR) / ".." / "shared";
+  std::filesystem::path dir = given != nullptr
+                                  ? std::filesystem::path(given)
+                                  : std::filesystem::path(TD_SOURCE_DIR) / ".." / "shared";
   std::error_code error;
   return std::filesystem::is_directory(dir, error) ? dir : std::filesystem::path();
 }

@@ -56,9 +56,10 @@ void RowsColumn::Append(const Value& value) {
       } else {
         TD_CHECK(value.is_null() || value.kind() == Value::Kind::kDecimalText, "a decimal column");
         scales.push_back(value.is_null() ? kNullScale : kTextScale);
+        if (!value.is_null()) text_ends.resize(scales.size() - 1, static_cast<uint32_t>(text.size()));
         text.append(value.text());
       }
-      text_ends.push_back(static_cast<uint32_t>(text.size()));
+      if (!text.empty()) text_ends.push_back(static_cast<uint32_t>(text.size()));
       return;
     case ColumnType::kText:
       TD_CHECK(value.is_null() || value.kind() == Value::Kind::kText, "a text column");

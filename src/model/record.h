@@ -55,7 +55,7 @@ struct RowsColumn {
   std::vector<int64_t> numbers;        // 0 where null
   std::vector<uint8_t> scales;         // decimal only
   std::vector<uint8_t> present;        // other types: 1 or 0 per row
-  std::vector<uint32_t> text_ends;     // text: end of each row's text in `text`; decimal: same, used by kTextScale rows
+  std::vector<uint32_t> text_ends;     // text: end of each row's text in `text`; decimal: same, empty as long as no row is kTextScale
   std::string text;
 
   void Clear();

@@ -1,0 +1,301 @@
+#include <algorithm>
+#include <charconv>
+#include <unordered_map>
+
+#include "base/bytes.h"
+#include "base/decimal.h"
+#include "codec/column_codec.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr uint8_t kNull = RowsColumn::kNullScale;
+constexpr uint8_t kText = RowsColumn::kTextScale;
+
+bool IsPresent(const RowsColumn& column, size_t row) {
+  return column.type == ColumnType::kDecimal ? column.scales[row] != kNull
+                                             : column.present[row] != 0;
+}
+
+// Writes `nulls` and says how many rows have a value.
+size_t EncodeNulls(const RowsColumn& column, size_t from, size_t count, IntegerEncoder* integers,
+                   ColumnDraft* draft) {
+  size_t present = 0;
+  draft->numbers.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    draft->numbers[i] = IsPresent(column, from + i) ? 1 : 0;
+    present += static_cast<size_t>(draft->numbers[i]);
+  }
+  if (present > 0 && present < count) integers->Encode(draft->numbers, &draft->nulls);
+  return present;
+}
+
+// The scale that a number has when zeros at its end are dropped, down to `least`.
+uint8_t StrippedScale(int64_t mantissa, uint8_t scale, uint8_t least) {
+  while (scale > least && mantissa % 10 == 0) {
+    mantissa /= 10;
+    --scale;
+  }
+  return scale;
+}
+
+class DecimalColumn {
+ public:
+  DecimalColumn(const RowsColumn& column, size_t from, size_t count)
+      : column_(column), from_(from), count_(count) {}
+
+  void Encode(IntegerEncoder* integers, ColumnDraft* draft) {
+    MeasureScales();
+    size_t exceptions = Align(draft);
+    if (exceptions > count_ / 8) {
+      Written(integers, draft);
+      return;
+    }
+    draft->encoding = ColumnEncoding::kAligned;
+    draft->scale = greatest_;
+    draft->referable = true;
+    EncodeScales(integers, draft);
+  }
+
+ private:
+  uint8_t scale(size_t i) const { return column_.scales[from_ + i]; }
+  int64_t mantissa(size_t i) const { return column_.numbers[from_ + i]; }
+  static bool IsNumber(uint8_t scale) { return scale <= kDecimalScaleMax; }
+
+  void MeasureScales() {
+    greatest_ = 0;
+    least_ = kDecimalScaleMax;
+    bool any = false;
+    for (size_t i = 0; i < count_; ++i) {
+      if (!IsNumber(scale(i))) continue;
+      any = true;
+      greatest_ = std::max(greatest_, scale(i));
+      least_ = std::min(least_, scale(i));
+    }
+    if (!any) least_ = 0;
+  }
+
+  // Mantissas at the greatest scale; what cannot have one becomes an exception. Numbers that stand
+  // for nothing repeat the one before.
+  size_t Align(ColumnDraft* draft) {
+    exceptions_.clear();
+    draft->numbers.resize(count_);
+    int64_t last = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      uint8_t s = scale(i);
+      if (s == kText) {
+        exceptions_.push_back(i);
+      } else if (s != kNull && !ScaleUp(mantissa(i), static_cast<uint8_t>(greatest_ - s), &last)) {
+        exceptions_.push_back(i);
+        last = i == 0 ? 0 : draft->numbers[i - 1];
+      }
+      draft->numbers[i] = last;
+    }
+    PutExceptions(draft);
+    return exceptions_.size() - Texts();
+  }
+
+  size_t Texts() const {
+    return static_cast<size_t>(
+        std::ranges::count_if(exceptions_, [&](size_t i) { return scale(i) == kText; }));
+  }
+
+  void PutExceptions(ColumnDraft* draft) const {
+    draft->rest.clear();
+    if (exceptions_.empty()) return;
+    PutVarint(&draft->rest, exceptions_.size());
+    size_t next = 0;
+    for (size_t i : exceptions_) {
+      PutVarint(&draft->rest, i - next);
+      next = i + 1;
+      draft->rest.push_back(static_cast<char>(scale(i)));
+      if (scale(i) == kText) {
+        PutBlob(&draft->rest, column_.At(from_ + i).text());
+      } else {
+        PutVarint(&draft->rest, ZigZag(mantissa(i)));
+      }
+    }
+  }
+
+  // The scales of rows that are numbers and no exceptions; others repeat the block's scale.
+  void EncodeScales(IntegerEncoder* integers, ColumnDraft* draft) const {
+    if (least_ == greatest_) {
+      draft->scales = {static_cast<char>(ScaleRule::kConstant), static_cast<char>(greatest_)};
+      return;
+    }
+    std::vector<int64_t> scales(count_);
+    bool stripped = true;
+    size_t exception = 0;
+    for (size_t i = 0; i < count_; ++i) {
+      bool excepted = exception < exceptions_.size() && exceptions_[exception] == i;
+      exception += excepted ? 1 : 0;
+      bool number = IsNumber(scale(i)) && !excepted;
+      scales[i] = number ? scale(i) : greatest_;
+      stripped &= !number || scale(i) == StrippedScale(draft->numbers[i], greatest_, least_);
+    }
+    draft->scales = {static_cast<char>(stripped ? ScaleRule::kStripped : ScaleRule::kEach),
+                     static_cast<char>(greatest_)};
+    if (stripped) {
+      draft->scales.push_back(static_cast<char>(least_));
+    } else {
+      integers->Encode(scales, &draft->scales);
+    }
+  }
+
+  // Scales too far apart: mantissas and scales as they are.
+  void Written(IntegerEncoder* integers, ColumnDraft* draft) {
+    draft->encoding = ColumnEncoding::kWritten;
+    exceptions_.clear();
+    std::vector<int64_t> scales(count_);
+    for (size_t i = 0; i < count_; ++i) {
+      bool number = IsNumber(scale(i));
+      if (scale(i) == kText) exceptions_.push_back(i);
+      draft->numbers[i] = number ? mantissa(i) : (i == 0 ? 0 : draft->numbers[i - 1]);
+      scales[i] = number ? scale(i) : (i == 0 ? 0 : scales[i - 1]);
+    }
+    PutExceptions(draft);
+    integers->Encode(scales, &draft->scales);
+  }
+
+  const RowsColumn& column_;
+  size_t from_, count_;
+  uint8_t greatest_ = 0, least_ = 0;
+  std::vector<size_t> exceptions_;
+};
+
+// Whether `text` is exactly what std::to_chars writes for an int64.
+bool ParseNumeral(std::string_view text, int64_t* number) {
+  if (text.empty() || text.size() > 20) return false;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  if (error != std::errc() || end != text.data() + text.size()) return false;
+  if (text[0] == '-') return text.size() > 1 && text[1] != '0';
+  return text.size() == 1 || text[0] != '0';
+}
+
+bool Numerals(const RowsColumn& column, size_t from, size_t count, ColumnDraft* draft) {
+  int64_t last = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (column.present[from + i] != 0 && !ParseNumeral(column.At(from + i).text(), &last))
+      return false;
+    draft->numbers[i] = last;
+  }
+  draft->encoding = ColumnEncoding::kNumerals;
+  return true;
+}
+
+// A dictionary, unless most texts occur once.
+bool Dictionary(const RowsColumn& column, size_t from, size_t count, ColumnDraft* draft) {
+  std::unordered_map<std::string_view, int64_t> positions;
+  std::string texts;
+  int64_t last = 0;
+  for (size_t i = 0; i < count; ++i) {
+    if (column.present[from + i] != 0) {
+      std::string_view text = column.At(from + i).text();
+      auto [at, fresh] = positions.try_emplace(text, static_cast<int64_t>(positions.size()));
+      if (fresh) PutBlob(&texts, text);
+      if (positions.size() > count / 2 + 1) return false;
+      last = at->second;
+    }
+    draft->numbers[i] = last;
+  }
+  draft->encoding = ColumnEncoding::kDictionary;
+  PutVarint(&draft->rest, positions.size());
+  draft->rest += texts;
+  return true;
+}
+
+void Texts(const RowsColumn& column, size_t from, size_t count, ColumnDraft* draft) {
+  draft->encoding = ColumnEncoding::kTexts;
+  for (size_t i = 0; i < count; ++i) {
+    std::string_view text = column.At(from + i).text();
+    draft->numbers[i] = static_cast<int64_t>(text.size());
+    draft->rest.append(text);
+  }
+}
+
+std::vector<int64_t> Difference(std::span<const int64_t> numbers, const ColumnDraft& reference) {
+  std::vector<int64_t> difference(numbers.size());
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    difference[i] = static_cast<int64_t>(static_cast<uint64_t>(numbers[i]) -
+                                         static_cast<uint64_t>(reference.numbers[i]));
+  }
+  return difference;
+}
+
+// Prices of one instrument lie close together: the columns that one may be told from most cheaply
+// are the first decimal (bid, open) and the one before.
+void EncodeWithBestReference(std::span<const ColumnDraft> earlier, IntegerEncoder* integers,
+                             ColumnDraft* draft) {
+  integers->Encode(draft->numbers, &draft->bytes);
+  if (!draft->referable || draft->type != ColumnType::kDecimal) return;
+  size_t tried = earlier.size();  // none yet
+  auto attempt = [&](size_t candidate) {
+    const ColumnDraft& other = earlier[candidate];
+    if (candidate == tried || !other.referable || other.type != draft->type ||
+        other.scale != draft->scale)
+      return;
+    tried = candidate;
+    std::string bytes;
+    integers->Encode(Difference(draft->numbers, other), &bytes);
+    if (bytes.size() >= draft->bytes.size()) return;
+    draft->bytes = std::move(bytes);
+    draft->reference = static_cast<uint8_t>(candidate + 1);
+  };
+  auto decimal = [](const ColumnDraft& c) { return c.type == ColumnType::kDecimal; };
+  auto first = std::ranges::find_if(earlier, decimal);
+  if (first == earlier.end()) return;
+  attempt(static_cast<size_t>(first - earlier.begin()));
+  if (earlier.size() < UINT8_MAX) attempt(earlier.size() - 1);
+}
+
+}  // namespace
+
+void ColumnDraft::Clear() {
+  encoding = ColumnEncoding::kIntegers;
+  for (std::string* part : {&bytes, &nulls, &scales, &rest}) part->clear();
+  reference = 0;
+  referable = false;
+  scale = 0;
+  numbers.clear();
+}
+
+bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
+                  std::span<const ColumnDraft> earlier, IntegerEncoder* integers,
+                  ColumnDraft* draft) {
+  if (EncodeNulls(column, from, count, integers, draft) == 0) return false;
+  draft->type = column.type;
+  switch (column.type) {
+    case ColumnType::kDecimal:
+      DecimalColumn(column, from, count).Encode(integers, draft);
+      break;
+    case ColumnType::kText:
+      if (!Numerals(column, from, count, draft) && !Dictionary(column, from, count, draft)) {
+        Texts(column, from, count, draft);
+      }
+      break;
+    default:
+      for (size_t i = 0; i < count; ++i) {
+        bool present = column.present[from + i] != 0;
+        draft->numbers[i] =
+            present ? column.numbers[from + i] : (i == 0 ? 0 : draft->numbers[i - 1]);
+      }
+      draft->encoding = ColumnEncoding::kIntegers;
+  }
+  EncodeWithBestReference(earlier, integers, draft);
+  return true;
+}
+
+void EncodeNumbers(std::span<const int64_t> numbers, std::span<const ColumnDraft> earlier,
+                   uint8_t reference, IntegerEncoder* integers, ColumnDraft* draft) {
+  draft->encoding = ColumnEncoding::kIntegers;
+  draft->numbers.assign(numbers.begin(), numbers.end());
+  integers->Encode(numbers, &draft->bytes);
+  if (reference == 0) return;
+  std::string bytes;
+  integers->Encode(Difference(numbers, earlier[reference - 1]), &bytes);
+  if (bytes.size() >= draft->bytes.size()) return;
+  draft->bytes = std::move(bytes);
+  draft->reference = reference;
+}
+
+}  // namespace tapedeck
