@@ -1,0 +1,205 @@
+#include "store/engine.h"
+
+#include <rocksdb/listener.h>
+#include <rocksdb/sst_file_manager.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "store/lock_owner.h"
+#include "store/preflight.h"
+
+namespace tapedeck::rocks {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A writer may delete a file between a secondary's look at the MANIFEST and its opening of that
+/// file: it looks again.
+constexpr int kSecondaryAttempts = 40;
+constexpr std::chrono::milliseconds kSecondaryPause{10};
+/// SST files stop here, so that the WAL, the MANIFEST and what others keep on the disk have room.
+constexpr double kSstShareOfDisk = 0.95;
+
+class ErrorListener final : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    TD_LOG(kError, "store", "background-error", "RocksDB stopped writing",
+           {{"error", error->ToString()}, {"reason", std::to_string(static_cast<int>(reason))}});
+  }
+  // RocksDB's own recovery races with ours, and at 7.8.3 it reports success without one.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+                            bool* automatic) override {
+    error.PermitUncheckedError();
+    *automatic = false;
+  }
+};
+
+std::string Held(const fs::path& dir, const rocksdb::Status& status) {
+  std::string text = "the store " + dir.string() + " is open in ";
+  if (std::optional<LockOwner> owner = FindLockOwner(dir / "LOCK")) {
+    text += "process " + std::to_string(owner->pid);
+    if (!owner->command.empty()) text += " (" + owner->command + ")";
+  } else {
+    text += "another process";
+  }
+  return text + ": stop that first, or read beside it (" + status.ToString() + ")";
+}
+
+uint64_t DiskBytes(const fs::path& dir) {
+  struct statvfs info {};
+  if (::statvfs(dir.c_str(), &info) != 0) return 0;
+  return static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
+}
+
+// The lock of the directory for as long as the files are looked at; DB::Open takes its own.
+class DirLock {
+ public:
+  DirLock(rocksdb::Env* env, const fs::path& dir) : env_(env), dir_(dir) {}
+  ~DirLock() {
+    if (lock_ != nullptr) env_->UnlockFile(lock_).PermitUncheckedError();
+  }
+  DirLock(const DirLock&) = delete;
+  DirLock& operator=(const DirLock&) = delete;
+  Status Take() {
+    rocksdb::Status locked = env_->LockFile((dir_ / "LOCK").string(), &lock_);
+    if (locked.ok()) return Status::Ok();
+    if (locked.IsNoSpace()) return ToStatus(locked, Access::kWrite);
+    return Status::FailedPrecondition(Held(dir_, locked));
+  }
+
+ private:
+  rocksdb::Env* env_;
+  fs::path dir_;
+  rocksdb::FileLock* lock_ = nullptr;
+};
+
+// What a failed open of existing files means: a file that is missing is damage too.
+Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
+  if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {
+    return Status::Corruption("the store " + dir.string() + " lacks a file: " + status.ToString());
+  }
+  return ToStatus(status, Access::kWrite).WithContext("opening the store " + dir.string());
+}
+
+}  // namespace
+
+Engine::Engine(const StoreOptions& options, const fs::path& dir)
+    : memory_(PlanMemory(options.memory_bytes)) {
+  if (options.file_system != nullptr) {
+    own_env_ = rocksdb::NewCompositeEnv(options.file_system);
+    env_ = own_env_.get();
+  } else {
+    env_ = rocksdb::Env::Default();
+  }
+  rocks_options_ = MakeOptions(memory_);
+  rocks_options_.env = env_;
+  rocks_options_.create_if_missing = options.create;
+  rocks_options_.listeners.push_back(std::make_shared<ErrorListener>());
+  if (options.mode == StoreMode::kSecondary) return;
+  rocks_options_.sst_file_manager.reset(
+      rocksdb::NewSstFileManager(env_, env_->GetFileSystem(), rocks_options_.info_log));
+  const uint64_t ballast = options.ballast_bytes.value_or(2 * memory_.memtables_bytes());
+  const uint64_t share =
+      static_cast<uint64_t>(kSstShareOfDisk * static_cast<double>(DiskBytes(dir)));
+  if (share > ballast) rocks_options_.sst_file_manager->SetMaxAllowedSpaceUsage(share - ballast);
+}
+
+Engine::~Engine() {
+  db_.reset();
+  std::error_code ignored;  // an empty folder in the folder for temporary files
+  if (!secondary_dir_.empty()) fs::remove_all(secondary_dir_, ignored);
+}
+
+Status Engine::Close() {
+  rocksdb::Status closed = db_->Close();
+  return ToStatus(closed, Access::kWrite).WithContext("closing the store");
+}
+
+Result<uint64_t> Engine::OldestNeededWal(const fs::path& dir) const {
+  // We hold the lock, so nobody writes: reading only is defined here.
+  rocksdb::Options options = rocks_options_;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
+  options.sst_file_manager.reset();
+  options.listeners.clear();
+  rocksdb::DB* raw = nullptr;
+  rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, dir.string(), &raw);
+  if (!opened.ok()) return OpenFailed(dir, opened);
+  std::unique_ptr<rocksdb::DB> db(raw);
+  uint64_t oldest = 0;
+  if (!db->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &oldest)) oldest = 0;
+  return oldest;
+}
+
+Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
+                          std::string* wal_damage) {
+  TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
+  if (!exists) {
+    if (!options.create) return Status::NotFound("there is no store in " + dir.string());
+    return Status::Ok();
+  }
+  TD_RETURN_IF_ERROR(CheckManifest(dir));
+  const std::vector<WalFile> wals = ListWals(dir);
+  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
+                      FindWalDamage(wals, [&] { return OldestNeededWal(dir); }));
+  if (!damage) return Status::Ok();
+  if (options.damaged_wal == StoreOptions::DamagedWal::kRefuse) {
+    return Status::Corruption(damage->description);
+  }
+  *wal_damage = damage->description;
+  return CutWals(dir, wals, *damage);
+}
+
+Status Engine::Preflight(const fs::path& dir, const StoreOptions& options,
+                         std::string* wal_damage) {
+  DirLock lock(env_, dir);
+  TD_RETURN_IF_ERROR(lock.Take());
+  return CheckFiles(dir, options, wal_damage);
+}
+
+Result<Engine::Opened> Engine::OpenPrimary(const fs::path& dir, const StoreOptions& options) {
+  std::shared_ptr<Engine> engine(new Engine(options, dir));
+  std::string wal_damage;
+  TD_RETURN_IF_ERROR(engine->Preflight(dir, options, &wal_damage));
+  rocksdb::DB* raw = nullptr;
+  rocksdb::Status opened = rocksdb::DB::Open(engine->rocks_options_, dir.string(), &raw);
+  if (!opened.ok()) return OpenFailed(dir, opened);
+  engine->db_.reset(raw);
+  return Opened{std::move(engine), std::move(wal_damage)};
+}
+
+Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
+                                                      const StoreOptions& options) {
+  std::shared_ptr<Engine> engine(new Engine(options, dir));
+  TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
+  if (!exists) return Status::NotFound("there is no store in " + dir.string());
+  if (!FindLockOwner(dir / "LOCK")) {
+    std::string ignored;
+    StoreOptions refuse = options;
+    refuse.damaged_wal = StoreOptions::DamagedWal::kRefuse;
+    Status whole = engine->CheckFiles(dir, refuse, &ignored);
+    // A writer that started meanwhile makes its own files look unfinished.
+    if (!whole.ok() && !FindLockOwner(dir / "LOCK")) return whole;
+  }
+  std::string folder = (fs::temp_directory_path() / "tapedeck-secondary-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
+  engine->secondary_dir_ = folder;
+  engine->rocks_options_.create_if_missing = false;
+  rocksdb::Status opened;
+  for (int attempt = 0; attempt < kSecondaryAttempts; ++attempt) {
+    rocksdb::DB* raw = nullptr;
+    opened = rocksdb::DB::OpenAsSecondary(engine->rocks_options_, dir.string(), folder, &raw);
+    if (opened.ok()) {
+      engine->db_.reset(raw);
+      return engine;
+    }
+    SystemClock().SleepFor(kSecondaryPause);
+  }
+  return OpenFailed(dir, opened);
+}
+
+}  // namespace tapedeck::rocks

@@ -1,0 +1,89 @@
+// What RocksStore tells about its files: verification, sizes, compaction.
+
+#include <rocksdb/db.h>
+
+#include "store/preflight.h"
+#include "store/rocks_store.h"
+
+namespace tapedeck::rocks {
+namespace {
+
+struct Kind {
+  std::string_view name;
+  std::string_view prefixes;
+};
+constexpr Kind kKinds[] = {
+    {"tape", "t"}, {"series", "s"}, {"index", "xy"}, {"other", "cdegjkmopv"}};
+
+// Goes through every entry once: what no checksum of a file covers, such as an index that leads
+// nowhere, shows here.
+Status ReadEverything(rocksdb::DB* db) {
+  rocksdb::ReadOptions read = LongRead();
+  read.total_order_seek = true;
+  std::unique_ptr<rocksdb::Iterator> iterator(db->NewIterator(read));
+  std::string last;
+  for (iterator->SeekToFirst(); iterator->Valid(); iterator->Next()) {
+    last.assign(iterator->key().data(), iterator->key().size());
+  }
+  if (iterator->status().ok()) return Status::Ok();
+  return ToStatus(iterator->status(), Access::kRead)
+      .WithContext("reading after the entry 0x" + rocksdb::Slice(last).ToString(true));
+}
+
+}  // namespace
+
+Status RocksStore::VerifyFiles() {
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
+  TD_RETURN_IF_ERROR(CheckCurrent(dir_).status());
+  TD_RETURN_IF_ERROR(CheckManifest(dir_));
+  rocksdb::DB& db = current->db();
+  rocksdb::ReadOptions read = LongRead();
+  TD_RETURN_IF_ERROR(ToStatus(db.VerifyFileChecksums(read), Access::kRead)
+                         .WithContext("checking the files of " + dir_.string()));
+  TD_RETURN_IF_ERROR(ToStatus(db.VerifyChecksum(read), Access::kRead)
+                         .WithContext("checking the blocks of " + dir_.string()));
+  return ReadEverything(&db);
+}
+
+std::vector<std::pair<std::string, uint64_t>> RocksStore::SizeByKind() const {
+  std::vector<std::pair<std::string, uint64_t>> sizes;
+  Result<std::shared_ptr<Engine>> current = NeedEngine();
+  if (!current.ok()) return sizes;
+  rocksdb::SizeApproximationOptions options;
+  options.include_memtables = true;
+  options.include_files = true;
+  for (const Kind& kind : kKinds) {
+    uint64_t total = 0;
+    for (char prefix : kind.prefixes) {
+      const std::string from(1, prefix);
+      const std::string to = keys::After(from);
+      const rocksdb::Range range(from, to);
+      uint64_t bytes = 0;
+      rocksdb::DB& db = (*current)->db();
+      if (db.GetApproximateSizes(options, db.DefaultColumnFamily(), &range, 1, &bytes).ok())
+        total += bytes;
+    }
+    sizes.emplace_back(kind.name, total);
+  }
+  return sizes;
+}
+
+Status RocksStore::CompactAll() {
+  if (!writer_)
+    return Status::FailedPrecondition("a store that is open for reading is not compacted");
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
+  rocksdb::CompactRangeOptions options;
+  options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
+  return ToStatus(current->db().CompactRange(options, nullptr, nullptr), Access::kWrite)
+      .WithContext("compacting");
+}
+
+Status RocksStore::FlushMemtables() {
+  if (!writer_)
+    return Status::FailedPrecondition("a store that is open for reading is not flushed");
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
+  return ToStatus(current->db().Flush(rocksdb::FlushOptions()), Access::kWrite)
+      .WithContext("flushing");
+}
+
+}  // namespace tapedeck::rocks
