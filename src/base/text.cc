@@ -12,7 +12,9 @@ constexpr size_t kNameBytesMax = 64;
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 constexpr uint64_t kHighBits = 0x8080808080808080u;
 
-uint64_t Load64(const char* p) {
+bool IsContinuation(unsigned char c) { return (c & 0xC0) == 0x80; }
+
+uint64_t Load64(const void* p) {
   uint64_t word = 0;
   std::memcpy(&word, p, sizeof word);
   return word;
@@ -124,17 +126,24 @@ size_t AppendSpecial(std::string_view bytes, std::string* out) {
 }  // namespace
 
 bool IsValidUtf8(std::string_view bytes) {
-  const char* p = bytes.data();
-  const char* const end = p + bytes.size();
+  auto p = reinterpret_cast<const unsigned char*>(bytes.data());
+  const unsigned char* const end = p + bytes.size();
   while (p != end) {
     while (end - p >= 16 && ((Load64(p) | Load64(p + 8)) & kHighBits) == 0) p += 16;
-    while (p != end && static_cast<signed char>(*p) >= 0) ++p;
-    // Stays here while characters are not ASCII: text of one script comes in runs.
-    while (p != end && static_cast<signed char>(*p) < 0) {
-      Step step = StepMultibyte(reinterpret_cast<const unsigned char*>(p),
-                                reinterpret_cast<const unsigned char*>(end));
-      if (!step.valid) return false;
-      p += step.size;
+    while (p != end && *p < 0x80) ++p;
+    // Stays here while characters are not ASCII: text of one script comes in runs. The two usual
+    // sizes come first.
+    while (p != end && *p >= 0x80) {
+      if (*p >= 0xC2 && *p < 0xE0 && end - p >= 2 && IsContinuation(p[1])) {
+        p += 2;
+      } else if (*p > 0xE0 && *p < 0xED && end - p >= 3 && IsContinuation(p[1]) &&
+                 IsContinuation(p[2])) {
+        p += 3;
+      } else {
+        Step step = StepMultibyte(p, end);
+        if (!step.valid) return false;
+        p += step.size;
+      }
     }
   }
   return true;
