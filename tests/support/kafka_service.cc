@@ -160,7 +160,6 @@ ClientMessage FromLine(const std::string& topic, const json& line) {
 }  // namespace
 
 // --- KafkaAdmin
-// ------------------------------------------------------------------------------------------------------
 
 KafkaAdmin::KafkaAdmin(std::string bootstrap_servers)
     : bootstrap_servers_(std::move(bootstrap_servers)) {}
@@ -317,7 +316,6 @@ std::vector<ClientMessage> KafkaAdmin::Dump(const std::string& topic) {
 }
 
 // --- KafkaService
-// ----------------------------------------------------------------------------------------------------
 
 KafkaService::KafkaService(json info)
     : info_(std::move(info)),

@@ -1,0 +1,50 @@
+# Shared by scripts/test and scripts/demo, which source it: named and timed steps.
+
+phase_times=()
+
+# phase NAME COMMAND...: runs it, prints how long it took, and ends the script with its exit code if it failed.
+phase() {
+  local name=$1 begin=$SECONDS code=0
+  shift
+  printf '== %s: %s\n' "$name" "$*"
+  "$@" < /dev/null || code=$?
+  phase_times+=("$name $((SECONDS - begin)) s")
+  if ((code != 0)); then
+    printf '== %s failed with exit code %d after %d s\n' "$name" "$code" "$((SECONDS - begin))" >&2
+    print_phase_times
+    exit "$code"
+  fi
+  printf '== %s: done in %d s\n' "$name" "$((SECONDS - begin))"
+}
+
+print_phase_times() {
+  local text
+  text=$(printf ', %s' "${phase_times[@]}")
+  printf '== times: %s; together %d s\n' "${text:2}" "$SECONDS"
+}
+
+# configure PRESET [CMAKE ARGUMENT]...
+configure() {
+  local preset=$1
+  shift
+  mkdir -p "build/$preset"
+  cmake --preset "$preset" "$@" > "build/$preset/configure.log" 2>&1 || {
+    cat "build/$preset/configure.log" >&2
+    return 1
+  }
+}
+
+# One job per core, but no more than memory allows: a large translation unit takes up to 1.5 GB.
+jobs_that_fit() {
+  local cores memory_gb
+  cores=$(nproc)
+  memory_gb=$(awk '/^MemAvailable/ {print int($2 / 1048576 / 1.5)}' /proc/meminfo)
+  ((memory_gb >= 1)) || memory_gb=1
+  printf '%d\n' "$((cores < memory_gb ? cores : memory_gb))"
+}
+
+# Downloads what the test services need before any test is on its clock. Not fatal here: the tests themselves skip or
+# fail, whichever is right, and say why.
+install_services() {
+  tests/services/kafka tools-classpath > /dev/null || return 0
+}

@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Feeds tidy_test.py small trees that each break one rule, and one that breaks none."""
+
+import pathlib
+import tempfile
+import unittest
+
+import tidy_test
+
+SRC_CMAKE = """
+# td_module(ghost): a comment is no declaration
+td_module(base FOREIGN zstd)
+td_module(model DEPS base FOREIGN nlohmann)
+td_module(store   DEPS model base
+                  FOREIGN rocksdb)
+"""
+TOOLS_CMAKE = "function(td_tool folder program)\nendfunction()\ntd_tool(tapedeck tapedeck DEPS store base)\n"
+GOOD = """#ifndef G_H_
+#define G_H_
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "base/status.h"
+#endif
+"""
+
+
+def long_function(lines, head="int Long(int x) {"):
+    return head + "\n" + "  x += 1;\n" * (lines - 2) + "}\n"
+
+
+class TidyTest(unittest.TestCase):
+    def findings(self, files):
+        """(rule, path) of each finding in a tree of `files` beside a house without faults."""
+        tree = {"src/CMakeLists.txt": SRC_CMAKE, "tools/CMakeLists.txt": TOOLS_CMAKE, "src/base/status.h": "",
+                "src/base/README.md": "", "src/store/good.h": GOOD, "src/store/README.md": ""} | files
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in tree.items():
+                if text is None:
+                    continue
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            exempt, tidy_test.EXEMPT = tidy_test.EXEMPT, self.exempt
+            try:
+                report = tidy_test.check(root)
+            finally:
+                tidy_test.EXEMPT = exempt
+        self.warnings = [(warning.rule, warning.path) for warning in report.warnings]
+        return [(finding.rule, finding.path) for finding in sorted(report.findings)]
+
+    def setUp(self):
+        self.exempt = {}
+        self.warnings = []
+
+    def assert_only(self, rule, path, files):
+        self.assertEqual(self.findings(files), [(rule, path)])
+
+    def test_house_in_order_has_no_findings(self):
+        self.assertEqual(self.findings({}), [])
+
+    def test_undeclared_edge(self):
+        self.assert_only("edge", "src/base/a.cc", {"src/base/a.cc": '#include "store/good.h"\n'})
+        self.assert_only("edge", "tools/tapedeck/a.cc", {"tools/tapedeck/a.cc": '#include "model/x.h"\n'})
+
+    def test_undeclared_module(self):
+        self.assert_only("edge", "src/query/a.cc", {"src/query/a.cc": "int x;\n"})
+
+    def test_arrow_that_points_up(self):
+        self.assert_only("order", "src/CMakeLists.txt", {
+            "src/CMakeLists.txt": SRC_CMAKE.replace("td_module(base ", "td_module(base DEPS model ")})
+
+    def test_foreign_header_outside_its_module(self):
+        for header in ("rocksdb/db.h", "librdkafka/rdkafka.h", "tape_generated.h", "simdjson.h", "openssl/evp.h"):
+            self.assert_only("foreign", "src/model/a.cc", {"src/model/a.cc": f"#include <{header}>\n"})
+        self.assert_only("foreign", "src/model/a.cc", {"src/model/a.cc": '#include "codec/tape_generated.h"\n'})
+        self.assert_only("foreign", "tools/tapedeck/a.cc", {"tools/tapedeck/a.cc": "#include <rocksdb/db.h>\n"})
+
+    def test_foreign_header_at_home(self):
+        self.assertEqual(self.findings({
+            "src/store/a.cc": "#include <rocksdb/db.h>\n", "tools/tapedeck/a.cc": "#include <CLI/CLI.hpp>\n",
+            "tests/store/a.cc": "#include <rocksdb/db.h>\n"}), [])
+
+    def test_library_that_nobody_knows(self):
+        self.assert_only("foreign", "src/model/a.cc", {"src/model/a.cc": "#include <mystery/all.h>\n"})
+
+    def test_include_that_climbs_or_has_no_module(self):
+        self.assertIn(("include", "src/store/a.cc"), self.findings({"src/store/a.cc": '#include "../base/status.h"\n'}))
+        self.assert_only("include", "src/store/a.cc", {"src/store/a.cc": '#include "good.h"\n'})
+
+    def test_function_far_too_long(self):
+        self.assert_only("size", "src/store/a.cc", {"src/store/a.cc": long_function(91)})
+        self.assertEqual(self.findings({"src/store/a.cc": long_function(90)}), [])
+        self.assertEqual(self.warnings, [("size", "src/store/a.cc")])
+        self.assertEqual(self.findings({"src/store/a.cc": long_function(70)}), [])
+        self.assertEqual(self.warnings, [])
+
+    def test_long_functions_are_found_wherever_they_hide(self):
+        for head in ("namespace a {\nnamespace {\nclass X : public Y {\n public:\n  int F() const {",
+                     "struct X {\n  X(int a) : a_{a}, b_{1} {",
+                     "X::X(Options options = {}) noexcept : a_(1) {",
+                     "template <typename T>\nstd::vector<T> F(const T& x) requires Big<T> {",
+                     "template <typename T = int, size_t kN = (1 + 2) * 3>\nauto F(int a = (1)) -> int {",
+                     'extern "C" {\nvoid F(void) {',
+                     "const auto kF = [](int x) {",
+                     "enum class E : uint8_t { kA = 1 };\n#define M(x) \\\n  if (x) {\nbool operator==(const X& a) {"):
+            self.assert_only("size", "src/store/a.cc", {"src/store/a.cc": long_function(91, head) + "};\n" * 3})
+
+    def test_long_lists_and_classes_are_no_functions(self):
+        rows = "  {1, 2},\n" * 120
+        members = "  int F() { return 1; }\n" * 120
+        self.assertEqual(self.findings({
+            "src/store/a.cc": f"constexpr int kTable[][2] = {{\n{rows}}};\nclass X {{\n{members}}};\n",
+            "src/store/b.cc": 'const char* kText = R"x(\n' + "int F() {\n" * 100 + ')x";\n// int F() {\n'}), [])
+
+    def test_file_far_too_long(self):
+        self.assert_only("size", "src/store/a.h", {"src/store/a.h": "int a;\n" * 301})
+        self.assert_only("size", "src/store/a.cc", {"src/store/a.cc": "int a;\n" * 601})
+        self.assertEqual(self.findings({"tests/store/a.cc": "int a;\n" * 601}), [])
+
+    def test_line_too_long(self):
+        self.assert_only("columns", "src/store/a.cc", {"src/store/a.cc": "// " + "x" * 98 + "\n"})
+        self.assertEqual(self.findings({"src/store/a.cc": 'auto a = "' + "x" * 120 + '";\n'}), [])
+
+    def test_folder_that_says_nothing(self):
+        self.assert_only("name", "tests/utils", {"tests/utils/a.txt": ""})
+
+    def test_time_and_chance_outside_base(self):
+        for code in ("auto t = std::chrono::system_clock::now();", "std::this_thread::sleep_for(x);", "usleep(5);",
+                     "std::random_device d;", "auto t = time(nullptr);", "int r = rand();", "::sleep(1);"):
+            self.assert_only("time", "src/store/a.cc", {"src/store/a.cc": code + "\n"})
+            self.assertEqual(self.findings({"src/base/a.cc": code + "\n"}), [])
+        for code in ("// system_clock\n", "auto t = event.time(0);", "Operand(x); brand();", "clock.Sleep(x);"):
+            self.assertEqual(self.findings({"src/store/a.cc": code + "\n"}), [])
+
+    def test_exemption_by_name_and_only_while_needed(self):
+        self.exempt = {("src/store/a.cc", "random"): "a reason"}
+        self.assertEqual(self.findings({"src/store/a.cc": "std::random_device d;\n"}), [])
+        self.assert_only("exempt", "src/store/a.cc", {})
+
+    def test_module_without_readme(self):
+        self.assert_only("readme", "src/store", {"src/store/README.md": None})
+
+    def test_decision_without_number(self):
+        self.assert_only("decision", "docs/decisions/why.md", {"docs/decisions/why.md": "",
+                                                               "docs/decisions/0001-toml-in-config.md": ""})
+
+
+if __name__ == "__main__":
+    unittest.main()
