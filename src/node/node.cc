@@ -134,6 +134,11 @@ NodeState Node::State() const {
   return state;
 }
 
+NodePhase Node::phase() const {
+  std::lock_guard lock(mutex_);
+  return phase_;
+}
+
 void Node::Enter(NodePhase phase) {
   pulse_.Beat();
   std::lock_guard lock(mutex_);

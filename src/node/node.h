@@ -29,7 +29,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -83,6 +85,7 @@ class Node {
   /// Waits in real time; false where it has not ended by then.
   bool WaitEnded(std::chrono::nanoseconds timeout);
   NodeState State() const;
+  NodePhase phase() const;
   /// After Stop: everything that was received is in the store, only goodbyes to Kafka are left.
   bool stored() const { return pulse_.stored(); }
 

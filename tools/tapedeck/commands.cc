@@ -12,8 +12,10 @@ int Fail(const Status& status) {
 }
 
 void AddAllCommands(CLI::App* app, Choice* choice) {
+  AddServeCommand(app, choice);
   AddMappingCommands(app, choice);
   AddConfigCommands(app, choice);
+  AddSkipCommand(app, choice);
   AddVersionCommand(app, choice);
 }
 
