@@ -12,6 +12,20 @@ namespace {
 /// Notices of one batch: a broker that flaps must not fill memory.
 constexpr size_t kNoticesMax = 64;
 
+/// Messages ahead of the one being translated. They come from another core; waiting for each costs
+/// more than translating it.
+constexpr size_t kPrefetch = 8;
+
+/// The parts of librdkafka's message that hold its timestamp and headers, two and three lines
+/// behind what callers see.
+void PrefetchMessage(const rd_kafka_message_t* message) {
+  const char* at = reinterpret_cast<const char*>(message);
+  __builtin_prefetch(at);
+  __builtin_prefetch(at + 64);
+  __builtin_prefetch(at + 128);
+  __builtin_prefetch(at + 192);
+}
+
 size_t TableHash(const rd_kafka_topic_t* topic, int32_t partition) {
   auto key = reinterpret_cast<uintptr_t>(topic) + static_cast<uint32_t>(partition) * uintptr_t{64};
   return static_cast<size_t>((key * 0x9e3779b97f4a7c15ULL) >> 32);  // 2^64 / golden ratio
@@ -89,6 +103,7 @@ void BatchReader::Discard() {
 
 void BatchReader::Translate() {
   for (size_t i = 0; i < raw_count_; ++i) {
+    if (i + kPrefetch < raw_count_) PrefetchMessage(raw_[i + kPrefetch]);
     const rd_kafka_message_t& message = *raw_[i];
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
       AddMessage(message);
@@ -140,7 +155,9 @@ void BatchReader::AddMessage(const rd_kafka_message_s& message) {
   }
   position.expected = message.offset + 1;
   payload_bytes_ += message.len + message.key_len;
-  batch_.messages.push_back({slot, ViewOf(message)});
+  SourceMessage& out = batch_.messages.emplace_back();
+  out.slot = slot;
+  FillView(message, &out.message);
   AddHeaders(message);
 }
 

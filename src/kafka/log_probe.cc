@@ -194,7 +194,8 @@ Status KafkaProbe::ReadRange(const TopicPartition& tp, int64_t from, int64_t to,
     if (!AppendHeaders(*message, &headers)) {
       return Status::Corruption(Doing("headers do not parse in", tp));
     }
-    MessageView view = ViewOf(*message);
+    MessageView view;
+    FillView(*message, &view);
     view.headers = headers;
     if (!visit(view)) return Status::Ok();
     since_wake += message->len + message->key_len;

@@ -24,17 +24,19 @@ OptionalBytes Append(const OptionalBytes& bytes, std::string* owner) {
 
 }  // namespace
 
-MessageView ViewOf(const rd_kafka_message_s& message) {
-  MessageView view;
-  view.offset = message.offset;
+void FillView(const rd_kafka_message_s& message, MessageView* view) {
+  view->offset = message.offset;
   rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
   int64_t timestamp_ms = rd_kafka_message_timestamp(&message, &type);
-  if (type == RD_KAFKA_TIMESTAMP_CREATE_TIME) view.timestamp_type = TimestampType::kCreate;
-  if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) view.timestamp_type = TimestampType::kLogAppend;
-  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) view.timestamp_ms = timestamp_ms;
-  view.key = BytesOf(message.key, message.key_len);
-  view.value = BytesOf(message.payload, message.len);
-  return view;
+  if (type == RD_KAFKA_TIMESTAMP_CREATE_TIME) view->timestamp_type = TimestampType::kCreate;
+  if (type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME) view->timestamp_type = TimestampType::kLogAppend;
+  if (type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE) view->timestamp_ms = timestamp_ms;
+  if (message.key != nullptr) {
+    view->key.emplace(static_cast<const char*>(message.key), message.key_len);
+  }
+  if (message.payload != nullptr) {
+    view->value.emplace(static_cast<const char*>(message.payload), message.len);
+  }
 }
 
 bool AppendHeaders(const rd_kafka_message_s& message, std::vector<HeaderView>* headers) {

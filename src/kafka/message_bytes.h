@@ -14,8 +14,8 @@
 
 namespace tapedeck {
 
-/// Everything but the headers.
-MessageView ViewOf(const rd_kafka_message_s& message);
+/// Everything but the headers, into a view that is as it was made.
+void FillView(const rd_kafka_message_s& message, MessageView* view);
 
 /// Appends the message's headers. False where they do not parse.
 bool AppendHeaders(const rd_kafka_message_s& message, std::vector<HeaderView>* headers);
