@@ -1,0 +1,300 @@
+// The part of the record journey that turns messages into tape, rows, commits and flushes.
+
+#include <algorithm>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "kafka/commit_metadata.h"
+#include "query/tail.h"
+#include "record/recorder_impl.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr std::chrono::seconds kRetryWrite(1);
+// Checking a hole asks the broker; no more than a tenth of the time goes there.
+constexpr int kHoleCheckShare = 10;
+
+}  // namespace
+
+Status RecorderImpl::Append(Lane* lane, const MessageView& message) {
+  if (!lane->health.empty() || message.offset < lane->now.next) return Status::Ok();
+  if (message.offset > lane->now.next + 1) TD_RETURN_IF_ERROR(CheckHole(lane, message.offset));
+  return AppendChecked(lane, message);
+}
+
+// A hole of one offset is a commit marker; a longer one may be aborted messages or compaction, or a fetch bug of the client (RELIABILITY
+// 4.1). It is read once more by the probe: a message found there was skipped, is recorded now, in order, and alarms.
+Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
+  const MonotonicTime start = parts_.clock->Monotonic();
+  if (start < hole_checks_from_) return Status::Ok();
+  uint64_t found = 0;
+  Status append;
+  Status read = probe_->ReadRange(lane->tp, lane->now.next, to, options_.broker_timeout, [&](const MessageView& m) {
+    if (m.offset < lane->now.next || m.offset >= to) return true;
+    ++found;
+    append = AppendChecked(lane, m);
+    return append.ok();
+  });
+  TD_RETURN_IF_ERROR(append);
+  const MonotonicTime end = parts_.clock->Monotonic();
+  hole_checks_from_ = end + (end - start) * kHoleCheckShare;
+  if (!read.ok()) TD_LOG(kWarn, "record", "hole-unchecked", read.ToString(), {{"partition", lane->tp.ToString()}});
+  if (found > 0) {
+    std::string text = std::to_string(found) + " messages before offset " + std::to_string(to) + " of " +
+                       lane->tp.ToString() + " were left out by the client; read again and recorded";
+    TD_LOG(kError, "record", "skipped-by-client", text);
+    Notice(std::move(text));
+  }
+  return Status::Ok();
+}
+
+// Messages that an older lineage holds as they are, are not recorded again.
+bool RecorderImpl::DropsHeld(Lane* lane, int64_t offset) {
+  while (lane->held_next < lane->held.size() && lane->held[lane->held_next].to <= offset) ++lane->held_next;
+  return lane->held_next < lane->held.size() && lane->held[lane->held_next].from <= offset;
+}
+
+Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
+  if (!pending_) {
+    pending_ = true;
+    pending_since_ = parts_.clock->Monotonic();
+    received_ = parts_.clock->Now();
+  }
+  if (DropsHeld(lane, message.offset)) {
+    lane->now.next = message.offset + 1;
+    lane->dirty = true;
+    return Status::Ok();
+  }
+  lane->decoder->Decode(lane->tp, message, received_, &decoded_);
+  if (decoded_.refused > 0 && lane->topic->mapping.stop_on_error()) {
+    lane->health = "on_error = stop: offset " + std::to_string(message.offset) + " is refused: " +
+                   std::string(decoded_.first_refusal());
+    TD_LOG(kError, "record", "stopped-on-refusal", lane->health, {{"partition", lane->tp.ToString()}});
+    return Status::Ok();
+  }
+  if (lane->block.Full()) TD_RETURN_IF_ERROR(Seal(lane));
+  if (lane->block.empty()) lane->summary.Start(lane->now.mapping, lane->now.kafka_max_ms);
+  Status appended = lane->block.Append(message);
+  if (!appended.ok()) {
+    lane->health = appended.ToString() + "; past it: tapedeck skip --topic " + lane->tp.topic + " --partition " +
+                   std::to_string(lane->tp.partition) + " --to " + std::to_string(message.offset + 1);
+    TD_LOG(kError, "record", "message-refused-by-tape", lane->health, {{"partition", lane->tp.ToString()}});
+    return Status::Ok();
+  }
+  Record(lane, message);
+  pending_bytes_ += message.PayloadBytes();
+  return Status::Ok();
+}
+
+// Counts and keeps what Decode made of the message.
+void RecorderImpl::Record(Lane* lane, const MessageView& message) {
+  Checkpoint& now = lane->now;
+  const Hash128 hash = hasher_.Message(message, lane->tp);
+  now.last = {message.offset, hash};
+  if (now.anchor.offset < 0) now.anchor = now.last;  // just read: as good as probed, and a log changed before the first check shows
+  now.digest += hash;
+  now.next = message.offset + 1;
+  now.messages += 1;
+  now.records += decoded_.records.size();
+  now.kafka_max_ms = std::max(now.kafka_max_ms, message.timestamp_ms);
+  lane->dirty = true;
+  lane->summary.AddMessage(message);
+
+  RecordView record;
+  record.ts_kafka = Timestamp(KafkaNanosOf(message));
+  record.origin = {lane->tape, message.offset, 0};
+  for (const DecodedRecord& decoded : decoded_.records) {
+    record.table = decoded.table;
+    record.symbol = decoded.symbol;
+    record.ts = decoded.ts;
+    record.values = decoded.values;
+    lane->summary.AddRecord(rows_.Append(record), decoded.symbol, decoded.ts);
+    ++record.origin.index;
+  }
+  if (!decoded_.marks.empty()) {
+    if (decoded_.refused > 0) {
+      now.refused += 1;
+      lane->refusals.emplace_back(message.offset,
+                                  RefusalEntry{.reason = std::string(decoded_.first_refusal()),
+                                               .refused = decoded_.refused,
+                                               .kept = static_cast<uint32_t>(decoded_.records.size()),
+                                               .received = received_,
+                                               .kafka_ms = message.timestamp_ms});
+    }
+    if (decoded_.marks.size() > decoded_.refused) now.skipped += 1;
+  }
+}
+
+// The end of the partition was reached: what lies between (control records, aborted messages) is behind us.
+void RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
+  lane->log_end = offset;
+  if (!lane->health.empty() || offset <= lane->now.next) return;
+  lane->now.next = offset;
+  lane->dirty = true;
+  if (!pending_) {
+    pending_ = true;
+    pending_since_ = parts_.clock->Monotonic();
+    received_ = parts_.clock->Now();
+  }
+}
+
+Status RecorderImpl::Seal(Lane* lane) {
+  SealedBlock sealed;
+  sealed.base_offset = lane->block.base_offset();
+  sealed.index = lane->summary.Finish();
+  TD_RETURN_IF_ERROR(lane->block.Seal(lane->tape, received_, Effort::kLive, &codec_buffers_, &sealed.bytes));
+  live_.raw_bytes += sealed.index.raw_bytes;
+  live_.tape_bytes += sealed.bytes.size();
+  lane->sealed.push_back(std::move(sealed));
+  return Status::Ok();
+}
+
+bool RecorderImpl::CommitIsDue(MonotonicTime now) const {
+  return pending_ && (pending_bytes_ >= options_.commit_bytes || now - pending_since_ >= options_.commit_interval);
+}
+
+Status RecorderImpl::PutLanes(StoreBatch* batch) {
+  for (const auto& lane : lanes_) {
+    if (!lane->dirty) continue;
+    if (!lane->block.empty()) TD_RETURN_IF_ERROR(Seal(lane.get()));
+    for (const SealedBlock& sealed : lane->sealed) {
+      batch->PutTapeBlock(lane->tape, sealed.base_offset, sealed.bytes);
+      batch->PutTapeIndex(lane->tape, sealed.base_offset, sealed.index);
+    }
+    for (const auto& [offset, refusal] : lane->refusals) batch->PutRefusal(lane->tape, offset, refusal);
+    batch->PutCheckpoint(lane->tape, lane->now);
+  }
+  return Status::Ok();
+}
+
+// Commit number N: one synced batch, then the rows become visible, then the broker is told.
+Status RecorderImpl::Commit() {
+  if (!pending_ && std::none_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->dirty; })) return Status::Ok();
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_commit"));
+  StoreBatch batch;
+  TD_RETURN_IF_ERROR(PutLanes(&batch));
+  batch.PutCommitNumber(book_->commit + 1);
+  TD_RETURN_IF_ERROR(WriteOrStall(&batch, "commit"));
+  TD_RETURN_IF_ERROR(FailpointHit("record.after_commit"));
+
+  ++book_->commit;
+  ++live_.commits;
+  for (const auto& lane : lanes_) {
+    if (!lane->dirty) continue;
+    const Checkpoint& before = book_->checkpoint(lane->tape);
+    live_.messages += lane->now.messages - before.messages;
+    live_.records += lane->now.records - before.records;
+    live_.refused += lane->now.refused - before.refused;
+    live_.skipped += lane->now.skipped - before.skipped;
+    book_->SetCheckpoint(lane->tape, lane->now);
+    lane->sealed.clear();
+    lane->refusals.clear();
+    lane->dirty = false;
+  }
+  pending_ = false;
+  pending_bytes_ = 0;
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_publish"));
+  parts_.open_rows->Publish(rows_.Finish(book_->commit, book_->ranks()));
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_broker_commit"));
+  source_->CommitAsync(GroupCommits());
+  return FailpointHit("record.after_broker_commit");
+}
+
+std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
+  std::vector<GroupCommit> commits;
+  for (const auto& lane : lanes_) {
+    const Checkpoint& committed = book_->checkpoint(lane->tape);
+    Result<std::string> metadata = EncodeCommitMetadata({.node = options_.node_id,
+                                                         .store = parts_.store->meta().store_id,
+                                                         .lineage = book_->tape(lane->tape).lineage,
+                                                         .run_start = committed.run_start,
+                                                         .last = committed.last});
+    // A node id too long for metadata is refused by the configuration; an offset without metadata is still of use to lag tools.
+    commits.push_back({lane->tp, committed.next, metadata.ok() ? *metadata : std::string()});
+  }
+  return commits;
+}
+
+// Writes, and waits while the disk is full: the batch is kept, nothing is pulled, reads go on. Only `stop` ends the waiting.
+Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
+  for (;;) {
+    Status written = parts_.store->Write(*batch);
+    if (written.ok()) {
+      if (!live_.stall.empty()) TD_LOG(kInfo, "record", "resumed", "the store takes writes again");
+      live_.stall.clear();
+      return written;
+    }
+    const bool waits = written.code() == StatusCode::kResourceExhausted || written.code() == StatusCode::kUnavailable;
+    if (!waits) return written.WithContext(std::string("writing a ") + std::string(what));
+    live_.stall = written.ToString();
+    PublishState();
+    TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
+    for (Status resumed = parts_.store->TryResume(); !resumed.ok(); resumed = parts_.store->TryResume()) {
+      if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption) return resumed;
+      if (stop_ != nullptr && stop_->load()) return Status::Cancelled("stopped while the store could not write");
+      parts_.clock->SleepFor(kRetryWrite);
+    }
+  }
+}
+
+bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
+  if (parts_.open_rows->bytes() >= options_.flush_bytes) return true;
+  return now - last_flush_ >= options_.flush_interval && parts_.open_rows->rows() > 0;
+}
+
+// Takes exactly the published chunks (never rows that are decoded but not committed): series blocks, catalog, days and watermarks in one batch.
+Status RecorderImpl::Flush() {
+  last_flush_ = parts_.clock->Monotonic();
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
+  StoreBatch batch;
+  FlushBuilder::Result built;
+  TD_RETURN_IF_ERROR(flusher_.Build(parts_.open_rows->Take(), *book_, &batch, &built).WithContext("flushing"));
+  std::vector<std::pair<TpId, Checkpoint>> moved;
+  for (const auto& [tp, tape] : book_->tapes()) {
+    Checkpoint checkpoint = book_->checkpoint(tp);
+    if (checkpoint.watermark == checkpoint.next) continue;
+    checkpoint.watermark = checkpoint.next;
+    batch.PutCheckpoint(tp, checkpoint);
+    moved.emplace_back(tp, checkpoint);
+  }
+  if (moved.empty() && built.rows == 0) return Status::Ok();
+  batch.PutFlushNumber(book_->flush + 1, book_->commit);
+  TD_RETURN_IF_ERROR(WriteOrStall(&batch, "flush"));
+  TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
+
+  ++book_->flush;
+  ++live_.flushes;
+  flusher_.Accept();
+  for (const auto& [key, entry] : built.days) book_->SetDay(key, entry);
+  for (const auto& [tp, checkpoint] : moved) {
+    book_->SetCheckpoint(tp, checkpoint);
+    for (const auto& lane : lanes_) {
+      if (lane->tape == tp) lane->now.watermark = checkpoint.watermark;
+    }
+  }
+  parts_.open_rows->DropThrough(book_->commit);
+  if (merger_ != nullptr) merger_->Poke(std::move(built.blocks));
+  return Status::Ok();
+}
+
+Status RecorderImpl::ApplyMerges() {
+  if (merger_ == nullptr) return Status::Ok();
+  while (std::unique_ptr<PreparedMerge> merge = merger_->TakePrepared()) {
+    TD_RETURN_IF_ERROR(FailpointHit("record.merge_prepared"));
+    TD_RETURN_IF_ERROR(WriteOrStall(&merge->batch, "merge"));
+    TD_RETURN_IF_ERROR(FailpointHit("record.merge_applied"));
+    merger_->Applied();
+  }
+  return Status::Ok();
+}
+
+// Everything since the last commit goes: it will be read from Kafka again.
+void RecorderImpl::Discard() {
+  lanes_.clear();
+  rows_.Discard();
+  pending_ = false;
+  pending_bytes_ = 0;
+}
+
+}  // namespace tapedeck

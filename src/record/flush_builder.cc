@@ -1,0 +1,144 @@
+#include "record/flush_builder.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "base/limits.h"
+#include "base/check.h"
+#include "codec/series_block.h"
+
+namespace tapedeck {
+
+FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
+    : directory_(directory), store_(store) {}
+
+Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch, Result* result) {
+  pending_.clear();
+  // (series, chunk) pairs, so that each series meets only the chunks that hold it.
+  std::vector<std::pair<SeriesId, uint32_t>> places;
+  for (uint32_t c = 0; c < chunks.size(); ++c) {
+    for (SeriesId series : chunks[c]->series()) places.emplace_back(series, c);
+  }
+  std::sort(places.begin(), places.end());
+  for (size_t i = 0; i < places.size();) {
+    const SeriesId series = places[i].first;
+    refs_.clear();
+    for (; i < places.size() && places[i].first == series; ++i) {
+      const Chunk* chunk = chunks[places[i].second].get();
+      for (uint32_t row : chunk->RowsOf(series)) refs_.push_back({chunk, row});
+    }
+    SortRefs(book);
+    TD_RETURN_IF_ERROR(BuildSeries(series, book, batch, result));
+  }
+  for (const auto& [key, entry] : result->days) batch->PutDay(key, entry);
+  return Status::Ok();
+}
+
+// Each chunk's part is in order; mostly the whole is, too.
+void FlushBuilder::SortRefs(const TapeBook& book) {
+  const TapeRanks& ranks = book.ranks();
+  auto before = [&](const RowRef& a, const RowRef& b) {
+    const ChunkRow& x = a.chunk->row(a.row);
+    const ChunkRow& y = b.chunk->row(b.row);
+    if (x.ts != y.ts) return x.ts < y.ts;
+    if (x.tp != y.tp) return ranks[x.tp] < ranks[y.tp];
+    return std::tie(x.offset, x.index) < std::tie(y.offset, y.index);
+  };
+  if (!std::is_sorted(refs_.begin(), refs_.end(), before)) std::sort(refs_.begin(), refs_.end(), before);
+}
+
+Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch, Result* result) {
+  const SeriesName& name = directory_->At(series);
+  const Table* table = book.tables.Find(name.table);
+  TD_CHECK(table != nullptr, "rows have a table of the registry");
+  for (size_t from = 0; from < refs_.size();) {
+    const Day day = table->DayOf(Timestamp(refs_[from].chunk->row(refs_[from].row).ts));
+    size_t to = from + 1;
+    while (to < refs_.size() && table->DayOf(Timestamp(refs_[to].chunk->row(refs_[to].row).ts)) == day) ++to;
+    TD_RETURN_IF_ERROR(BuildDay(*table, name, book, {table->id, day, book.OpenGeneration(table->id, day)}, from, to,
+                                batch, result));
+    from = to;
+  }
+  return UpdateCatalog(series, name, batch);
+}
+
+Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const TapeBook& book, const keys::DayKey& day,
+                              size_t from, size_t to, StoreBatch* batch, Result* result) {
+  DayEntry& entry = result->days.try_emplace(day, book.DayOf(day)).first->second;
+  RecordHasher hasher(table);
+  const Hash128 series_hash = SeriesHash(table.name, name.symbol);
+  keys::SeriesKey key{.table = table.id, .day = day.day, .generation = day.generation, .symbol = name.symbol,
+                      .flush = book.flush + 1};
+  FillRows(table, from, to);
+  for (size_t row = 0; row < rows_.size(); ++row) {
+    entry.digest += hasher.Hash(series_hash, TapeHashOf(book, TpId{rows_.tp[row]}), rows_, row);
+  }
+  entry.rows += rows_.size();
+  result->rows += rows_.size();
+  for (size_t at = 0; at < rows_.size();) {
+    const size_t count = SeriesRowsThatFit(rows_, at, limits::kSeriesBlockRows);
+    key.first_ts = Timestamp(rows_.ts[at]);
+    TD_RETURN_IF_ERROR(
+        EncodeSeriesBlock(keys::Series(key), rows_, table.columns, at, count, Effort::kLive, &buffers_, &block_));
+    batch->PutSeriesBlock(key, block_);
+    result->blocks.push_back({key, count});
+    result->block_bytes += block_.size();
+    ++key.block;
+    at += count;
+  }
+  return Status::Ok();
+}
+
+void FlushBuilder::FillRows(const Table& table, size_t from, size_t to) {
+  rows_.Clear();
+  rows_.columns.resize(table.columns.size());
+  for (size_t c = 0; c < table.columns.size(); ++c) rows_.columns[c].type = table.columns[c].type;
+  for (size_t i = from; i < to; ++i) {
+    const RowRef& ref = refs_[i];
+    const ChunkRow& row = ref.chunk->row(ref.row);
+    rows_.ts.push_back(row.ts);
+    rows_.ts_kafka.push_back(row.ts_kafka);
+    rows_.tp.push_back(Raw(row.tp));
+    rows_.offset.push_back(row.offset);
+    rows_.index.push_back(row.index);
+    std::span<const Value> values = ref.chunk->values(ref.row);
+    for (size_t c = 0; c < rows_.columns.size(); ++c) rows_.columns[c].Append(c < values.size() ? values[c] : Value());
+  }
+}
+
+const Hash128& FlushBuilder::TapeHashOf(const TapeBook& book, TpId tp) {
+  auto [found, made] = tape_hashes_.try_emplace(Raw(tp));
+  if (made) found->second = TapeHash(book.tape(tp));
+  return found->second;
+}
+
+// The catalog holds absolute values: what is stored, widened by the rows in hand.
+Status FlushBuilder::UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch) {
+  const Timestamp first(refs_.front().chunk->row(refs_.front().row).ts);
+  const Timestamp last(refs_.back().chunk->row(refs_.back().row).ts);
+  auto known = catalog_.find(series);
+  if (known == catalog_.end()) {
+    CatalogEntry entry;
+    tapedeck::Result<std::string> stored = store_->View()->Get(keys::Catalog(name.table, name.symbol));
+    if (stored.ok()) {
+      TD_ASSIGN_OR_RETURN(entry, DecodeCatalog(*stored));
+    } else if (stored.status().code() != StatusCode::kNotFound) {
+      return stored.status();
+    }
+    known = catalog_.emplace(series, entry).first;
+  }
+  CatalogEntry entry = known->second;
+  entry.first_ts = entry.rows == 0 ? first : std::min(entry.first_ts, first);
+  entry.last_ts = entry.rows == 0 ? last : std::max(entry.last_ts, last);
+  entry.rows += refs_.size();
+  pending_[series] = entry;
+  batch->PutCatalog(name.table, name.symbol, entry);
+  return Status::Ok();
+}
+
+void FlushBuilder::Accept() {
+  for (auto& [series, entry] : pending_) catalog_[series] = entry;
+  pending_.clear();
+}
+
+}  // namespace tapedeck

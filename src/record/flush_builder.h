@@ -1,0 +1,68 @@
+#ifndef TAPEDECK_RECORD_FLUSH_BUILDER_H_
+#define TAPEDECK_RECORD_FLUSH_BUILDER_H_
+
+// FlushBuilder: turns published chunks into the series blocks, catalog entries and day entries of one flush.
+//
+// For each series: its rows of all chunks in the full order, cut by (day, open generation), encoded in blocks of at most
+// limits::kSeriesBlockRows rows. Upserts are not resolved here: every record is kept, readers choose.
+//
+// Owned by one thread.
+
+#include <map>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "codec/codec_buffers.h"
+#include "model/chunk.h"
+#include "model/open_rows.h"
+#include "record/merger.h"
+#include "record/tape_book.h"
+#include "store/store.h"
+
+namespace tapedeck {
+
+class FlushBuilder {
+ public:
+  /// Both outlive the builder.
+  FlushBuilder(const SeriesDirectory* directory, const Store* store);
+
+  struct Result {
+    std::map<keys::DayKey, DayEntry> days;  // to be taken into the book once the batch is written
+    std::vector<FlushedBlock> blocks;
+    uint64_t rows = 0;
+    uint64_t block_bytes = 0;
+  };
+  /// Adds everything to `batch`, as flush number book.flush + 1.
+  Status Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch, Result* result);
+  /// The batch is written: what Build counted is now what the store says.
+  void Accept();
+
+ private:
+  struct RowRef {
+    const Chunk* chunk;
+    uint32_t row;
+  };
+  void SortRefs(const TapeBook& book);
+  Status BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch, Result* result);
+  Status BuildDay(const Table& table, const SeriesName& name, const TapeBook& book, const keys::DayKey& day, size_t from,
+                  size_t to, StoreBatch* batch, Result* result);
+  Status UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch);
+  void FillRows(const Table& table, size_t from, size_t to);
+  const Hash128& TapeHashOf(const TapeBook& book, TpId tp);
+
+  const SeriesDirectory* directory_;
+  const Store* store_;
+  CodecBuffers buffers_;
+  std::unordered_map<SeriesId, CatalogEntry> catalog_;  // as stored
+  std::unordered_map<SeriesId, CatalogEntry> pending_;  // as Build wants it
+  std::unordered_map<uint32_t, Hash128> tape_hashes_;
+  std::vector<RowRef> refs_;  // rows of the series in hand, in order
+  Rows rows_;                 // columns of the block in hand
+  std::string block_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_RECORD_FLUSH_BUILDER_H_

@@ -1,0 +1,51 @@
+#ifndef TAPEDECK_RECORD_LANE_H_
+#define TAPEDECK_RECORD_LANE_H_
+
+// Lane: one assigned partition while it is being recorded.
+//
+// `now` is the checkpoint as it will be once everything open is committed; the committed one is in the TapeBook. Between two commits the lane
+// grows: messages in `block`, sealed blocks, refusals, gaps. A commit takes all of it; a lost assignment throws all of it away.
+//
+// Owned by the record thread.
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "codec/tape_block.h"
+#include "mapping/mapping.h"
+#include "model/block_summary.h"
+#include "model/stored.h"
+#include "record/recorder.h"
+
+namespace tapedeck {
+
+struct SealedBlock {
+  int64_t base_offset = 0;
+  std::string bytes;
+  TapeIndexEntry index;
+};
+
+struct Lane {
+  TopicPartition tp;
+  TpId tape{};
+  const RecordTopic* topic = nullptr;
+  Decoder* decoder = nullptr;
+  Checkpoint now;
+  bool dirty = false;        // `now` differs from the committed checkpoint
+  int64_t log_end = -1;
+
+  TapeBlockBuilder block;
+  BlockSummary summary;
+  std::vector<SealedBlock> sealed;
+  std::vector<std::pair<int64_t, RefusalEntry>> refusals;
+
+  std::vector<Gap> held;     // ranges of this lineage that an older one holds: such messages are dropped
+  size_t held_next = 0;      // first of them that may still matter
+  std::string health;        // not empty: nothing of this partition is recorded until it is assigned again
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_RECORD_LANE_H_

@@ -1,0 +1,114 @@
+#include "record/merger.h"
+
+#include <atomic>
+
+#include "base/log.h"
+#include "record/series_merge.h"
+#include "record/tape_merge.h"
+
+namespace tapedeck {
+
+struct Merger::State {
+  explicit State(Store* s) : store(s) {}
+
+  Store* const store;
+  std::mutex mutex;
+  std::condition_variable wake;
+  // Protected by mutex:
+  bool poked = false;
+  std::vector<FlushedBlock> flushed;  // since the thread last looked
+  bool stop = false;
+  std::unique_ptr<PreparedMerge> prepared;
+  std::atomic<bool> in_hand{false};  // taken by the record thread, not applied yet; also read without the mutex
+  // The thread's own:
+  TapeMerge tapes;
+  SeriesMerge series;
+  std::thread thread;
+};
+
+Merger::Merger(Store* store, Clock*) : state_(std::make_unique<State>(store)) {
+  state_->thread = std::thread([this] { Loop(); });
+}
+
+Merger::~Merger() {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->stop = true;
+  }
+  state_->wake.notify_all();
+  state_->thread.join();
+}
+
+void Merger::Poke(std::vector<FlushedBlock> blocks) {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->flushed.insert(state_->flushed.end(), std::make_move_iterator(blocks.begin()),
+                           std::make_move_iterator(blocks.end()));
+    state_->poked = true;
+  }
+  state_->wake.notify_all();
+}
+
+std::unique_ptr<PreparedMerge> Merger::TakePrepared() {
+  std::lock_guard lock(state_->mutex);
+  if (state_->prepared == nullptr) return nullptr;
+  state_->in_hand = true;
+  return std::move(state_->prepared);
+}
+
+void Merger::Applied() {
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->in_hand = false;
+    state_->poked = true;  // there may be more where that came from
+  }
+  state_->wake.notify_all();
+}
+
+namespace {
+
+Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge* tapes, SeriesMerge* series,
+                                                  std::vector<FlushedBlock> flushed) {
+  auto merge = std::make_unique<PreparedMerge>();
+  std::unique_ptr<StoreView> view = store.View();
+  TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+  TD_RETURN_IF_ERROR(series->Learn(*view, state, std::move(flushed)));
+  for (const auto& [tp, tape] : state.tapes) {
+    TD_ASSIGN_OR_RETURN(uint64_t joined, tapes->Prepare(*view, tp, &merge->batch));
+    merge->blocks_before += joined;
+    merge->blocks_after += joined > 0 ? 1 : 0;
+    if (merge->batch.bytes() >= PreparedMerge::kBatchBytes) return merge;
+  }
+  TD_RETURN_IF_ERROR(series->Prepare(*view, state, merge.get()));
+  if (merge->blocks_before == 0) merge.reset();
+  return merge;
+}
+
+}  // namespace
+
+void Merger::Loop() {
+  for (;;) {
+    std::vector<FlushedBlock> flushed;
+    {
+      std::unique_lock lock(state_->mutex);
+      state_->wake.wait(lock, [&] {
+        return state_->stop || (state_->poked && state_->prepared == nullptr && !state_->in_hand);
+      });
+      if (state_->stop) return;
+      state_->poked = false;
+      flushed = std::exchange(state_->flushed, {});
+    }
+    Result<std::unique_ptr<PreparedMerge>> merge = PrepareOne(
+        *state_->store, &state_->tapes, &state_->series, std::move(flushed));
+    if (!merge.ok()) {
+      // Reads of the damaged block say so where it matters; merging leaves it as it is.
+      TD_LOG(kError, "record", "merge-failed", merge.status().ToString());
+      continue;
+    }
+    if (*merge == nullptr) continue;
+    std::lock_guard lock(state_->mutex);
+    state_->prepared = std::move(merge).value();
+  }
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,286 @@
+#include "record/recorder.h"
+
+#include <algorithm>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "query/tail.h"
+#include "record/recorder_impl.h"
+
+namespace tapedeck {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+// A poll returns at latest after this, so that timers are looked at.
+constexpr milliseconds kPollMax(50);
+constexpr seconds kDiskCheckInterval(1);
+constexpr seconds kMergePokeInterval(5);
+constexpr milliseconds kStateInterval(100);
+constexpr seconds kCloseTimeout(10);
+constexpr seconds kFinalCommitTimeout(5);
+constexpr milliseconds kReassignDelayFirst(200);
+constexpr seconds kReassignDelayMax(30);
+constexpr size_t kNoticesMax = 16;
+
+}  // namespace
+
+Result<std::unique_ptr<Recorder>> Recorder::Make(RecorderOptions options, RecorderParts parts) {
+  if (options.topics.empty()) {
+    return Status::InvalidArgument("no topic to record: add a [[topics]] section with name and mapping");
+  }
+  auto recorder = std::make_unique<RecorderImpl>(std::move(options), std::move(parts));
+  TD_RETURN_IF_ERROR(recorder->Open());
+  return std::unique_ptr<Recorder>(std::move(recorder));
+}
+
+RecorderImpl::RecorderImpl(RecorderOptions options, RecorderParts parts)
+    : options_(std::move(options)),
+      parts_(std::move(parts)),
+      rows_(parts_.directory),
+      flusher_(parts_.directory, parts_.store) {}
+
+Status RecorderImpl::Open() {
+  TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
+  book_ = std::make_unique<TapeBook>(std::move(state));
+  cluster_id_ = parts_.store->meta().cluster_id;
+  StoreBatch batch;
+  for (const RecordTopic& topic : options_.topics) {
+    TopicSetup setup{.topic = &topic};
+    if (!topic.name.empty() && topic.name[0] == '^') {
+      try {
+        setup.pattern.emplace(topic.name, std::regex::extended | std::regex::optimize);
+      } catch (const std::regex_error& error) {
+        return Status::InvalidArgument("topic pattern '" + topic.name + "': " + error.what());
+      }
+    }
+    TD_ASSIGN_OR_RETURN(setup.decoder, Decoder::Make(topic.mapping, &book_->tables));
+    batch.PutMapping(topic.mapping.hash(), topic.mapping.canonical());
+    setups_.push_back(std::move(setup));
+  }
+  for (const Table& table : book_->tables.tables()) batch.PutTable(table);
+  return parts_.store->Write(batch).WithContext("storing tables and mappings");
+}
+
+Status RecorderImpl::Recover() {
+  TD_RETURN_IF_ERROR(FailpointHit("record.recover"));
+  // A tail is what was open when the process ended: flush_bytes and one commit at most.
+  std::unique_ptr<StoreView> view = parts_.store->View();
+  TailDecoder tail(view.get(), parts_.directory);
+  for (const auto& [tp, tape] : book_->tapes()) {
+    TD_ASSIGN_OR_RETURN(TailCounts counts, tail.Decode(tp, book_->checkpoint(tp), &rows_));
+    if (counts.records > 0) {
+      TD_LOG(kInfo, "record", "recovered", "rows above the watermark decoded again",
+             {{"partition", tape.ToString()}, {"records", std::to_string(counts.records)}});
+    }
+  }
+  parts_.open_rows->Publish(rows_.Finish(book_->commit, book_->ranks()));
+  PublishState();
+  return Status::Ok();
+}
+
+Status RecorderImpl::Run(const std::atomic<bool>& stop) {
+  stop_ = &stop;
+  TD_ASSIGN_OR_RETURN(probe_, parts_.open_probe());
+  checker_ = std::make_unique<TailChecker>(parts_.open_probe, options_.broker_timeout, parts_.clock);
+  if (options_.merge) merger_ = std::make_unique<Merger>(parts_.store, parts_.clock);
+  TD_ASSIGN_OR_RETURN(source_, parts_.open_source(this));
+  last_flush_ = parts_.clock->Monotonic();
+  live_.running = true;
+  return Finish(Loop());
+}
+
+Status RecorderImpl::Loop() {
+  while (!stop_->load(std::memory_order_relaxed)) {
+    Status status = Step();
+    if (status.code() == StatusCode::kUnavailable) {
+      Notice(status.ToString());
+      TD_LOG(kWarn, "record", "trouble", status.ToString());
+      ReassignSoon(reassign_delay_);
+      continue;
+    }
+    if (status.code() == StatusCode::kCancelled && stop_->load()) return Status::Ok();
+    TD_RETURN_IF_ERROR(status);
+  }
+  return Status::Ok();
+}
+
+Status RecorderImpl::Step() {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  TD_RETURN_IF_ERROR(StallIfDiskIsFull(now));
+  std::chrono::nanoseconds wait = kPollMax;
+  if (pending_) wait = std::clamp<std::chrono::nanoseconds>(pending_since_ + options_.commit_interval - now, milliseconds(0), kPollMax);
+  TD_ASSIGN_OR_RETURN(const SourceBatch* batch, source_->Poll(std::chrono::ceil<milliseconds>(wait)));
+  TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
+  TD_RETURN_IF_ERROR(Take(*batch));
+  const MonotonicTime after = parts_.clock->Monotonic();
+  if (CommitIsDue(after)) TD_RETURN_IF_ERROR(Commit());
+  if (FlushIsDue(after)) TD_RETURN_IF_ERROR(Flush());
+  return Periodic();
+}
+
+Status RecorderImpl::Take(const SourceBatch& batch) {
+  if (batch.reassigned) reassign_delay_ = kReassignDelayFirst;
+  for (const SourceMessage& m : batch.messages) {
+    Lane* lane = lanes_[m.slot].get();
+    TD_RETURN_IF_ERROR(Append(lane, m.message));
+    // A large batch is committed in the middle: commit_bytes bounds what is open.
+    if (pending_bytes_ >= options_.commit_bytes) TD_RETURN_IF_ERROR(Commit());
+  }
+  for (const PartitionEnd& end : batch.ends) ReachEnd(lanes_[end.slot].get(), end.offset);
+  for (const PartitionError& error : batch.errors) TakeError(error);
+  for (const SourceNotice& notice : batch.notices) {
+    Notice(notice.code + ": " + notice.detail);
+    TD_LOG(kWarn, "record", "kafka-notice", notice.detail, {{"code", notice.code}});
+  }
+  return Status::Ok();
+}
+
+void RecorderImpl::TakeError(const PartitionError& error) {
+  Lane* lane = lanes_[error.slot].get();
+  TD_LOG(kWarn, "record", "partition-error", error.detail, {{"partition", lane->tp.ToString()}});
+  switch (error.trouble) {
+    case SourceTrouble::kBadBatch:
+      lane->health = "Kafka cannot deliver what follows offset " + std::to_string(lane->now.next) + " (" + error.detail +
+                     "); if it stays so: tapedeck skip --topic " + lane->tp.topic + " --partition " +
+                     std::to_string(lane->tp.partition);
+      break;
+    case SourceTrouble::kUnknownTopic:
+    case SourceTrouble::kNotAuthorized:
+      lane->health = error.detail;
+      break;
+    case SourceTrouble::kOutOfRange:
+    case SourceTrouble::kOther:
+      break;
+  }
+  ReassignSoon(reassign_delay_);
+}
+
+// Reassigns after a delay that doubles while trouble goes on; a delay that runs already is kept.
+void RecorderImpl::ReassignSoon(std::chrono::nanoseconds delay) {
+  if (reassign_at_) return;
+  reassign_at_ = parts_.clock->Monotonic() + delay;
+  reassign_delay_ = std::clamp<std::chrono::nanoseconds>(reassign_delay_ * 2, kReassignDelayFirst, kReassignDelayMax);
+}
+
+Status RecorderImpl::Periodic() {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  TakeTailAnswers();
+  if (now - last_tail_check_ >= options_.tail_check_interval) AskTails(now);
+  if (reassign_at_ && now >= *reassign_at_) {
+    reassign_at_.reset();
+    if (pending_) TD_RETURN_IF_ERROR(Commit());
+    source_->Reassign();
+  }
+  if (merger_ != nullptr && now - last_merge_poke_ >= kMergePokeInterval) {
+    last_merge_poke_ = now;
+    merger_->Poke();
+  }
+  TD_RETURN_IF_ERROR(ApplyMerges());
+  if (now - last_state_ >= kStateInterval) {
+    last_state_ = now;
+    PublishState();
+  }
+  return Status::Ok();
+}
+
+void RecorderImpl::AskTails(MonotonicTime now) {
+  last_tail_check_ = now;
+  if (!checker_->idle()) return;  // the broker is slow: one round at a time
+  std::vector<TailQuestion> questions;
+  for (const auto& lane : lanes_) {
+    const Checkpoint& committed = book_->checkpoint(lane->tape);
+    if (committed.last.offset < 0 || committed.last == committed.anchor) continue;  // did not move
+    questions.push_back({lane->tp, committed.next, committed.last, committed.anchor});
+  }
+  if (!questions.empty()) checker_->Ask(std::move(questions));
+}
+
+void RecorderImpl::TakeTailAnswers() {
+  for (TailAnswer& answer : checker_->TakeAnswers()) {
+    auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->tp == answer.question.tp; });
+    if (lane == lanes_.end()) continue;
+    (*lane)->log_end = answer.bounds.end;
+    if (answer.verdict == TailVerdict::kChanged) {
+      TD_LOG(kWarn, "record", "log-changed", answer.reason, {{"partition", answer.question.tp.ToString()}});
+      ReassignSoon(std::chrono::nanoseconds(0));
+    } else if (answer.verdict == TailVerdict::kSame && (*lane)->now.last.offset >= answer.question.last.offset) {
+      // What compared equal becomes the anchor: older than anything a later change can hide behind.
+      (*lane)->now.anchor = answer.question.last;
+      (*lane)->dirty = true;
+    }
+  }
+}
+
+Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
+  if (now - last_disk_check_ < kDiskCheckInterval) return Status::Ok();
+  last_disk_check_ = now;
+  for (;;) {
+    Result<DiskUse> disk = parts_.store->Disk();
+    if (!disk.ok() || disk->used() < options_.disk_stop) break;
+    if (pending_) TD_RETURN_IF_ERROR(Commit());
+    live_.stall = "the disk is " + std::to_string(int(disk->used() * 100)) + " % full: nothing is pulled from Kafka";
+    PublishState();
+    TD_LOG(kError, "record", "disk-stop", live_.stall);
+    if (stop_->load()) return Status::Ok();
+    parts_.clock->SleepFor(kDiskCheckInterval);
+  }
+  live_.stall.clear();
+  return Status::Ok();
+}
+
+Status RecorderImpl::Finish(Status end) {
+  TD_RETURN_IF_ERROR(FailpointHit("record.shutdown"));
+  checker_.reset();
+  merger_.reset();
+  const bool store_is_sound = end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
+  if (store_is_sound) {
+    Status last = Commit();
+    if (last.ok()) last = Flush();
+    if (!last.ok()) TD_LOG(kError, "record", "last-commit", last.ToString());
+    if (last.ok() && !lanes_.empty()) {
+      Status told = source_->Commit(GroupCommits(), std::chrono::duration_cast<milliseconds>(kFinalCommitTimeout));
+      if (!told.ok()) TD_LOG(kWarn, "record", "last-broker-commit", told.ToString());
+    }
+  }
+  Status closed = source_->Close(options_.leave_on_stop, kCloseTimeout);
+  if (!closed.ok()) TD_LOG(kWarn, "record", "close", closed.ToString());
+  live_.running = false;
+  live_.assigned = false;
+  if (!end.ok()) live_.stall = end.ToString();
+  PublishState();
+  return end;
+}
+
+void RecorderImpl::Notice(std::string text) {
+  live_.notices.push_back(std::move(text));
+  if (live_.notices.size() > kNoticesMax) live_.notices.erase(live_.notices.begin());
+}
+
+void RecorderImpl::PublishState() {
+  live_.partitions.clear();
+  for (const auto& lane : lanes_) {
+    const Checkpoint& committed = book_->checkpoint(lane->tape);
+    live_.partitions.push_back({.tp = lane->tp,
+                                .lineage = book_->tape(lane->tape).lineage,
+                                .received = lane->now.next,
+                                .stored = committed.next,
+                                .watermark = committed.watermark,
+                                .log_end = lane->log_end,
+                                .messages = committed.messages,
+                                .records = committed.records,
+                                .refused = committed.refused,
+                                .skipped = committed.skipped,
+                                .health = lane->health});
+  }
+  std::lock_guard lock(state_mutex_);
+  state_ = live_;
+}
+
+RecorderState RecorderImpl::State() const {
+  std::lock_guard lock(state_mutex_);
+  return state_;
+}
+
+}  // namespace tapedeck

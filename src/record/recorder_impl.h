@@ -1,0 +1,122 @@
+#ifndef TAPEDECK_RECORD_RECORDER_IMPL_H_
+#define TAPEDECK_RECORD_RECORDER_IMPL_H_
+
+// RecorderImpl: the record thread's state, shared by recorder.cc (loop), commit.cc (append, commit, flush) and assignment.cc (partitions
+// that come and go). Private to the record module; recorder.h is its door.
+//
+// Owned by the record thread but for State() and what state_mutex_ protects.
+
+#include <deque>
+#include <map>
+#include <regex>
+
+#include "record/flush_builder.h"
+#include "record/lane.h"
+#include "record/merger.h"
+#include "record/recorder.h"
+#include "record/start_plan.h"
+#include "record/tail_check.h"
+#include "record/tape_book.h"
+
+namespace tapedeck {
+
+/// A topic of the options with what is compiled from it.
+struct TopicSetup {
+  const RecordTopic* topic = nullptr;
+  std::optional<std::regex> pattern;
+  std::unique_ptr<Decoder> decoder;
+};
+
+class RecorderImpl final : public Recorder, private AssignmentListener {
+ public:
+  RecorderImpl(RecorderOptions options, RecorderParts parts);
+  Status Open();  // loads the book, compiles mappings
+
+  Status Recover() override;
+  Status Run(const std::atomic<bool>& stop) override;
+  RecorderState State() const override;
+
+ private:
+  // recorder.cc: the loop
+  Status Loop();
+  Status Step();
+  Status Take(const SourceBatch& batch);
+  void TakeError(const PartitionError& error);
+  Status Periodic();
+  void AskTails(MonotonicTime now);
+  void TakeTailAnswers();
+  Status StallIfDiskIsFull(MonotonicTime now);
+  void ReassignSoon(std::chrono::nanoseconds delay);
+  Status Finish(Status end);
+  void PublishState();
+  void Notice(std::string text);
+
+  // commit.cc: messages to tape and rows, commits, flushes
+  Status Append(Lane* lane, const MessageView& message);
+  Status AppendChecked(Lane* lane, const MessageView& message);
+  Status CheckHole(Lane* lane, int64_t to);
+  bool DropsHeld(Lane* lane, int64_t offset);
+  void Record(Lane* lane, const MessageView& message);
+  void ReachEnd(Lane* lane, int64_t offset);
+  Status Seal(Lane* lane);
+  bool CommitIsDue(MonotonicTime now) const;
+  Status Commit();
+  Status PutLanes(StoreBatch* batch);
+  Status WriteOrStall(StoreBatch* batch, std::string_view what);
+  std::vector<GroupCommit> GroupCommits() const;
+  bool FlushIsDue(MonotonicTime now) const;
+  Status Flush();
+  Status ApplyMerges();
+  void Discard();
+
+  // assignment.cc: partitions that come and go
+  Result<std::vector<StartOffset>> OnAssigned(std::span<const TopicPartition> partitions) override;
+  void OnRevoked(bool lost) override;
+  Result<std::vector<StartOffset>> AssignAll(std::span<const TopicPartition> partitions);
+  Status CheckCluster(StoreBatch* batch);
+  TopicSetup* SetupFor(const std::string& topic);
+  Result<std::unique_ptr<Lane>> Assign(const TopicPartition& tp, const GroupCommit& committed, StoreBatch* batch);
+  Status PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds, StoreBatch* batch);
+  Result<int64_t> ResolveStart(const RecordTopic& topic, const TopicPartition& tp, const LogBounds& bounds);
+  Status OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t lineage_at_least, StoreBatch* batch);
+  void AdoptMapping(Lane* lane, StoreBatch* batch);
+
+  const RecorderOptions options_;
+  const RecorderParts parts_;
+  std::vector<TopicSetup> setups_;
+  std::unique_ptr<TapeBook> book_;
+  std::string cluster_id_;
+
+  std::unique_ptr<MessageSource> source_;
+  std::unique_ptr<LogProbe> probe_;
+  std::unique_ptr<TailChecker> checker_;
+  std::unique_ptr<Merger> merger_;
+  const std::atomic<bool>* stop_ = nullptr;
+
+  std::vector<std::unique_ptr<Lane>> lanes_;  // by slot
+  ChunkBuilder rows_;
+  FlushBuilder flusher_;
+  MessageHasher hasher_;
+  CodecBuffers codec_buffers_;
+  Decoded decoded_;
+  bool pending_ = false;             // something is open or moved since the last commit
+  size_t pending_bytes_ = 0;
+  MonotonicTime pending_since_{0};
+  Timestamp received_;               // time of receipt of everything that is open
+  MonotonicTime last_flush_{0};
+  MonotonicTime last_tail_check_{0};
+  MonotonicTime last_disk_check_{0};
+  MonotonicTime hole_checks_from_{0};
+  MonotonicTime last_merge_poke_{0};
+  MonotonicTime last_state_{0};
+  std::optional<MonotonicTime> reassign_at_;
+  std::chrono::nanoseconds reassign_delay_{0};
+
+  mutable std::mutex state_mutex_;
+  RecorderState state_;              // protected by state_mutex_
+  RecorderState live_;               // the record thread's own
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_RECORD_RECORDER_IMPL_H_

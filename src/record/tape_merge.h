@@ -1,0 +1,43 @@
+#ifndef TAPEDECK_RECORD_TAPE_MERGE_H_
+#define TAPEDECK_RECORD_TAPE_MERGE_H_
+
+// Finds runs of small tape blocks and joins them. Used by the Merger's thread.
+//
+// Goes once through the index entries of each tape, remembers how far it came, and looks again only at what was added. A run is closed
+// when it holds limits::kTapeMergeBytes of content or kRunBlocksMax blocks, or when the next block has another mapping or is large itself.
+//
+// Owned by one thread.
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "base/status.h"
+#include "codec/codec_buffers.h"
+#include "model/stored.h"
+#include "store/store.h"
+
+namespace tapedeck {
+
+class TapeMerge {
+ public:
+  /// Blocks of one run: bounds what one merge reads.
+  static constexpr size_t kRunBlocksMax = 512;
+
+  /// Adds one merge of `tp` to `batch`, if there is one; says how many blocks it joins (0: none).
+  Result<uint64_t> Prepare(const StoreView& view, TpId tp, StoreBatch* batch);
+
+ private:
+  struct Run {
+    std::vector<int64_t> bases;
+    TapeIndexEntry joined;
+  };
+  Result<Run> FindRun(const StoreView& view, TpId tp);
+
+  std::map<TpId, int64_t> done_;  // index entries below are as they should be
+  CodecBuffers buffers_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_RECORD_TAPE_MERGE_H_
