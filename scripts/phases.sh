@@ -2,6 +2,9 @@
 
 phase_times=()
 
+# One compiler cache for all checkouts: paths below this one are looked up relative to it.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-true}
+
 # phase NAME COMMAND...: runs it, prints how long it took, and ends the script with its exit code if it failed.
 phase() {
   local name=$1 begin=$SECONDS code=0
