@@ -1,0 +1,217 @@
+#include "query/listing.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+#include "base/text.h"
+#include "mapping/mapping.h"
+#include "model/keys.h"
+
+namespace tapedeck {
+namespace {
+
+bool Matches(std::string_view symbol, const SymbolQuery& query) {
+  if (!query.symbol.empty() && symbol != query.symbol) return false;
+  if (query.has_after && symbol <= query.after) return false;
+  return symbol.starts_with(query.prefix);
+}
+
+// Collects the parts of symbols' entries; beyond `limit` symbols the greatest are thrown away.
+class SymbolCollector {
+ public:
+  explicit SymbolCollector(const SymbolQuery* query) : query_(query) {}
+
+  void Add(const Table& table, std::string_view symbol, const CatalogEntry& part) {
+    if (part.rows == 0 || !Matches(symbol, *query_)) return;
+    auto found = entries_.find(symbol);
+    if (found == entries_.end()) {
+      if (entries_.size() >= query_->limit && symbol > entries_.rbegin()->first) return;
+      SymbolEntry entry{std::string(symbol), {}, part.first_ts, part.last_ts, 0};
+      found = entries_.emplace(symbol, std::move(entry)).first;
+    }
+    SymbolEntry& entry = found->second;
+    if (std::find(entry.tables.begin(), entry.tables.end(), table.name) == entry.tables.end()) {
+      entry.tables.push_back(table.name);
+    }
+    entry.first_ts = std::min(entry.first_ts, part.first_ts);
+    entry.last_ts = std::max(entry.last_ts, part.last_ts);
+    entry.rows += part.rows;
+    if (entries_.size() > query_->limit) entries_.erase(std::prev(entries_.end()));
+  }
+
+  std::vector<SymbolEntry> Finish() {
+    std::vector<SymbolEntry> list;
+    for (auto& [symbol, entry] : entries_) {
+      std::sort(entry.tables.begin(), entry.tables.end());
+      list.push_back(std::move(entry));
+    }
+    return list;
+  }
+
+ private:
+  const SymbolQuery* query_;
+  std::map<std::string, SymbolEntry, std::less<>> entries_;
+};
+
+Status AddStored(const ReadPoint& point, const Table& table, const SymbolQuery& query,
+                 SymbolCollector* symbols) {
+  // The end of an escaped symbol is cut off: what follows a prefix may be anything.
+  std::string from = keys::Catalog(table.id, query.symbol.empty() ? query.prefix : query.symbol);
+  from.pop_back();
+  auto cursor = point.view().Scan(from, keys::After(from), ScanKind::kPoint);
+  if (query.has_after)
+    cursor->Seek(std::max(from, keys::Catalog(table.id, query.after)));
+  else
+    cursor->SeekToFirst();
+  uint64_t taken = 0;
+  for (; cursor->Valid() && taken < query.limit; cursor->Next()) {
+    TD_ASSIGN_OR_RETURN(keys::CatalogKey key, keys::ParseCatalog(cursor->key()));
+    TD_ASSIGN_OR_RETURN(CatalogEntry entry, DecodeCatalog(cursor->value()));
+    if (Matches(key.symbol, query)) ++taken;
+    symbols->Add(table, key.symbol, entry);
+  }
+  return cursor->Valid() ? Status::Ok() : cursor->status();
+}
+
+void AddOpen(const ReadPoint& point, const Table* only, SymbolCollector* symbols) {
+  for (const auto& chunk : point.chunks()) {
+    for (SeriesId series : chunk->series()) {
+      const SeriesName& name = point.directory()->At(series);
+      const Table* table = point.state().tables.Find(name.table);
+      if (table == nullptr || (only != nullptr && table != only)) continue;
+      const std::span<const uint32_t> rows = chunk->RowsOf(series);
+      symbols->Add(*table, name.symbol,
+                   {Timestamp(chunk->row(rows.front()).ts), Timestamp(chunk->row(rows.back()).ts),
+                    rows.size()});
+    }
+  }
+}
+
+// "bad-number: size (v)" in parts.
+void SplitReason(std::string_view text, RefusedMessage* out) {
+  const size_t colon = text.find(": ");
+  out->reason = text.substr(0, colon);
+  if (colon == std::string_view::npos) return;
+  std::string_view rest = text.substr(colon + 2);
+  const size_t open = rest.find(" (");
+  out->field = rest.substr(0, open);
+  if (open != std::string_view::npos && rest.ends_with(')')) {
+    out->path = rest.substr(open + 2, rest.size() - open - 3);
+  }
+}
+
+using TapeEntry = std::pair<TpId, TapeId>;
+
+// The tapes of the topics, in the order of answers.
+Result<std::vector<const TapeEntry*>> TapesOf(const ReadPoint& point,
+                                              const std::vector<std::string>& topics) {
+  std::vector<const TapeEntry*> tapes;
+  for (const TapeEntry& entry : point.state().tapes) {
+    if (topics.empty() ||
+        std::find(topics.begin(), topics.end(), entry.second.topic) != topics.end()) {
+      tapes.push_back(&entry);
+    }
+  }
+  for (const std::string& topic : topics) {
+    auto of = [&](const TapeEntry* entry) { return entry->second.topic == topic; };
+    if (std::any_of(tapes.begin(), tapes.end(), of)) continue;
+    return Status::InvalidArgument("no topic " + Quoted(topic) + " was recorded here");
+  }
+  std::sort(tapes.begin(), tapes.end(), [&](const TapeEntry* a, const TapeEntry* b) {
+    return point.ranks()[a->first] < point.ranks()[b->first];
+  });
+  return tapes;
+}
+
+Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, const RefusedQuery& query,
+                      const std::function<Status(const RefusedMessage&)>& sink, uint64_t* left) {
+  std::string prefix = keys::Refusal(tape.first, 0);
+  prefix.resize(prefix.size() - sizeof(int64_t));
+  auto cursor = point.view().Scan(prefix, keys::After(prefix), ScanKind::kLong);
+  for (cursor->SeekToFirst(); cursor->Valid() && *left > 0; cursor->Next()) {
+    TD_ASSIGN_OR_RETURN(keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
+    RefusedMessage refused{tape.first, &tape.second, key.offset, {}, "", "", "", nullptr};
+    TD_ASSIGN_OR_RETURN(refused.entry, DecodeRefusal(cursor->value()));
+    SplitReason(refused.entry.reason, &refused);
+    if (!query.reason.empty() && query.reason != refused.reason &&
+        query.reason != refused.entry.reason) {
+      continue;
+    }
+    Timestamp time = refused.entry.received;
+    if (refused.entry.kafka_ms >= 0) {
+      TD_ASSIGN_OR_RETURN(time,
+                          TimestampFromUnits(refused.entry.kafka_ms, TimeUnit::kMilliseconds));
+    }
+    if (time < query.start || (time >= query.end && query.end != Timestamp::Max())) continue;
+    MessageQuery one;
+    one.topics = {tape.second.topic};
+    one.partition = tape.second.partition;
+    one.lineage = tape.second.lineage;
+    one.from_offset = key.offset;
+    one.to_offset = key.offset + 1;
+    // The point outlives this call: shared without ownership.
+    TD_ASSIGN_OR_RETURN(auto messages,
+                        MessageCursor::Open({std::shared_ptr<const ReadPoint>(), &point}, one));
+    TD_ASSIGN_OR_RETURN(refused.message, messages->Next());
+    TD_RETURN_IF_ERROR(sink(refused));
+    --*left;
+  }
+  return cursor->Valid() ? Status::Ok() : cursor->status();
+}
+
+}  // namespace
+
+Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const SymbolQuery& query) {
+  const Table* only = nullptr;
+  if (!query.table.empty()) {
+    TD_ASSIGN_OR_RETURN(only, point.FindTable(query.table));
+  }
+  SymbolCollector symbols(&query);
+  for (const Table& table : point.state().tables.tables()) {
+    if (only == nullptr || &table == only)
+      TD_RETURN_IF_ERROR(AddStored(point, table, query, &symbols));
+  }
+  AddOpen(point, only, &symbols);
+  return symbols.Finish();
+}
+
+Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
+                                                   const std::vector<std::string>& topics) {
+  TD_ASSIGN_OR_RETURN(std::vector<const TapeEntry*> tapes, TapesOf(point, topics));
+  std::map<Hash128, std::string> names;
+  std::vector<PartitionEntry> list;
+  for (const TapeEntry* tape : tapes) {
+    PartitionEntry entry{tape->first, tape->second, {}, "", {}};
+    TD_ASSIGN_OR_RETURN(entry.checkpoint, point.view().GetCheckpoint(tape->first));
+    TD_ASSIGN_OR_RETURN(entry.gaps, point.view().Gaps(tape->first));
+    const Hash128& hash = entry.checkpoint.mapping;
+    auto [name, made] = names.try_emplace(hash);
+    if (made) {
+      Result<std::string> text = point.view().GetMapping(hash);
+      if (text.ok()) {
+        TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::FromCanonical(*text));
+        name->second = spec.name();
+      } else if (text.status().code() != StatusCode::kNotFound) {
+        return text.status();
+      }
+    }
+    entry.mapping = name->second;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
+                    const std::function<Status(const RefusedMessage&)>& sink) {
+  std::vector<std::string> topics;
+  if (!query.topic.empty()) topics.push_back(query.topic);
+  TD_ASSIGN_OR_RETURN(std::vector<const TapeEntry*> tapes, TapesOf(point, topics));
+  uint64_t left = query.limit;
+  for (const TapeEntry* tape : tapes) {
+    TD_RETURN_IF_ERROR(VisitRefusedOf(point, *tape, query, sink, &left));
+  }
+  return Status::Ok();
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,82 @@
+#ifndef TAPEDECK_QUERY_LISTING_H_
+#define TAPEDECK_QUERY_LISTING_H_
+
+// What a recording holds beside records and messages: symbols, topics, coverage with its gaps, refused messages.
+//
+//   TD_ASSIGN_OR_RETURN(std::vector<SymbolEntry> symbols, ListSymbols(*point, {.prefix = "BINANCE:"}));
+//
+// Each answers from a ReadPoint: published chunks first, then the view. Errors: kCorruption of the entries read; kInvalidArgument or
+// kNotFound for a name that is unknown. Thread-safe: pure functions of an immutable point.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "model/stored.h"
+#include "query/read_point.h"
+#include "query/tape_cursor.h"
+
+namespace tapedeck {
+
+struct SymbolQuery {
+  std::string table;   // "" = all tables
+  std::string symbol;  // exact; "" = any
+  std::string prefix;
+  std::string after;  // only symbols that sort behind this one; set with has_after
+  bool has_after = false;
+  uint64_t limit = UINT64_MAX;
+};
+
+struct SymbolEntry {
+  std::string symbol;
+  std::vector<std::string> tables;  // sorted
+  Timestamp first_ts;
+  Timestamp last_ts;
+  uint64_t rows = 0;  // records; in an upsert table every copy counts
+};
+/// By symbol.
+Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const SymbolQuery& query);
+
+/// One topic-partition and lineage.
+struct PartitionEntry {
+  TpId tp{};
+  TapeId tape;
+  Checkpoint checkpoint;
+  std::string mapping;  // name of the one in force; "" where none is
+  std::vector<Gap> gaps;
+};
+/// By (topic, partition, lineage). `topics` empty: all; an unknown one is kInvalidArgument.
+Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
+                                                   const std::vector<std::string>& topics);
+
+struct RefusedQuery {
+  std::string topic;  // "" = all
+  std::string
+      reason;  // "" = all; matches the reason or its first word: "bad-number" matches "bad-number: size (v)"
+  Timestamp start = Timestamp::Min();  // [start, end) by the message's time
+  Timestamp end = Timestamp::Max();
+  uint64_t limit = UINT64_MAX;
+};
+
+struct RefusedMessage {
+  TpId tp{};
+  const TapeId* tape = nullptr;
+  int64_t offset = 0;
+  RefusalEntry entry;
+  // `entry.reason` in parts; "" where it has none: "bad-number: size (v)" is bad-number, size, v.
+  std::string reason;
+  std::string field;
+  std::string path;
+  /// The message; its views live during the call. Null where the tape no longer has it.
+  const StoredMessage* message = nullptr;
+};
+/// In order of (topic, partition, lineage, offset). An error of `sink` ends it.
+Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
+                    const std::function<Status(const RefusedMessage&)>& sink);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_QUERY_LISTING_H_

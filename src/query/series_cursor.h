@@ -1,0 +1,117 @@
+#ifndef TAPEDECK_QUERY_SERIES_CURSOR_H_
+#define TAPEDECK_QUERY_SERIES_CURSOR_H_
+
+// RecordCursor: the records that a RecordQuery asks for, in order, pulled run by run.
+//
+//   TD_ASSIGN_OR_RETURN(auto cursor, RecordCursor::Open(point, query));
+//   for (RowRun run;;) {
+//     TD_RETURN_IF_ERROR(cursor->Next(&run));
+//     if (run.count == 0) break;
+//     for (uint32_t n = 0; n < run.count; ++n) {
+//       uint32_t row = run.RowAt(n);
+//       Use(run.symbol, run.rows->ts[row], run.rows->columns[0].At(row));    // columns[i] is cursor->columns()[i]
+//     }
+//   }
+//   RecordPosition here = cursor->PositionOf(run, n);    // go on later: query.after = here
+//
+// The answer does not depend on where rows lie: in a published chunk, in any block of any generation, later in the archive. Rows that cannot
+// be read are an error (kCorruption, kUnavailable), never left out.
+//
+// Errors of Open: kNotFound: no such table; kInvalidArgument: an unknown column or topic, doubled symbols or columns, a position of another
+// kind of table. Memory: RecordQuery::memory_bytes and what store_source.h says.
+// Owned by one thread; it keeps its read point.
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "query/read_point.h"
+#include "query/record_query.h"
+#include "query/row_source.h"
+
+namespace tapedeck {
+
+class RecordCursor {
+ public:
+  static Result<std::unique_ptr<RecordCursor>> Open(std::shared_ptr<const ReadPoint> point,
+                                                    RecordQuery query);
+
+  /// The next rows, valid until the next call; run->count is 0 at the end.
+  Status Next(RowRun* run);
+
+  const Table& table() const { return *selection_.table; }
+  const ReadPoint& point() const { return *point_; }
+  /// Columns of the runs: those asked for, in the order asked for, then others that filters need.
+  std::span<const Column> columns() const { return selection_.columns; }
+  /// The place right behind the n-th row of a run that Next gave last.
+  RecordPosition PositionOf(const RowRun& run, uint32_t n) const;
+  /// Rows given so far.
+  uint64_t rows() const { return given_; }
+  /// What it reads, for further sources: Add them before the first Next.
+  const RowSelection& selection() const { return selection_; }
+  Status Add(std::unique_ptr<RowSource> source) { return source_->Add(std::move(source)); }
+
+ private:
+  struct Filter {
+    size_t column;
+    std::string text;
+  };
+  /// The record that holds an identity so far.
+  struct Winner {
+    int64_t ts_kafka;
+    uint32_t rank;
+    int64_t offset;
+    uint32_t index;
+    uint32_t row;  // of group_
+    auto operator<=>(const Winner&) const = default;
+  };
+
+  RecordCursor(std::shared_ptr<const ReadPoint> point, RecordQuery query);
+  Status Prepare();
+  Status ChooseColumns();
+  Status ChooseTopics();
+  Status StartAfter();
+  Result<size_t> Read(const std::string& name);
+
+  Status NextAppended(RowRun* run);
+  Status NextUpserted(RowRun* run);
+  Status FoldGroup();
+  void Fold(const RowRun& run, uint32_t row);
+  void EmitGroup();
+  void CompactGroup();
+  bool Passed(const RowKey& key) const;
+  bool Wanted(const Rows& rows, uint32_t row);
+  bool TopicWanted(uint32_t tp) const {
+    return topics_.empty() || (tp < topics_.size() && topics_[tp]);
+  }
+  std::string IdentityOf(const Rows& rows, size_t row) const;
+
+  const std::shared_ptr<const ReadPoint> point_;
+  const RecordQuery query_;
+  RowSelection selection_;
+  std::unique_ptr<MergedSource> source_;
+  std::vector<Filter> filters_;
+  std::vector<bool> topics_;      // by tp id; empty: all
+  std::vector<size_t> identity_;  // upsert: columns of the identity but symbol and ts
+  uint64_t given_ = 0;
+  std::string scratch_;
+
+  bool resuming_ = false;  // rows up to after_ are still to be passed over
+  RowKey
+      after_;  // append: the first key that is not passed over (ascending), or the last (descending)
+  std::string after_identity_;
+
+  // Upsert: the group of one (ts, symbol) in hand, and the rows that are ready.
+  Rows group_;
+  std::map<std::string, Winner> winners_;
+  Rows ready_;
+  std::string ready_symbol_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_QUERY_SERIES_CURSOR_H_

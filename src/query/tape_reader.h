@@ -1,0 +1,84 @@
+#ifndef TAPEDECK_QUERY_TAPE_READER_H_
+#define TAPEDECK_QUERY_TAPE_READER_H_
+
+// TapeReader: the selected messages of one tape, in order of offsets. A part of MessageCursor.
+//
+// Owned by one thread.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "codec/tape_block.h"
+#include "query/tape_blocks.h"
+#include "query/tape_cursor.h"
+
+namespace tapedeck {
+
+/// Copies of messages: a part of a block that is too large to keep.
+class MessageSlice {
+ public:
+  /// Messages from `from` on, at least one, as long as they take less than `bytes`. Returns the first that is not in it.
+  size_t Take(const TapeBlock& block, size_t from, size_t bytes);
+  void Clear();
+  size_t size() const { return messages_.size(); }
+  const MessageView& At(size_t i) const { return messages_[i]; }
+  Timestamp ReceivedAt(size_t i) const { return received_[i]; }
+
+ private:
+  std::string bytes_;
+  std::vector<HeaderView> headers_;
+  std::vector<MessageView> messages_;  // views into the above
+  std::vector<Timestamp> received_;
+};
+
+class TapeReader {
+ public:
+  /// `begin_at`: nothing is selected before the first message whose time is at or past it. `greatest`: of the messages selected before.
+  struct Range {
+    int64_t from_offset = INT64_MIN;
+    int64_t to_offset = INT64_MAX;
+    Timestamp start = Timestamp::Min();
+    Timestamp end = Timestamp::Max();
+    Timestamp begin_at = Timestamp::Min();
+    Timestamp greatest = Timestamp::Min();
+  };
+  /// `scratch` and `buffers` are shared by the readers of one thread, and outlive them, as `tape` does.
+  TapeReader(const StoreView* view, TpId tp, const TapeId* tape, const Range& range,
+             size_t memory_bytes, TapeBlock* scratch, CodecBuffers* buffers);
+
+  /// To the first, or next, selected message.
+  Status Next();
+  bool Valid() const { return valid_; }
+  const StoredMessage& message() const { return message_; }
+
+ private:
+  Status LoadNextBlock();
+  bool MayHold(const TapeIndexEntry& index) const;
+  void Keep(size_t from);
+  bool Select(const MessageView& message, Timestamp received);
+
+  const TpId tp_;
+  const TapeId* tape_;
+  Range range_;
+  bool begun_;  // a message at or past begin_at was met
+  const size_t memory_bytes_;
+  TapeBlock* scratch_;
+  CodecBuffers* buffers_;
+  TapeBlocks blocks_;
+  bool started_ = false;
+
+  TapeBlock block_;  // whole, or
+  MessageSlice slice_;
+  bool whole_ = false;
+  size_t at_ = 0;    // next one of block_ or slice_
+  size_t size_ = 0;  // of it
+  size_t rest_ = 0;  // first message of the block that the slice lacks; 0: none
+
+  bool valid_ = false;
+  StoredMessage message_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_QUERY_TAPE_READER_H_

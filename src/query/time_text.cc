@@ -1,0 +1,96 @@
+#include "query/time_text.h"
+
+#include <algorithm>
+#include <charconv>
+#include <string>
+
+#include "base/quantity.h"
+#include "base/text.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr int64_t kBareIntegerMin = 1'000'000'000'000'000'000;
+constexpr std::string_view kForms =
+    "write RFC 3339 (2024-07-02T04:17:16Z), a date, an integer with a unit (1712877306113ms), or "
+    "now-15m";
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+// An optional '-' and digits in front; what follows stays in `rest`.
+bool TakeInteger(std::string_view text, int64_t* value, std::string_view* rest, bool* fits) {
+  size_t end = text.starts_with('-') ? 1 : 0;
+  while (end < text.size() && IsDigit(text[end])) ++end;
+  if (end == 0 || !IsDigit(text[end - 1])) return false;
+  auto [at, error] = std::from_chars(text.data(), text.data() + end, *value);
+  *fits = error == std::errc() && at == text.data() + end;
+  *rest = text.substr(end);
+  return true;
+}
+
+Status Bad(std::string_view text, std::string_view why) {
+  return Status::InvalidArgument(Quoted(text) + " " + std::string(why));
+}
+
+Result<Timestamp> FromInteger(std::string_view text, int64_t value, std::string_view unit,
+                              bool fits) {
+  if (unit.empty()) {
+    if (fits && value >= kBareIntegerMin) return Timestamp(value);
+    if (!fits) return Bad(text, "is out of range");
+    return Bad(text, "has no unit: write " + std::string(text) + "ms (or s, us, ns)");
+  }
+  if (!fits) return Bad(text, "is out of range");
+  Result<Timestamp> time = unit == "s"    ? TimestampFromUnits(value, TimeUnit::kSeconds)
+                           : unit == "ms" ? TimestampFromUnits(value, TimeUnit::kMilliseconds)
+                           : unit == "us" ? TimestampFromUnits(value, TimeUnit::kMicroseconds)
+                                          : TimestampFromUnits(value, TimeUnit::kNanoseconds);
+  if (!time.ok()) return Bad(text, "is out of range: years 1677 to 2262");
+  return time;
+}
+
+// base +- duration; `sign_and_duration` begins with '+' or '-'.
+Result<Timestamp> Moved(std::string_view text, Timestamp base, std::string_view sign_and_duration) {
+  Result<std::chrono::nanoseconds> duration = ParseDuration(sign_and_duration.substr(1));
+  if (!duration.ok()) return Bad(text, "is no time: " + std::string(duration.status().message()));
+  const int64_t ns = duration->count();
+  return base.SaturatingAdd(sign_and_duration[0] == '-' ? -ns : ns);
+}
+
+bool IsUnit(std::string_view unit) {
+  return unit.empty() || unit == "s" || unit == "ms" || unit == "us" || unit == "ns";
+}
+
+}  // namespace
+
+bool IsAmbiguousTime(std::string_view text) {
+  int64_t value = 0;
+  bool fits = false;
+  std::string_view rest;
+  return TakeInteger(text, &value, &rest, &fits) && rest.empty() && fits && value < kBareIntegerMin;
+}
+
+Result<Timestamp> ParseTimeText(std::string_view text, Timestamp now,
+                                std::optional<Timestamp> start) {
+  if (text == "now") return now;
+  if (text.starts_with("now+") || text.starts_with("now-")) return Moved(text, now, text.substr(3));
+  if (text.starts_with('+')) {
+    if (!start) return Bad(text, "is relative to a start, and there is none: name a start");
+    return Moved(text, *start, text);
+  }
+  int64_t value = 0;
+  bool fits = false;
+  std::string_view rest;
+  if (TakeInteger(text, &value, &rest, &fits) && IsUnit(rest)) {
+    return FromInteger(text, value, rest, fits);
+  }
+  // "+02:00" whose plus was read as a blank.
+  std::string fixed(text);
+  if (fixed.size() > 16 && fixed[fixed.size() - 6] == ' ' && fixed[fixed.size() - 3] == ':') {
+    fixed[fixed.size() - 6] = '+';
+  }
+  Result<Timestamp> time = ParseRfc3339(fixed);
+  if (!time.ok()) return Bad(text, "is no time: " + std::string(kForms));
+  return time;
+}
+
+}  // namespace tapedeck
