@@ -35,12 +35,12 @@ struct QueueLimits {
   static QueueLimits Of(size_t memory_bytes) {
     constexpr size_t kMiB = size_t{1} << 20;
     QueueLimits limits{};
-    limits.fetch_bytes = std::clamp(memory_bytes / 16, 2 * kMiB, 64 * kMiB);
+    limits.fetch_bytes = std::clamp(memory_bytes / 32, kMiB, 64 * kMiB);
     // A single batch may be larger than a fetch; one above this cannot be received at all.
     limits.receive_bytes = limits.fetch_bytes + std::clamp(memory_bytes / 4, 16 * kMiB, 64 * kMiB);
     limits.payload_bytes = std::min(memory_bytes / 4, size_t{1024} * kMiB);
     limits.messages =
-        std::clamp(memory_bytes / 2 / kQueuedMessageOverhead, size_t{1000}, size_t{10'000'000});
+        std::clamp(memory_bytes / 8 * 3 / kQueuedMessageOverhead, size_t{1000}, size_t{10'000'000});
     return limits;
   }
 };

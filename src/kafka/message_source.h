@@ -116,7 +116,7 @@ class MessageSource {
   virtual std::string ClusterId(std::chrono::milliseconds timeout) = 0;
 
   /// Asks for a fresh assignment of everything that is assigned now: OnAssigned is called again inside the next Poll. The way to
-  /// move a position.
+  /// move a position, and to try again after OnAssigned gave an error.
   virtual void Reassign() = 0;
 
   /// Ends consumption and the client within `timeout`; `leave` gives the partitions up at once. Further calls give kCancelled.

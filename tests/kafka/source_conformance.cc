@@ -1,7 +1,8 @@
 #include "kafka/source_conformance.h"
 
-#include <atomic>
 #include <random>
+
+#include "support/kafka_service.h"
 
 namespace tapedeck {
 
@@ -123,6 +124,7 @@ bool Recording::HasTrouble(SourceTrouble trouble) const {
 
 void SourceConformance::SetUp() {
   auto cluster = GetParam().get();
+  if (!cluster.ok() && testing::KafkaService::IsRequired()) FAIL() << cluster.status().ToString();
   if (!cluster.ok()) GTEST_SKIP() << cluster.status().ToString();
   cluster_ = *cluster;
 }
@@ -132,7 +134,7 @@ bool SourceConformance::Lacks(uint32_t capabilities) const {
 }
 
 std::string SourceConformance::Named(const std::string& what) const {
-  std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
+  std::string name = ::testing::UnitTest::GetInstance()->current_test_info()->name();
   for (char& c : name) {
     if (c == '/') c = '-';
   }

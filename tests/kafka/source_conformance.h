@@ -22,6 +22,10 @@
 
 namespace tapedeck {
 
+namespace testing {
+class KafkaAdmin;
+}  // namespace testing
+
 enum Capability : uint32_t {
   kReading = 0,  // every cluster
   kOffsetsByTime = 1u << 0,
@@ -33,8 +37,9 @@ enum Capability : uint32_t {
   kErrorInjection = 1u << 6,  // requests can be made to fail
   kOutage = 1u << 7,          // brokers go down and come back
   kMovingCoordinator = 1u << 8,
-  kLogFiles = 1u << 9,         // the log's bytes can be damaged
-  kCommitMetadata = 1u << 10,  // commits keep their metadata
+  kLogFiles = 1u << 9,            // the log's bytes can be damaged
+  kIndependentClient = 1u << 11,  // Kafka's own Java client can be asked
+  kCommitMetadata = 1u << 10,     // commits keep their metadata
 };
 
 /// A cluster to test on.
@@ -47,6 +52,7 @@ class Cluster {
   virtual Status DeleteTopic(const std::string&) { return Unsupported(); }
   virtual Status AddPartitions(const std::string&, int) { return Unsupported(); }
   virtual Status DeleteMessagesBefore(const TopicPartition&, int64_t) { return Unsupported(); }
+  virtual testing::KafkaAdmin* independent_client() { return nullptr; }
   virtual Status TakeDown() { return Unsupported(); }
   virtual Status TakeUp() { return Unsupported(); }
   virtual Status MoveCoordinator(const std::string&) { return Unsupported(); }
@@ -125,7 +131,7 @@ class Recording {
   void Take(const SourceBatch& batch);
 };
 
-class SourceConformance : public testing::TestWithParam<ClusterKind> {
+class SourceConformance : public ::testing::TestWithParam<ClusterKind> {
  protected:
   void SetUp() override;
   /// Skips the case where the cluster lacks something. Use as: if (Lacks(kTransactions))

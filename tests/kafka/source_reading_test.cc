@@ -4,6 +4,7 @@
 
 #include "kafka/clusters.h"
 #include "kafka/source_conformance.h"
+#include "support/kafka_service.h"
 
 namespace tapedeck {
 namespace {
@@ -11,7 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-INSTANTIATE_TEST_SUITE_P(Clusters, SourceConformance, testing::Values(MockKind(), RealKind()),
+INSTANTIATE_TEST_SUITE_P(Clusters, SourceConformance, ::testing::Values(MockKind(), RealKind()),
                          [](const auto& param) { return param.param.name; });
 
 std::vector<std::string> Numbered(const std::string& prefix, int from, int to) {
@@ -92,6 +93,41 @@ TEST_P(SourceConformance, OneByteAndNineHundredKilobyteValuesArriveAsTheyWere) {
   Recording recording(cluster_, Named("g"), {topic});
   ASSERT_TRUE(recording.PollUntilMessages(3));
   EXPECT_EQ(recording.Values({topic, 0}), (std::vector<std::string>{"x", large, "y"}));
+}
+
+TEST_P(SourceConformance, WhatAnIndependentClientWroteIsReadAsItReadsItItself) {
+  NEEDS(kIndependentClient);
+  std::string topic = Named("t");
+  testing::KafkaAdmin& client = *cluster_->independent_client();
+  client.CreateTopic(topic, 3);
+  std::vector<testing::ClientMessage> sent;
+  for (int i = 0; i < 300; ++i) {
+    testing::ClientMessage& message = sent.emplace_back();
+    message.topic = topic;
+    message.partition = i % 3;
+    message.timestamp = 1'000 + i;
+    if (i % 2 == 0) message.key = std::string(static_cast<size_t>(i % 5), '\xfe');
+    if (i % 7 != 0) message.value = std::string("value\0 ", 7) + std::to_string(i);
+    for (int h = 0; h < i % 4; ++h) {
+      message.headers.emplace_back(
+          "h", h == 1 ? std::nullopt
+                      : std::optional<std::string>(std::string(static_cast<size_t>(h), '\0')));
+    }
+  }
+  client.Begin("aborted");
+  client.Produce({sent.begin(), sent.begin() + 90}, "aborted");
+  client.Abort("aborted");
+  client.Produce(sent);
+  Recording recording(cluster_, Named("g"), {topic});
+  ASSERT_TRUE(recording.PollUntilEnds());
+  std::map<TopicPartition, std::vector<KeptMessage>> want;
+  for (const testing::ClientMessage& seen : client.Dump(topic)) {
+    KeptMessage kept{seen.offset, *seen.timestamp, TimestampType::kCreate,
+                     seen.key,    seen.value,      seen.headers};
+    want[{topic, *seen.partition}].push_back(std::move(kept));
+  }
+  EXPECT_EQ(recording.message_count(), 300u);
+  EXPECT_EQ(recording.messages, want);
 }
 
 TEST_P(SourceConformance, EachAssignmentStartsWhereTheListenerSays) {
