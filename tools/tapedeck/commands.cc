@@ -13,6 +13,7 @@ int Fail(const Status& status) {
 
 void AddAllCommands(CLI::App* app, Choice* choice) {
   AddServeCommand(app, choice);
+  AddDemoCommand(app, choice);
   AddMappingCommands(app, choice);
   AddConfigCommands(app, choice);
   AddSkipCommand(app, choice);
