@@ -52,6 +52,25 @@ std::span<const uint32_t> Chunk::RowsOf(SeriesId series) const {
   return std::span<const uint32_t>(order_).subspan(starts_[at], starts_[at + 1] - starts_[at]);
 }
 
+// Moves rows and values to where order_ has them. The rows of one commit are still in the processor's cache; a flush, a minute later, would
+// fetch each of them from memory on its own.
+void Chunk::LayOutInOrder() {
+  std::vector<ChunkRow> rows;
+  std::vector<Value> values;
+  rows.reserve(rows_.size());
+  values.reserve(values_.size());
+  for (uint32_t& at : order_) {
+    ChunkRow row = rows_[at];
+    const auto first = values_.begin() + row.first_value;
+    row.first_value = static_cast<uint32_t>(values.size());
+    values.insert(values.end(), first, first + row.value_count);
+    at = static_cast<uint32_t>(rows.size());
+    rows.push_back(row);
+  }
+  rows_ = std::move(rows);
+  values_ = std::move(values);
+}
+
 ChunkBuilder::ChunkBuilder(SeriesDirectory* directory) : directory_(directory), chunk_(new Chunk) {}
 
 SeriesId ChunkBuilder::Append(const RecordView& record) {
@@ -111,6 +130,7 @@ std::shared_ptr<const Chunk> ChunkBuilder::Finish(uint64_t commit, const TapeRan
     auto end = chunk->order_.begin() + chunk->starts_[s + 1];
     if (!std::is_sorted(begin, end, before)) std::sort(begin, end, before);
   }
+  chunk->LayOutInOrder();
   return chunk;
 }
 

@@ -3,8 +3,8 @@
 
 // Chunk: the rows that one commit published. Immutable; queries read it, a flush turns it into series blocks.
 //
-// Rows lie in the order in which they were decoded; `order()` lists them by (series, ts, tape, offset, index), where tapes are ranked by
-// (topic, partition, lineage): within one series that is the order of answers. One row costs 48 bytes, 16 for each value, and its texts.
+// Rows lie, and `order()` lists them, by (series, ts, tape, offset, index), where tapes are ranked by (topic, partition, lineage): within one
+// series that is the order of answers. One row costs 48 bytes, 16 for each value, and its texts.
 //
 //   ChunkBuilder builder(&directory);
 //   builder.Append(record);                              // copies texts
@@ -81,6 +81,8 @@ class Chunk {
 
  private:
   friend class ChunkBuilder;
+  void LayOutInOrder();
+
   uint64_t commit_ = 0;
   std::vector<ChunkRow> rows_;
   std::vector<Value> values_;
