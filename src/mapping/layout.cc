@@ -6,9 +6,14 @@
 #include "base/limits.h"
 #include "base/time.h"
 #include "mapping/layout_scan.h"
+#include "mapping/layout_scan_sse.h"
 
 namespace tapedeck::rules {
 namespace {
+
+#if defined(__x86_64__)
+const bool kHasSse41 = __builtin_cpu_supports("sse4.1") != 0;
+#endif
 
 Operand OperandOf(const Slot& slot, SlotKind kind) {
   Operand operand{Operand::Kind::kText, json::kNone, {slot.text, slot.size}};
@@ -31,8 +36,15 @@ bool Passes(const Guard& guard, const Slot& slot) {
   return (equal == (guard.test->op == Test::Op::kEqual)) == guard.outcome;
 }
 
-const Slot& SlotOf(SlotRef ref, const Slot* outer, const Slot* element) {
-  return ref.element ? element[ref.index] : outer[ref.index];
+const Slot& SlotOf(SlotRef ref, const Slot* const* bases) {
+  return bases[ref.element ? 1 : 0][ref.index];
+}
+
+const char* ScanWith(std::vector<PieceStep>* steps, const char* at, const char* end, Slot* slots) {
+#if defined(__x86_64__)
+  if (kHasSse41) return scan::ScanSteps16(steps->data(), steps->size(), at, end, slots);
+#endif
+  return scan::ScanSteps(steps->data(), steps->size(), at, end, slots);
 }
 
 bool ToNanos(int64_t count, TimeUnit unit, Timestamp* out) {
@@ -65,12 +77,11 @@ bool BuildTime(const FieldOp& op, const Slot* slot, const LayoutSink& sink, Time
   return Transform(*op.source, &operand) && ConvertTime(*op.source, operand, out) == Fault::kNone;
 }
 
-bool BuildJoin(const FieldOp& op, const Slot* outer, const Slot* element, Arena* arena,
-               tapedeck::Value* out) {
+bool BuildJoin(const FieldOp& op, const Slot* const* bases, Arena* arena, tapedeck::Value* out) {
   size_t size = op.source->separator.size() * (op.parts.size() - 1);
   auto text = [&](const FieldOp::Part& part) -> std::string_view {
     if (part.slot.kind == SlotKind::kNone) return part.text;
-    const Slot& slot = SlotOf(part.slot, outer, element);
+    const Slot& slot = SlotOf(part.slot, bases);
     return {slot.text, slot.size};
   };
   for (const FieldOp::Part& part : op.parts) size += text(part).size();
@@ -86,23 +97,13 @@ bool BuildJoin(const FieldOp& op, const Slot* outer, const Slot* element, Arena*
   return true;
 }
 
-bool BuildField(const FieldOp& op, const Slot* outer, const Slot* element, const LayoutSink& sink,
-                tapedeck::Value* out) {
-  const Slot& slot = SlotOf(op.slot, outer, element);
+/// What BuildField does not do at once.
+bool BuildOddField(const FieldOp& op, const Slot* const* bases, const LayoutSink& sink,
+                   tapedeck::Value* out) {
+  const Slot& slot = SlotOf(op.slot, bases);
   switch (op.kind) {
     case FieldOp::Kind::kConstant:
       *out = op.constant;
-      return true;
-    case FieldOp::Kind::kDecimal:
-      if (!slot.parsed) break;
-      *out = tapedeck::Value::OfDecimal({slot.mantissa, slot.scale});
-      return true;
-    case FieldOp::Kind::kText:
-      *out = tapedeck::Value::OfText({slot.text, slot.size});
-      return true;
-    case FieldOp::Kind::kInteger:
-      if (!slot.parsed || slot.scale != 0) break;
-      *out = tapedeck::Value::OfInteger(slot.mantissa);
       return true;
     case FieldOp::Kind::kUnits:
     case FieldOp::Kind::kAnyTime: {
@@ -112,10 +113,10 @@ bool BuildField(const FieldOp& op, const Slot* outer, const Slot* element, const
       return true;
     }
     case FieldOp::Kind::kJoin:
-      return BuildJoin(op, outer, element, sink.arena, out);
+      return BuildJoin(op, bases, sink.arena, out);
     case FieldOp::Kind::kKafka:
       return false;
-    case FieldOp::Kind::kGeneric:
+    default:
       break;
   }
   Operand operand = OperandOf(slot, op.slot.kind);
@@ -123,44 +124,42 @@ bool BuildField(const FieldOp& op, const Slot* outer, const Slot* element, const
          Convert(*op.source, op.type, operand, sink.arena, out) == Fault::kNone;
 }
 
-}  // namespace
-
-const char* Layout::ScanSegment(const Segment& segment, const char* at, const char* end,
-                                Slot* slots) const {
-  for (const PieceStep& step : segment.steps) {
-    const PieceWord* word = words_.data() + step.first_word;
-    const char* piece = at;
-    uint64_t differ = 0;
-    for (uint32_t i = 0; i < step.words; ++i, ++word, piece += 8) {
-      differ |= (scan::Load(piece) ^ word->pattern) & word->mask;
-      if (differ != 0 || piece >= end) return nullptr;
-    }
-    at += step.size;
-    if (step.slot == SlotKind::kNone) continue;
-    if (at >= end) return nullptr;
-    at = scan::ScanSlot(step.slot, at, end, slots++);
-    if (at == nullptr) return nullptr;
+inline bool BuildField(const FieldOp& op, const Slot* const* bases, const LayoutSink& sink,
+                       tapedeck::Value* out) {
+  const Slot& slot = SlotOf(op.slot, bases);
+  if (op.kind == FieldOp::Kind::kDecimal && slot.parsed) {
+    *out = tapedeck::Value::OfDecimal({slot.mantissa, slot.scale});
+    return true;
   }
-  return at <= end ? at : nullptr;
+  if (op.kind == FieldOp::Kind::kText) {
+    *out = tapedeck::Value::OfText({slot.text, slot.size});
+    return true;
+  }
+  if (op.kind == FieldOp::Kind::kInteger && slot.parsed && slot.scale == 0) {
+    *out = tapedeck::Value::OfInteger(slot.mantissa);
+    return true;
+  }
+  return BuildOddField(op, bases, sink, out);
 }
 
-bool Layout::Scan(const char* text, const char* end, std::vector<Slot>* slots,
-                  size_t* elements) const {
+}  // namespace
+
+bool Layout::Scan(const char* text, const char* end, std::vector<Slot>* slots, size_t* elements) {
   const size_t outer = prefix_.slots + suffix_.slots, each = element_.slots;
   if (slots->size() < outer + each + 1) slots->resize(2 * (outer + each) + 1);
-  const char* at = ScanSegment(prefix_, text, end, slots->data());
+  const char* at = ScanWith(&prefix_.steps, text, end, slots->data());
   *elements = 1;
   if (at == nullptr || !repeats_) return at == end;
   for (size_t i = 0;; ++i) {
     if (slots->size() < outer + (i + 1) * each + 1) slots->resize(2 * slots->size() + each);
-    at = ScanSegment(element_, at, end, slots->data() + outer + i * each);
+    at = ScanWith(&element_.steps, at, end, slots->data() + outer + i * each);
     if (at == nullptr) return false;
-    const char* next = ScanSegment(separator_, at, end, nullptr);
+    const char* next = ScanWith(&separator_.steps, at, end, nullptr);
     *elements = i + 1;
     if (next == nullptr) break;
     at = next;
   }
-  return ScanSegment(suffix_, at, end, slots->data() + prefix_.slots) == end;
+  return ScanWith(&suffix_.steps, at, end, slots->data() + prefix_.slots) == end;
 }
 
 bool Layout::PassGuards(const std::vector<Slot>& slots, size_t elements) const {
@@ -177,38 +176,39 @@ bool Layout::PassGuards(const std::vector<Slot>& slots, size_t elements) const {
   return true;
 }
 
-bool Layout::Build(const RecordPlan& plan, const Slot* outer, const Slot* element,
-                   const LayoutSink& sink, DecodedRecord* record, tapedeck::Value* values) const {
+bool Layout::Build(const RecordPlan& plan, const Slot* const* bases, const LayoutSink& sink,
+                   DecodedRecord* record, tapedeck::Value* values) const {
   tapedeck::Value symbol;
-  if (!BuildField(plan.symbol, outer, element, sink, &symbol)) return false;
+  if (!BuildField(plan.symbol, bases, sink, &symbol)) return false;
   if (symbol.text().size() + sink.symbol_prefix.size() > limits::kSymbolBytesMax) return false;
   record->table = plan.table;
   record->symbol = symbol.text();
   if (!sink.symbol_prefix.empty())
     record->symbol = sink.arena->Concat(sink.symbol_prefix, symbol.text());
-  if (!BuildTime(plan.ts, &SlotOf(plan.ts.slot, outer, element), sink, &record->ts)) return false;
+  if (!BuildTime(plan.ts, &SlotOf(plan.ts.slot, bases), sink, &record->ts)) return false;
   if (record->ts > sink.latest) return false;
   record->ts_source = plan.ts.source->label;
   for (const FieldOp& op : plan.fields) {
-    if (!BuildField(op, outer, element, sink, &values[op.column])) return false;
+    if (!BuildField(op, bases, sink, &values[op.column])) return false;
   }
+  for (uint32_t column : plan.unset) values[column] = tapedeck::Value();
   record->values = {values, plan.width};
   return true;
 }
 
 bool Layout::Decode(const char* padded, size_t size, std::vector<Slot>* slots,
-                    const LayoutSink& sink) const {
+                    const LayoutSink& sink) {
   size_t elements = 0;
   if (!Scan(padded, padded + size, slots, &elements) || !PassGuards(*slots, elements)) return false;
   const bool has_time =
       sink.message->timestamp_type != TimestampType::kNone && sink.message->timestamp_ms >= 0;
   if (has_time != has_kafka_time_) return false;
   std::vector<tapedeck::Value>& values = *sink.values;
-  values.assign(values_per_round_ * elements, tapedeck::Value());
+  const size_t wanted = values_per_round_ * elements;
+  if (values.size() < wanted) values.resize(wanted);
   tapedeck::Value* next = values.data();
-  const Slot* outer = slots->data();
-  const Slot* element = outer + prefix_.slots + suffix_.slots;
-  for (size_t i = 0; i < elements; ++i, element += element_.slots) {
+  const Slot* bases[2] = {slots->data(), slots->data() + prefix_.slots + suffix_.slots};
+  for (size_t i = 0; i < elements; ++i, bases[1] += element_.slots) {
     for (const EventPlan& event : events_) {
       if (event.record < 0) {
         if (event.mark == DecodedMark::Kind::kRefused) ++sink.out->refused;
@@ -218,7 +218,7 @@ bool Layout::Decode(const char* padded, size_t size, std::vector<Slot>* slots,
       }
       const RecordPlan& plan = records_[static_cast<size_t>(event.record)];
       DecodedRecord& record = sink.out->records.emplace_back();
-      if (!Build(plan, outer, element, sink, &record, next)) return false;
+      if (!Build(plan, bases, sink, &record, next)) return false;
       next += plan.width;
     }
   }

@@ -52,16 +52,15 @@ enum class SlotKind : uint8_t {
   kFlag,
 };
 
-/// Fixed bytes, then a slot. Compared in words of 8, the last one masked.
+/// Up to 16 fixed bytes, then a slot or none. A longer piece is several steps.
+inline constexpr size_t kPieceBytes = 16;
 struct PieceStep {
-  uint32_t first_word = 0;
-  uint32_t words = 0;
-  uint32_t size = 0;
+  char bytes[kPieceBytes] = {};
+  uint64_t mask[2] = {};  // of the bytes that count
+  uint32_t need = 0;      // a bit for each of them
+  uint32_t usual = 0;     // size of the slot last time
+  uint16_t size = 0;
   SlotKind slot = SlotKind::kNone;
-};
-struct PieceWord {
-  uint64_t pattern;
-  uint64_t mask;
 };
 
 /// A slot outside of the repeated element, or in it.
@@ -107,6 +106,7 @@ struct FieldOp {
 struct RecordPlan {
   TableId table{};
   uint32_t width = 0;
+  std::vector<uint32_t> unset;  // columns below `width` that stay null
   FieldOp symbol;
   FieldOp ts;
   std::vector<FieldOp> fields;
@@ -141,8 +141,7 @@ class Layout {
   /// `padded` holds `size` bytes of a message and kLayoutPadding bytes more. True: `sink` has its
   /// records and marks. False: nothing was decided; the sink may hold rubbish. `slots` is memory to
   /// work in.
-  bool Decode(const char* padded, size_t size, std::vector<Slot>* slots,
-              const LayoutSink& sink) const;
+  bool Decode(const char* padded, size_t size, std::vector<Slot>* slots, const LayoutSink& sink);
 
   bool SameAs(const Layout& other) const;
 
@@ -152,18 +151,15 @@ class Layout {
     std::vector<PieceStep> steps;
     size_t slots = 0;
   };
-  bool Scan(const char* text, const char* end, std::vector<Slot>* slots, size_t* elements) const;
-  const char* ScanSegment(const Segment& segment, const char* at, const char* end,
-                          Slot* slots) const;
+  bool Scan(const char* text, const char* end, std::vector<Slot>* slots, size_t* elements);
   bool PassGuards(const std::vector<Slot>& slots, size_t elements) const;
-  bool Build(const RecordPlan& plan, const Slot* outer, const Slot* element, const LayoutSink& sink,
+  bool Build(const RecordPlan& plan, const Slot* const* bases, const LayoutSink& sink,
              DecodedRecord* record, tapedeck::Value* values) const;
 
   // Message = prefix [ element { separator element } suffix ]; without elements the prefix is all.
   Segment prefix_, element_, separator_, suffix_;
   bool repeats_ = false;
   bool has_kafka_time_ = false;
-  std::vector<PieceWord> words_;
   std::string pieces_;  // all fixed bytes, to tell layouts apart
   std::vector<Guard> outer_guards_, element_guards_;
   std::vector<RecordPlan> records_;

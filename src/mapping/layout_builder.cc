@@ -140,24 +140,22 @@ SlotKind LayoutBuilder::KindOf(uint32_t node) const {
 
 void LayoutBuilder::AddPiece(std::string_view piece, SlotKind slot, Layout::Segment* out,
                              std::string* pieces) {
-  PieceStep step;
-  step.first_word = static_cast<uint32_t>(layout_->words_.size());
-  step.words = static_cast<uint32_t>((piece.size() + 7) / 8);
-  step.size = static_cast<uint32_t>(piece.size());
-  step.slot = slot;
-  for (size_t i = 0; i < piece.size(); i += 8) {
-    const size_t bytes = std::min<size_t>(8, piece.size() - i);
-    PieceWord word{0, 0};
-    for (size_t j = 0; j < bytes; ++j) {
-      word.pattern |= uint64_t{static_cast<unsigned char>(piece[i + j])} << (8 * j);
-      word.mask |= uint64_t{0xff} << (8 * j);
-    }
-    layout_->words_.push_back(word);
-  }
-  out->steps.push_back(step);
   pieces->append(piece);
   pieces->push_back('\0');
   pieces->push_back(static_cast<char>(slot));
+  do {
+    const size_t bytes = std::min(kPieceBytes, piece.size());
+    PieceStep step;
+    char mask[kPieceBytes] = {};
+    std::memcpy(step.bytes, piece.data(), bytes);
+    std::memset(mask, 0xff, bytes);
+    std::memcpy(step.mask, mask, sizeof(mask));
+    step.need = (uint32_t{1} << bytes) - 1;
+    step.size = static_cast<uint16_t>(bytes);
+    piece.remove_prefix(bytes);
+    if (piece.empty()) step.slot = slot;
+    out->steps.push_back(step);
+  } while (!piece.empty());
 }
 
 /// The pieces and slots of text [from, to), whose first value is `first_node`. Slots are numbered
@@ -228,10 +226,8 @@ bool LayoutBuilder::RepeatedSegments() {
     separator = between;
     Layout::Segment other;
     std::string others;
-    const size_t words = layout_->words_.size();
     if (!AddSegment(node(i).begin, node(i).end, units_.at(i)[1].node, true, 0, &other, &others))
       return false;
-    layout_->words_.resize(words);
     if (others != first) return false;
   }
   *pieces += first;
@@ -369,6 +365,10 @@ bool LayoutBuilder::PlanRecord(const Trace::Event& event, RecordPlan* plan,
     op.column = static_cast<uint32_t>(target.columns[i]);
     if (!PlanField(pick[2 + i], &op, signature)) return false;
     plan->fields.push_back(std::move(op));
+  }
+  for (uint32_t column = 0; column < plan->width; ++column) {
+    auto sets = [column](const FieldOp& op) { return op.column == column; };
+    if (std::none_of(plan->fields.begin(), plan->fields.end(), sets)) plan->unset.push_back(column);
   }
   return true;
 }

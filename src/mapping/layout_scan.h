@@ -48,7 +48,7 @@ inline const char* PlainString(const char* at, const char* end) {
 }
 
 /// Up to 8 digits at `at` onto `mantissa`; how many there were.
-inline unsigned Digits(const char* at, uint64_t* mantissa) {
+[[gnu::always_inline]] inline unsigned Digits(const char* at, uint64_t* mantissa) {
   uint64_t word = Load(at) ^ (kOnes * 0x30);
   const uint64_t others = ((word + kOnes * 0x76) | word) & kHighs;
   const unsigned count = others == 0 ? 8 : static_cast<unsigned>(std::countr_zero(others)) / 8;
@@ -98,6 +98,20 @@ inline const char* NumberLetters(const char* at, const char* end) {
   return at == start ? nullptr : at;
 }
 
+/// Goes on at `stop`, but by way of the size that the slot had last time: the processor need not
+/// wait for the digits of one scalar to look for the next ("value speculation"). The empty asm
+/// keeps the compiler from seeing that both are equal.
+[[gnu::always_inline]] inline const char* Advance(const char* at, const char* stop,
+                                                  uint32_t* usual) {
+  const char* guess = at + *usual;
+  if (guess == stop) [[likely]] {
+    asm volatile("" : "+r"(guess));
+    return guess;
+  }
+  *usual = static_cast<uint32_t>(stop - at);
+  return stop;
+}
+
 /// The scalar at `at`; the first byte after it (of a string: its closing quote).
 inline const char* ScanSlot(SlotKind kind, const char* at, const char* end, Slot* slot) {
   slot->text = at;
@@ -136,6 +150,26 @@ inline const char* ScanSlot(SlotKind kind, const char* at, const char* end, Slot
   if (stop == nullptr || stop > end) return nullptr;
   slot->size = static_cast<uint32_t>(stop - at);
   return stop;
+}
+
+/// The steps of a segment from `at` on; the first byte after it, or null.
+inline const char* ScanSteps(PieceStep* steps, size_t count, const char* at, const char* end,
+                             Slot* slots) {
+  for (PieceStep* step = steps; step != steps + count; ++step) {
+    if (at > end) return nullptr;
+    uint64_t text[2], expected[2];
+    std::memcpy(text, at, sizeof(text));
+    std::memcpy(expected, step->bytes, sizeof(expected));
+    if ((((text[0] ^ expected[0]) & step->mask[0]) | ((text[1] ^ expected[1]) & step->mask[1])) !=
+        0)
+      return nullptr;
+    at += step->size;
+    if (step->slot == SlotKind::kNone) continue;
+    const char* stop = ScanSlot(step->slot, at, end, slots++);
+    if (stop == nullptr) return nullptr;
+    at = Advance(at, stop, &step->usual);
+  }
+  return at <= end ? at : nullptr;
 }
 
 }  // namespace tapedeck::rules::scan
