@@ -1,7 +1,5 @@
 #include "record/merger.h"
 
-#include <atomic>
-
 #include "base/log.h"
 #include "record/series_merge.h"
 #include "record/tape_merge.h"
@@ -19,7 +17,8 @@ struct Merger::State {
   std::vector<FlushedBlock> flushed;  // since the thread last looked
   bool stop = false;
   std::unique_ptr<PreparedMerge> prepared;
-  std::atomic<bool> in_hand{false};  // taken by the record thread, not applied yet; also read without the mutex
+  bool in_hand = false;  // taken by the record thread, not applied yet
+  uint64_t looks = 0;
   // The thread's own:
   TapeMerge tapes;
   SeriesMerge series;
@@ -65,6 +64,11 @@ void Merger::Applied() {
   state_->wake.notify_all();
 }
 
+uint64_t Merger::looks() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->looks;
+}
+
 namespace {
 
 Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge* tapes, SeriesMerge* series,
@@ -100,13 +104,14 @@ void Merger::Loop() {
     }
     Result<std::unique_ptr<PreparedMerge>> merge = PrepareOne(
         *state_->store, &state_->tapes, &state_->series, std::move(flushed));
+    std::unique_lock lock(state_->mutex);
+    ++state_->looks;
     if (!merge.ok()) {
+      lock.unlock();
       // Reads of the damaged block say so where it matters; merging leaves it as it is.
       TD_LOG(kError, "record", "merge-failed", merge.status().ToString());
       continue;
     }
-    if (*merge == nullptr) continue;
-    std::lock_guard lock(state_->mutex);
     state_->prepared = std::move(merge).value();
   }
 }

@@ -55,6 +55,8 @@ class Merger {
   /// The next batch, or null. Until Applied() the merger prepares no other one, so it never works on blocks that a batch in hand deletes.
   std::unique_ptr<PreparedMerge> TakePrepared();
   void Applied();
+  /// Looks that have ended since the start. One that ends without a prepared batch found nothing to do.
+  uint64_t looks() const;
 
  private:
   struct State;
