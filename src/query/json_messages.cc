@@ -1,5 +1,7 @@
 // Messages as text: the other half of json_rows.h.
 
+#include <array>
+
 #include "base/text.h"
 #include "query/json_rows.h"
 #include "query/tail.h"
@@ -105,32 +107,40 @@ void AppendCsvField(std::string_view text, std::string* out) {
   out->push_back('"');
 }
 
-void AppendMessageCsvHeader(std::string* out) {
-  out->append("topic,partition,lineage,offset,ts,ts_type,key,value,headers\r\n");
+std::span<const std::string_view> MessageColumns() {
+  static constexpr std::array<std::string_view, 9> kNames = {
+      "topic", "partition", "lineage", "offset", "ts", "ts_type", "key", "value", "headers"};
+  return kNames;
+}
+
+std::vector<std::string> MessageCells(const StoredMessage& m, MessageStyle style) {
+  std::vector<std::string> cells = {m.tape->topic, std::to_string(m.tape->partition),
+                                    std::to_string(m.tape->lineage),
+                                    std::to_string(m.message.offset)};
+  std::string& time = cells.emplace_back();
+  if (KafkaNanosOf(m.message) != kNoKafkaTime) AppendTimeText(m.time, style.time, &time);
+  cells.emplace_back(TimestampTypeName(m.message.timestamp_type));
+  for (const OptionalBytes& bytes : {m.message.key, m.message.value}) {
+    std::string& cell = cells.emplace_back();
+    if (!bytes) continue;
+    if (style.encoding == MessageEncoding::kText && IsValidUtf8(*bytes)) {
+      cell = *bytes;
+    } else {
+      AppendBase64(*bytes, &cell);
+    }
+  }
+  AppendHeadersJson(m, style.encoding, &cells.emplace_back());
+  return cells;
 }
 
 void AppendMessageCsv(const StoredMessage& m, MessageStyle style, std::string* out) {
-  AppendCsvField(m.tape->topic, out);
-  out->append("," + std::to_string(m.tape->partition) + "," + std::to_string(m.tape->lineage) +
-              "," + std::to_string(m.message.offset) + ",");
-  if (KafkaNanosOf(m.message) != kNoKafkaTime) AppendTimeText(m.time, style.time, out);
-  out->push_back(',');
-  out->append(TimestampTypeName(m.message.timestamp_type));
-  for (const OptionalBytes& bytes : {m.message.key, m.message.value}) {
-    out->push_back(',');
-    if (!bytes) continue;
-    std::string text;
-    if (style.encoding == MessageEncoding::kText && IsValidUtf8(*bytes)) {
-      text = *bytes;
-    } else {
-      AppendBase64(*bytes, &text);
-    }
-    AppendCsvField(text, out);
+  const std::vector<std::string> cells = MessageCells(m, style);
+  const bool null[] = {
+      false, false, false, false, cells[4].empty(), false, !m.message.key, !m.message.value, false};
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (i > 0) out->push_back(',');
+    if (!null[i]) AppendCsvField(cells[i], out);
   }
-  std::string headers;
-  AppendHeadersJson(m, style.encoding, &headers);
-  out->push_back(',');
-  AppendCsvField(headers, out);
   out->append("\r\n");
 }
 

@@ -116,7 +116,9 @@ struct MessageStyle {
 /// 0. Bytes that are UTF-8 are strings, others {"base64":…}; absent ones null; with kBase64 all are base64 strings.
 void AppendMessageJson(const StoredMessage& message, MessageStyle style, std::string* out);
 /// topic, partition, lineage, offset, ts, ts_type, key, value, headers (as JSON). Bytes that are not UTF-8 are base64.
-void AppendMessageCsvHeader(std::string* out);
+std::span<const std::string_view> MessageColumns();
+std::vector<std::string> MessageCells(const StoredMessage& message, MessageStyle style);
+/// The line with its CRLF.
 void AppendMessageCsv(const StoredMessage& message, MessageStyle style, std::string* out);
 
 /// "create", "log-append" or "none".

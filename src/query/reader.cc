@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/quantity.h"
 #include "query/tail.h"
 
 namespace tapedeck {
@@ -62,9 +61,10 @@ Result<OpenRows::List> Reader::DecodeTail(const RecordQuery* wanted) {
     }
     if (builder.size() >= kChunkRows) finish();
     if (bytes <= options_.memory_bytes) return Status::Ok();
-    return Status::ResourceExhausted(
-        "the rows that are on the tape only take more than " + FormatBytes(options_.memory_bytes) +
-        " of memory: ask for fewer symbols, or start the node, which writes them to the series");
+    return Status::ResourceExhausted("the rows that are on the tape only take more than " +
+                                     std::to_string(options_.memory_bytes >> 20) +
+                                     " MiB of memory: ask for fewer symbols, or start the node, "
+                                     "which writes them to the series");
   };
   for (const auto& [tp, checkpoint] : state_.checkpoints) {
     TD_RETURN_IF_ERROR(tail.Decode(tp, checkpoint.watermark, checkpoint.next, take).status());

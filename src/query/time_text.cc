@@ -4,7 +4,6 @@
 #include <charconv>
 #include <string>
 
-#include "base/quantity.h"
 #include "base/text.h"
 
 namespace tapedeck {
@@ -48,12 +47,31 @@ Result<Timestamp> FromInteger(std::string_view text, int64_t value, std::string_
   return time;
 }
 
-// base +- duration; `sign_and_duration` begins with '+' or '-'.
-Result<Timestamp> Moved(std::string_view text, Timestamp base, std::string_view sign_and_duration) {
-  Result<std::chrono::nanoseconds> duration = ParseDuration(sign_and_duration.substr(1));
-  if (!duration.ok()) return Bad(text, "is no time: " + std::string(duration.status().message()));
-  const int64_t ns = duration->count();
-  return base.SaturatingAdd(sign_and_duration[0] == '-' ? -ns : ns);
+// Nanoseconds of one unit of a relative time, or 0.
+int64_t UnitOf(std::string_view name) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  if (name == "ns") return 1;
+  if (name == "us") return 1'000;
+  if (name == "ms") return 1'000'000;
+  if (name == "s") return kSecond;
+  if (name == "m") return 60 * kSecond;
+  if (name == "h") return 3'600 * kSecond;
+  return name == "d" ? 86'400 * kSecond : 0;
+}
+
+// base moved by `shift`: a sign, a whole number and a unit.
+Result<Timestamp> Moved(std::string_view text, Timestamp base, std::string_view shift) {
+  int64_t count = 0;
+  int64_t ns = 0;
+  bool fits = false;
+  std::string_view unit;
+  const bool good = shift.size() > 1 && IsDigit(shift[1]) &&
+                    TakeInteger(shift.substr(1), &count, &unit, &fits) && fits &&
+                    UnitOf(unit) != 0 && !__builtin_mul_overflow(count, UnitOf(unit), &ns);
+  if (!good)
+    return Bad(text,
+               "is no time: write a whole number and a unit (ns, us, ms, s, m, h, d), such as 15m");
+  return base.SaturatingAdd(shift[0] == '-' ? -ns : ns);
 }
 
 bool IsUnit(std::string_view unit) {
