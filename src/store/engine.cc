@@ -2,12 +2,8 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_manager.h>
-#include <stdlib.h>
 #include <sys/statvfs.h>
 
-#include <chrono>
-
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "store/lock_owner.h"
@@ -18,26 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A writer may delete a file between a secondary's look at the MANIFEST and its opening of that
-/// file: it looks again.
-constexpr int kSecondaryAttempts = 40;
-constexpr std::chrono::milliseconds kSecondaryPause{10};
 /// SST files stop here, so that the WAL, the MANIFEST and what others keep on the disk have room.
 constexpr double kSstShareOfDisk = 0.95;
-
-class ErrorListener final : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
-    TD_LOG(kError, "store", "background-error", "RocksDB stopped writing",
-           {{"error", error->ToString()}, {"reason", std::to_string(static_cast<int>(reason))}});
-  }
-  // RocksDB's own recovery races with ours, and at 7.8.3 it reports success without one.
-  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
-                            bool* automatic) override {
-    error.PermitUncheckedError();
-    *automatic = false;
-  }
-};
 
 std::string Held(const fs::path& dir, const rocksdb::Status& status) {
   std::string text = "the store " + dir.string() + " is open in ";
@@ -78,35 +56,56 @@ class DirLock {
   rocksdb::FileLock* lock_ = nullptr;
 };
 
-// What a failed open of existing files means: a file that is missing is damage too.
+}  // namespace
+
+class Engine::Listener final : public rocksdb::EventListener {
+ public:
+  explicit Listener(std::shared_ptr<Trouble> trouble) : trouble_(std::move(trouble)) {}
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    using Reason = rocksdb::BackgroundErrorReason;
+    trouble_->any.store(true);
+    if (reason == Reason::kManifestWrite || reason == Reason::kManifestWriteNoWAL)
+      trouble_->manifest.store(true);
+    TD_LOG(kError, "store", "background-error", "RocksDB met an error",
+           {{"error", error->ToString()}, {"reason", std::to_string(static_cast<int>(reason))}});
+  }
+  // RocksDB's own recovery races with ours, and at 7.8.3 it reports success without one.
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+                            bool* automatic) override {
+    error.PermitUncheckedError();
+    *automatic = false;
+  }
+
+ private:
+  std::shared_ptr<Trouble> trouble_;
+};
+
+Engine::Engine(const StoreOptions& options, const fs::path& dir)
+    : dir_(dir), memory_(PlanMemory(options.memory_bytes)) {
+  if (options.file_system != nullptr) {
+    given_env_ = rocksdb::NewCompositeEnv(options.file_system);
+    base_env_ = given_env_.get();
+  } else {
+    base_env_ = rocksdb::Env::Default();
+  }
+  rocks_options_ = MakeOptions(memory_);
+  rocks_options_.env = base_env_;
+  rocks_options_.create_if_missing = options.create;
+  rocks_options_.listeners.push_back(std::make_shared<Listener>(trouble_));
+  if (options.mode == StoreMode::kSecondary) return;
+  rocks_options_.sst_file_manager.reset(
+      rocksdb::NewSstFileManager(base_env_, base_env_->GetFileSystem(), rocks_options_.info_log));
+  const uint64_t ballast = options.ballast_bytes.value_or(2 * memory_.memtables_bytes());
+  const uint64_t share =
+      static_cast<uint64_t>(kSstShareOfDisk * static_cast<double>(DiskBytes(dir)));
+  if (share > ballast) rocks_options_.sst_file_manager->SetMaxAllowedSpaceUsage(share - ballast);
+}
+
 Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
   if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {
     return Status::Corruption("the store " + dir.string() + " lacks a file: " + status.ToString());
   }
   return ToStatus(status, Access::kWrite).WithContext("opening the store " + dir.string());
-}
-
-}  // namespace
-
-Engine::Engine(const StoreOptions& options, const fs::path& dir)
-    : memory_(PlanMemory(options.memory_bytes)) {
-  if (options.file_system != nullptr) {
-    own_env_ = rocksdb::NewCompositeEnv(options.file_system);
-    env_ = own_env_.get();
-  } else {
-    env_ = rocksdb::Env::Default();
-  }
-  rocks_options_ = MakeOptions(memory_);
-  rocks_options_.env = env_;
-  rocks_options_.create_if_missing = options.create;
-  rocks_options_.listeners.push_back(std::make_shared<ErrorListener>());
-  if (options.mode == StoreMode::kSecondary) return;
-  rocks_options_.sst_file_manager.reset(
-      rocksdb::NewSstFileManager(env_, env_->GetFileSystem(), rocks_options_.info_log));
-  const uint64_t ballast = options.ballast_bytes.value_or(2 * memory_.memtables_bytes());
-  const uint64_t share =
-      static_cast<uint64_t>(kSstShareOfDisk * static_cast<double>(DiskBytes(dir)));
-  if (share > ballast) rocks_options_.sst_file_manager->SetMaxAllowedSpaceUsage(share - ballast);
 }
 
 Engine::~Engine() {
@@ -156,7 +155,7 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
 
 Status Engine::Preflight(const fs::path& dir, const StoreOptions& options,
                          std::string* wal_damage) {
-  DirLock lock(env_, dir);
+  DirLock lock(base_env_, dir);
   TD_RETURN_IF_ERROR(lock.Take());
   return CheckFiles(dir, options, wal_damage);
 }
@@ -170,36 +169,6 @@ Result<Engine::Opened> Engine::OpenPrimary(const fs::path& dir, const StoreOptio
   if (!opened.ok()) return OpenFailed(dir, opened);
   engine->db_.reset(raw);
   return Opened{std::move(engine), std::move(wal_damage)};
-}
-
-Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
-                                                      const StoreOptions& options) {
-  std::shared_ptr<Engine> engine(new Engine(options, dir));
-  TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
-  if (!exists) return Status::NotFound("there is no store in " + dir.string());
-  if (!FindLockOwner(dir / "LOCK")) {
-    std::string ignored;
-    StoreOptions refuse = options;
-    refuse.damaged_wal = StoreOptions::DamagedWal::kRefuse;
-    Status whole = engine->CheckFiles(dir, refuse, &ignored);
-    // A writer that started meanwhile makes its own files look unfinished.
-    if (!whole.ok() && !FindLockOwner(dir / "LOCK")) return whole;
-  }
-  std::string folder = (fs::temp_directory_path() / "tapedeck-secondary-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
-  engine->secondary_dir_ = folder;
-  engine->rocks_options_.create_if_missing = false;
-  rocksdb::Status opened;
-  for (int attempt = 0; attempt < kSecondaryAttempts; ++attempt) {
-    rocksdb::DB* raw = nullptr;
-    opened = rocksdb::DB::OpenAsSecondary(engine->rocks_options_, dir.string(), folder, &raw);
-    if (opened.ok()) {
-      engine->db_.reset(raw);
-      return engine;
-    }
-    SystemClock().SleepFor(kSecondaryPause);
-  }
-  return OpenFailed(dir, opened);
 }
 
 }  // namespace tapedeck::rocks

@@ -21,6 +21,9 @@
 
 namespace tapedeck::rocks {
 
+/// What a failed open of existing files means: a file that is missing is damage too.
+Status OpenFailed(const std::filesystem::path& dir, const rocksdb::Status& status);
+
 class Engine {
  public:
   struct Opened {
@@ -32,7 +35,8 @@ class Engine {
   /// kFailedPrecondition: another process has it; kNotFound: no store and not `create`;
   /// kCorruption; kResourceExhausted.
   static Result<Opened> OpenPrimary(const std::filesystem::path& dir, const StoreOptions& options);
-  /// Beside a writer. Keeps a folder of its own in the system's folder for temporary files.
+  /// Beside a writer: what was acknowledged before the call, and nothing later. Keeps a folder of its own in the system's
+  /// folder for temporary files. kUnavailable: the writer changes its files too fast.
   static Result<std::shared_ptr<Engine>> OpenSecondary(const std::filesystem::path& dir,
                                                        const StoreOptions& options);
 
@@ -43,6 +47,12 @@ class Engine {
   rocksdb::DB& db() { return *db_; }
   const MemoryPlan& memory() const { return memory_; }
   bool secondary() const { return !secondary_dir_.empty(); }
+  /// RocksDB reported an error in the background and has not been resumed since: compaction stands
+  /// still at the least.
+  bool background_error() const { return trouble_->any.load(); }
+  /// One of them was in writing the MANIFEST: only opening again tells which state is on disk.
+  bool manifest_error() const { return trouble_->manifest.load(); }
+  void ForgetBackgroundError() { trouble_->any.store(false); }
   /// Views that are out.
   std::atomic<int>& views() { return views_; }
   Status Close();
@@ -53,11 +63,23 @@ class Engine {
                     std::string* wal_damage);
   Status Preflight(const std::filesystem::path& dir, const StoreOptions& options,
                    std::string* wal_damage);
+  /// Secondary: opens db_, leaving out logs below `*oldest_wal`. False: what it saw is not one state of the writer; `*oldest_wal` may have grown.
+  Result<bool> LookOnce(uint64_t* oldest_wal);
   Result<uint64_t> OldestNeededWal(const std::filesystem::path& dir) const;
 
+  /// Set from RocksDB's threads.
+  struct Trouble {
+    std::atomic<bool> any{false};
+    std::atomic<bool> manifest{false};
+  };
+  class Listener;
+
+  const std::filesystem::path dir_;
   MemoryPlan memory_;
-  std::unique_ptr<rocksdb::Env> own_env_;  // where a file system was given
-  rocksdb::Env* env_ = nullptr;
+  std::shared_ptr<Trouble> trouble_ = std::make_shared<Trouble>();
+  std::unique_ptr<rocksdb::Env> given_env_;  // where a file system was given
+  std::unique_ptr<rocksdb::Env> own_env_;    // secondary: with its log gate
+  rocksdb::Env* base_env_ = nullptr;
   rocksdb::Options rocks_options_;
   std::filesystem::path secondary_dir_;
   std::unique_ptr<rocksdb::DB> db_;

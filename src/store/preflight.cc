@@ -44,22 +44,6 @@ std::vector<std::string> Names(const fs::path& dir) {
   return names;
 }
 
-Result<fs::path> ManifestOf(const fs::path& dir) {
-  const fs::path current = dir / "CURRENT";
-  TD_ASSIGN_OR_RETURN(std::string text, ReadFile(current.string(), kCurrentBytesMax));
-  const std::string damaged = current.string() + " is damaged: ";
-  if (!text.starts_with(kManifest) || !text.ends_with('\n') ||
-      !AllDigits(
-          std::string_view(text).substr(kManifest.size(), text.size() - kManifest.size() - 1))) {
-    return Status::Corruption(damaged + "it does not name a MANIFEST");
-  }
-  text.pop_back();
-  std::error_code error;
-  if (!fs::exists(dir / text, error))
-    return Status::Corruption(damaged + "it names " + text + ", which is not there");
-  return dir / text;
-}
-
 Status CopyDurably(const fs::path& from, const fs::path& to) {
   std::error_code error;
   fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
@@ -107,10 +91,26 @@ Result<bool> AnyRecordAfter(const std::vector<WalFile>& wals, size_t file) {
 
 }  // namespace
 
+Result<fs::path> FindManifest(const fs::path& dir) {
+  const fs::path current = dir / "CURRENT";
+  TD_ASSIGN_OR_RETURN(std::string text, ReadFile(current.string(), kCurrentBytesMax));
+  const std::string damaged = current.string() + " is damaged: ";
+  if (!text.starts_with(kManifest) || !text.ends_with('\n') ||
+      !AllDigits(
+          std::string_view(text).substr(kManifest.size(), text.size() - kManifest.size() - 1))) {
+    return Status::Corruption(damaged + "it does not name a MANIFEST");
+  }
+  text.pop_back();
+  std::error_code error;
+  if (!fs::exists(dir / text, error))
+    return Status::Corruption(damaged + "it names " + text + ", which is not there");
+  return dir / text;
+}
+
 Result<bool> CheckCurrent(const fs::path& dir) {
   std::error_code error;
   if (fs::exists(dir / "CURRENT", error)) {
-    TD_RETURN_IF_ERROR(ManifestOf(dir).status());
+    TD_RETURN_IF_ERROR(FindManifest(dir).status());
     return true;
   }
   for (const std::string& name : Names(dir)) {
@@ -123,12 +123,14 @@ Result<bool> CheckCurrent(const fs::path& dir) {
 }
 
 Status CheckManifest(const fs::path& dir) {
-  TD_ASSIGN_OR_RETURN(fs::path manifest, ManifestOf(dir));
+  TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
   TD_ASSIGN_OR_RETURN(LogScan scan, ScanLogFile(manifest));
   if (scan.end != LogScan::End::kDamaged) return Status::Ok();
   return Status::Corruption(manifest.string() + " is damaged at byte " +
                             std::to_string(scan.bad_at) + ": " + scan.reason);
 }
+
+std::optional<uint64_t> WalNumber(const std::string& name) { return NumberOf(name, ".log"); }
 
 std::vector<WalFile> ListWals(const fs::path& dir) {
   std::vector<WalFile> wals;

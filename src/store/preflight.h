@@ -22,6 +22,9 @@ namespace tapedeck::rocks {
 /// that is there, beside data files.
 Result<bool> CheckCurrent(const std::filesystem::path& dir);
 
+/// The MANIFEST that CURRENT names. kCorruption where it names none that is there.
+Result<std::filesystem::path> FindManifest(const std::filesystem::path& dir);
+
 /// Damage of the MANIFEST that CURRENT names.
 Status CheckManifest(const std::filesystem::path& dir);
 
@@ -30,6 +33,8 @@ struct WalFile {
   std::filesystem::path path;
   uint64_t bytes = 0;
 };
+/// Of a file name such as "000012.log".
+std::optional<uint64_t> WalNumber(const std::string& name);
 /// In order of their numbers.
 std::vector<WalFile> ListWals(const std::filesystem::path& dir);
 uint64_t WalBytes(const std::filesystem::path& dir);

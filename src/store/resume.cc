@@ -19,6 +19,8 @@ constexpr std::chrono::seconds kResumeDeadline{10};
 constexpr std::chrono::milliseconds kResumePause{50};
 /// How long a reopening waits for queries to give back their views.
 constexpr std::chrono::seconds kDrainDeadline{10};
+/// Between looks at the ballast and at errors in the background.
+constexpr std::chrono::seconds kTendPause{5};
 /// Free room beside what the memtables take: MANIFEST, the next WAL, the file system's own.
 constexpr uint64_t kSpareBytes = uint64_t{4} << 20;
 
@@ -51,7 +53,10 @@ Status RocksStore::TryResume() {
     return Status::FailedPrecondition("only a store that is open for writing is resumed");
   if (!failed_.ok()) return failed_;
   TD_RETURN_IF_ERROR(MakeRoom(BytesToResume()));
-  Status resumed = engine_ == nullptr ? Status::Unavailable("closed") : ResumeEngine();
+  Status resumed = engine_ == nullptr ? Status::Unavailable("closed")
+                   : engine_->manifest_error()
+                       ? Status::Unavailable("the MANIFEST may be unfinished")
+                       : ResumeEngine();
   if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
     return resumed;
   if (!resumed.ok()) {
@@ -69,7 +74,10 @@ Status RocksStore::ResumeEngine() {
   const MonotonicTime deadline = SystemClock().Monotonic() + kResumeDeadline;
   for (;;) {
     rocksdb::Status resumed = engine_->db().Resume();
-    if (resumed.ok()) return Probe();
+    if (resumed.ok()) {
+      engine_->ForgetBackgroundError();
+      return Probe();
+    }
     Status status = ToStatus(resumed, Access::kWrite);
     if (status.code() == StatusCode::kInternal || status.code() == StatusCode::kCorruption)
       failed_ = status;
@@ -130,8 +138,21 @@ Status RocksStore::Reopen() {
   return Status::Ok();
 }
 
+// Between writes that work: takes the ballast's room again once there is some, and lets compaction
+// go on that stopped for want of room (RocksDB goes on writing meanwhile, until level 0 is full).
+void RocksStore::TendSometimes() {
+  const MonotonicTime now = SystemClock().Monotonic();
+  if (now - tended_ < kTendPause) return;
+  tended_ = now;
+  RestoreBallast();
+  if (!engine_->background_error()) return;
+  Result<DiskUse> disk = Disk();
+  if (!disk.ok() || disk->free_bytes < BytesToResume()) return;
+  rocksdb::Status resumed = engine_->db().Resume();
+  if (resumed.ok()) engine_->ForgetBackgroundError();
+}
+
 void RocksStore::RestoreBallast() {
-  ballast_tried_ = SystemClock().Monotonic();
   if (ballast_.whole()) return;
   Result<DiskUse> disk = Disk();
   Status restored = disk.ok() ? ballast_.Restore(disk->free_bytes, BytesToResume()) : disk.status();

@@ -151,6 +151,10 @@ rocksdb::Options MakeOptions(const MemoryPlan& plan) {
 rocksdb::ReadOptions PointRead() {
   rocksdb::ReadOptions read;
   read.verify_checksums = true;
+  // Nothing is deleted by range. Leaving the search for such deletions out also leaves out a defect
+  // of 7.8.3: with it, a scan takes a read error at the start of a file below level 0 for the end
+  // of that file (fixed in 8.7.0).
+  read.ignore_range_deletions = true;
   return read;
 }
 

@@ -28,9 +28,6 @@ namespace fs = std::filesystem;
 
 /// Of the entries and of the files together; a store of any other is refused.
 constexpr uint64_t kFormat = 1;
-/// Between attempts to take the ballast's room again.
-constexpr std::chrono::seconds kBallastPause{30};
-
 // 64 random bits in hexadecimal: a name that no other store has.
 std::string MakeStoreId() {
   std::random_device device;
@@ -233,7 +230,7 @@ Status RocksStore::Write(StoreBatch& batch) {
     changed.cluster_id = *cluster;
     SetMeta(std::move(changed));
   }
-  RestoreBallastSometimes();
+  TendSometimes();
   return Status::Ok();
 }
 
@@ -246,11 +243,7 @@ std::unique_ptr<StoreView> RocksStore::View() const {
 Status RocksStore::CatchUp() {
   if (writer_)
     return Status::FailedPrecondition("only a store that is read beside its writer catches up");
-  TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
-  if (current->views().load() > 0) {
-    return Status::FailedPrecondition("a store catches up between views, and there are some");
-  }
-  TD_RETURN_IF_ERROR(ToStatus(current->db().TryCatchUpWithPrimary(), Access::kRead));
+  TD_RETURN_IF_ERROR(OpenEngine());  // views of before keep the engine of before
   return LoadMeta();
 }
 
@@ -260,12 +253,6 @@ Result<DiskUse> RocksStore::Disk() const {
     return StatusFromErrno(errno, "asking for the room of " + dir_.string());
   return DiskUse{.total_bytes = static_cast<uint64_t>(info.f_blocks) * info.f_frsize,
                  .free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize};
-}
-
-void RocksStore::RestoreBallastSometimes() {
-  const MonotonicTime now = SystemClock().Monotonic();
-  if (now - ballast_tried_ < kBallastPause) return;
-  RestoreBallast();
 }
 
 Status RocksStore::Close() {

@@ -59,7 +59,7 @@ class RocksStore final : public Store {
   Status DrainViews();
   uint64_t BytesToResume() const;
   void RestoreBallast();
-  void RestoreBallastSometimes();
+  void TendSometimes();
 
   StoreOptions options_;
   const std::filesystem::path dir_;
@@ -80,7 +80,7 @@ class RocksStore final : public Store {
   Status failed_;  // not OK: nothing is written any more
   uint64_t acknowledged_sequence_ = 0;
   uint64_t probes_ = 0;
-  MonotonicTime ballast_tried_{0};
+  MonotonicTime tended_{0};
 };
 
 }  // namespace tapedeck::rocks

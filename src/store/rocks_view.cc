@@ -60,8 +60,7 @@ class RocksView final : public StoreView {
  public:
   explicit RocksView(std::shared_ptr<Engine> engine) : engine_(std::move(engine)) {
     engine_->views().fetch_add(1);
-    // A secondary has no snapshots, and needs none: it changes in CatchUp only, which waits for its
-    // views to end.
+    // A secondary has no snapshots and needs none: an opened one never changes.
     if (!engine_->secondary()) snapshot_ = engine_->db().GetSnapshot();
   }
   ~RocksView() override {

@@ -177,7 +177,7 @@ class Store {
   /// Atomic, synced.
   virtual Status Write(StoreBatch& batch) = 0;
   virtual std::unique_ptr<StoreView> View() const = 0;
-  /// kSecondary only: takes in what the writer has done since.
+  /// kSecondary only: views taken from now on show what the writer has done since. Costs an opening.
   virtual Status CatchUp() = 0;
 
   /// After kResourceExhausted: frees the ballast if need be, resumes RocksDB (reopening it if it will not), proves it by a real write,

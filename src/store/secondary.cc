@@ -1,0 +1,137 @@
+// Engine::OpenSecondary: reading beside a writer with a RocksDB secondary.
+//
+// At 7.8.3 a secondary is right only under conditions, which are checked here:
+// - It reads the MANIFEST and then the logs. A log whose content went to a file in between is in neither, and later writes show without earlier
+//   ones. So the writer must have changed neither during the look (WriterMark).
+// - It takes in logs that were flushed already, if they are still there. Compaction sets sequence numbers of old entries to zero, so an entry
+//   from such a log hides a later one in a file. So those logs are hidden from it (LogGate); which they are is known only after a look, hence
+//   the second one.
+// - For the same reason TryCatchUpWithPrimary, which keeps what it has in memory, is never called: catching up is opening again.
+
+#include <rocksdb/file_system.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "store/engine.h"
+#include "store/lock_owner.h"
+#include "store/preflight.h"
+
+namespace tapedeck::rocks {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A look takes milliseconds; a writer that compacts without pause leaves room for one between two changes.
+constexpr int kLooks = 400;
+constexpr std::chrono::milliseconds kLookPause{2};
+
+// Hides logs below a number.
+class LogGate final : public rocksdb::FileSystemWrapper {
+ public:
+  LogGate(const std::shared_ptr<rocksdb::FileSystem>& target, uint64_t oldest)
+      : rocksdb::FileSystemWrapper(target), oldest_(oldest) {}
+  const char* Name() const override { return "LogGate"; }
+  rocksdb::IOStatus GetChildren(const std::string& dir, const rocksdb::IOOptions& options,
+                                std::vector<std::string>* names,
+                                rocksdb::IODebugContext* debug) override {
+    rocksdb::IOStatus status = target()->GetChildren(dir, options, names, debug);
+    std::erase_if(*names, [&](const std::string& name) {
+      std::optional<uint64_t> number = WalNumber(name);
+      return number && *number < oldest_;
+    });
+    return status;
+  }
+
+ private:
+  uint64_t oldest_;
+};
+
+// What a writer changes when it moves data from its log to files: if it is the same before and
+// after a look, the look saw one state.
+struct WriterMark {
+  std::string current;
+  uint64_t manifest_bytes = 0;
+  std::vector<uint64_t> wals;
+};
+
+Result<WriterMark> MarkOf(const fs::path& dir) {
+  WriterMark mark;
+  TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
+  mark.current = manifest.filename().string();
+  std::error_code error;
+  mark.manifest_bytes = fs::file_size(manifest, error);
+  if (error) return StatusFromErrno(error.value(), "asking for the size of " + manifest.string());
+  for (const WalFile& wal : ListWals(dir)) mark.wals.push_back(wal.number);
+  return mark;
+}
+
+// WALs may come meanwhile, but none that was there before may have gone unread.
+bool SameState(const WriterMark& before, const WriterMark& after) {
+  return before.current == after.current && before.manifest_bytes == after.manifest_bytes &&
+         std::includes(after.wals.begin(), after.wals.end(), before.wals.begin(),
+                       before.wals.end());
+}
+
+}  // namespace
+
+Result<bool> Engine::LookOnce(uint64_t* oldest_wal) {
+  db_.reset();
+  std::shared_ptr<rocksdb::FileSystem> files = base_env_->GetFileSystem();
+  own_env_ = rocksdb::NewCompositeEnv(std::make_shared<LogGate>(files, *oldest_wal));
+  rocks_options_.env = own_env_.get();
+  TD_ASSIGN_OR_RETURN(WriterMark before, MarkOf(dir_));
+  rocksdb::DB* raw = nullptr;
+  rocksdb::Status opened =
+      rocksdb::DB::OpenAsSecondary(rocks_options_, dir_.string(), secondary_dir_.string(), &raw);
+  if (!opened.ok()) return OpenFailed(dir_, opened);
+  db_.reset(raw);
+  TD_ASSIGN_OR_RETURN(WriterMark after, MarkOf(dir_));
+  uint64_t needed = 0;
+  if (!db_->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &needed)) {
+    return Status::Internal("RocksDB does not tell which logs it needs");
+  }
+  const uint64_t oldest_seen = *oldest_wal;
+  *oldest_wal = needed;
+  const bool flushed_logs =
+      std::any_of(before.wals.begin(), before.wals.end(),
+                  [&](uint64_t number) { return number >= oldest_seen && number < needed; });
+  return !flushed_logs && SameState(before, after);
+}
+
+Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
+                                                      const StoreOptions& options) {
+  std::shared_ptr<Engine> engine(new Engine(options, dir));
+  TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
+  if (!exists) return Status::NotFound("there is no store in " + dir.string());
+  if (!FindLockOwner(dir / "LOCK")) {
+    std::string ignored;
+    StoreOptions refuse = options;
+    refuse.damaged_wal = StoreOptions::DamagedWal::kRefuse;
+    Status whole = engine->CheckFiles(dir, refuse, &ignored);
+    // A writer that started meanwhile makes its own files look unfinished.
+    if (!whole.ok() && !FindLockOwner(dir / "LOCK")) return whole;
+  }
+  std::string folder = (fs::temp_directory_path() / "tapedeck-secondary-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
+  engine->secondary_dir_ = folder;
+  engine->rocks_options_.create_if_missing = false;
+  uint64_t oldest_wal = 0;
+  Status failed = Status::Unavailable("the writer of " + dir.string() +
+                                      " changes its files too fast to be read: try again");
+  for (int look = 0; look < kLooks; ++look) {
+    Result<bool> whole = engine->LookOnce(&oldest_wal);
+    if (whole.ok() && *whole) return engine;
+    // A writer removes files between a look at the MANIFEST and the opening of what it names. With none, it is damage.
+    if (!whole.ok()) failed = whole.status();
+    if (!whole.ok() && look >= kLooks / 4 && !FindLockOwner(dir / "LOCK")) break;
+    SystemClock().SleepFor(kLookPause);
+  }
+  return failed;
+}
+
+}  // namespace tapedeck::rocks
