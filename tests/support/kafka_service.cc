@@ -329,7 +329,7 @@ KafkaService::~KafkaService() {
 }
 
 std::unique_ptr<KafkaService> KafkaService::Start(const Options& options, std::string* why) {
-  std::vector<std::string> words = {ServicePath("kafka"), "start", "--owner",
+  std::vector<std::string> words = {ServicePath("kafka"), "start", "--quick", "--owner",
                                     std::to_string(::getpid())};
   words.insert(words.end(), {"--brokers", std::to_string(options.brokers)});
   if (!options.version.empty()) words.insert(words.end(), {"--version", options.version});
