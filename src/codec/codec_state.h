@@ -42,6 +42,7 @@ struct CodecBuffers::State {
   Compressor compressor;
   Decompressor decompressor;
   IntegerEncoder integers;
+  IntegerDecoder integer_decoder;
   flatbuffers::FlatBufferBuilder builder{size_t{64} << 10};
   std::string content;           // of the block being read
   std::vector<int64_t> numbers;  // a column

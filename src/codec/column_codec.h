@@ -48,6 +48,15 @@ enum class ColumnEncoding : uint8_t {
 /// Persisted.
 enum class ScaleRule : uint8_t { kConstant = 1, kStripped = 2, kEach = 3 };
 
+/// An IntegerEncoder and how hard it tries.
+struct NumberWriter {
+  IntegerEncoder* encoder;
+  Effort effort;
+  void Encode(std::span<const int64_t> values, std::string* out) {
+    encoder->Encode(values, effort, out);
+  }
+};
+
 /// A column as encoded, and what a later column needs to refer to it.
 struct ColumnDraft {
   std::string name;
@@ -69,12 +78,11 @@ struct ColumnDraft {
 /// Rows [from, from + count) of `column` into `draft`; all `earlier` ones may be referred to.
 /// False: every row is null, leave it out.
 bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
-                  std::span<const ColumnDraft> earlier, IntegerEncoder* integers,
-                  ColumnDraft* draft);
+                  std::span<const ColumnDraft> earlier, NumberWriter* integers, ColumnDraft* draft);
 
 /// Numbers (a time or a part of Origin); `reference` is the number of an earlier column + 1, or 0.
 void EncodeNumbers(std::span<const int64_t> numbers, std::span<const ColumnDraft> earlier,
-                   uint8_t reference, IntegerEncoder* integers, ColumnDraft* draft);
+                   uint8_t reference, NumberWriter* integers, ColumnDraft* draft);
 
 /// A column as read.
 struct ColumnParts {
@@ -91,11 +99,13 @@ struct ColumnParts {
 /// Whether bytes holds numbers to which a reference may be added.
 bool HasNumbers(const ColumnParts& parts);
 
-/// Makes the rows of `out`. `numbers` holds the main stream with the reference added for encodings
-/// that have numbers (it may be moved from); `text_budget` bounds the texts of the block and is
-/// lessened.
-Status DecodeColumn(const ColumnParts& parts, size_t rows, std::vector<int64_t>* numbers,
-                    size_t* text_budget, RowsColumn* out);
+/// Whether DecodeColumn leaves the numbers of `parts` as they are in their stream.
+bool NumbersAreKept(const ColumnParts& parts);
+
+/// Makes the rows of `out`, whose former content is overwritten. `numbers` holds the main stream with the reference added; for types that have
+/// numbers it is out->numbers. `text_budget` bounds the texts of the block and is lessened.
+Status DecodeColumn(const ColumnParts& parts, size_t rows, std::span<const int64_t> numbers,
+                    IntegerDecoder* decoder, size_t* text_budget, RowsColumn* out);
 
 /// All rows null.
 void FillNull(size_t rows, RowsColumn* out);

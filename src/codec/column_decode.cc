@@ -15,11 +15,12 @@ constexpr uint8_t kText = RowsColumn::kTextScale;
 Status TooMuchText() { return Status::Corruption("its texts exceed the limit of a block"); }
 
 // Rows with a value: 1 or 0 each. Empty: all have one.
-Status DecodeNulls(const ColumnParts& parts, size_t rows, std::vector<uint8_t>* present) {
+Status DecodeNulls(const ColumnParts& parts, size_t rows, IntegerDecoder* decoder,
+                   std::vector<uint8_t>* present) {
   present->clear();
   if (parts.nulls.empty()) return Status::Ok();
   std::vector<int64_t> bits(rows);
-  TD_RETURN_IF_ERROR(DecodeIntegers(parts.nulls, bits));
+  TD_RETURN_IF_ERROR(decoder->Decode(parts.nulls, bits));
   present->resize(rows);
   bool good = true;
   for (size_t i = 0; i < rows; ++i) {
@@ -29,10 +30,10 @@ Status DecodeNulls(const ColumnParts& parts, size_t rows, std::vector<uint8_t>* 
   return good ? Status::Ok() : Status::Corruption("nulls are not 0 or 1");
 }
 
-Status ScalesFrom(std::string_view stream, size_t rows, uint8_t greatest,
+Status ScalesFrom(std::string_view stream, size_t rows, uint8_t greatest, IntegerDecoder* decoder,
                   std::vector<uint8_t>* out) {
   std::vector<int64_t> scales(rows);
-  TD_RETURN_IF_ERROR(DecodeIntegers(stream, scales));
+  TD_RETURN_IF_ERROR(decoder->Decode(stream, scales));
   out->resize(rows);
   bool good = true;
   for (size_t i = 0; i < rows; ++i) {
@@ -64,7 +65,7 @@ constexpr int64_t kPowers[] = {1,
 static_assert(std::size(kPowers) == kDecimalScaleMax + 1);
 
 // From mantissas at the block's scale to mantissas and scales as written.
-Status ApplyScales(std::string_view rule, RowsColumn* out) {
+Status ApplyScales(std::string_view rule, IntegerDecoder* decoder, RowsColumn* out) {
   size_t rows = out->numbers.size();
   ByteReader in(rule);
   auto kind = static_cast<ScaleRule>(in.Byte());
@@ -91,7 +92,7 @@ Status ApplyScales(std::string_view rule, RowsColumn* out) {
       break;
     }
     case ScaleRule::kEach: {
-      TD_RETURN_IF_ERROR(ScalesFrom(in.rest(), rows, greatest, &out->scales));
+      TD_RETURN_IF_ERROR(ScalesFrom(in.rest(), rows, greatest, decoder, &out->scales));
       for (size_t i = 0; i < rows; ++i) {
         if (out->scales[i] == greatest) continue;
         int64_t power = kPowers[greatest - out->scales[i]];
@@ -166,14 +167,15 @@ Status ApplyExceptions(std::string_view bytes, size_t* text_budget, RowsColumn* 
   return Status::Ok();
 }
 
-Status DecodeDecimals(const ColumnParts& parts, size_t* text_budget, RowsColumn* out) {
+Status DecodeDecimals(const ColumnParts& parts, IntegerDecoder* decoder, size_t* text_budget,
+                      RowsColumn* out) {
   size_t rows = out->numbers.size();
   if (static_cast<ColumnEncoding>(parts.encoding) == ColumnEncoding::kAligned) {
-    TD_RETURN_IF_ERROR(ApplyScales(parts.scales, out));
+    TD_RETURN_IF_ERROR(ApplyScales(parts.scales, decoder, out));
   } else {
-    TD_RETURN_IF_ERROR(ScalesFrom(parts.scales, rows, kDecimalScaleMax, &out->scales));
+    TD_RETURN_IF_ERROR(ScalesFrom(parts.scales, rows, kDecimalScaleMax, decoder, &out->scales));
   }
-  TD_RETURN_IF_ERROR(DecodeNulls(parts, rows, &out->present));
+  TD_RETURN_IF_ERROR(DecodeNulls(parts, rows, decoder, &out->present));
   if (!out->present.empty()) {
     for (size_t i = 0; i < rows; ++i) {
       if (out->present[i] != 0) continue;
@@ -275,28 +277,36 @@ void FillNull(size_t rows, RowsColumn* out) {
   }
 }
 
-Status DecodeColumn(const ColumnParts& parts, size_t rows, std::vector<int64_t>* numbers,
-                    size_t* text_budget, RowsColumn* out) {
-  out->Clear();
+bool NumbersAreKept(const ColumnParts& parts) {
+  if (!HasNumbers(parts) || !parts.nulls.empty() || !parts.rest.empty()) return false;
+  return static_cast<ColumnEncoding>(parts.encoding) != ColumnEncoding::kAligned ||
+         (!parts.scales.empty() && parts.scales[0] == static_cast<char>(ScaleRule::kConstant));
+}
+
+Status DecodeColumn(const ColumnParts& parts, size_t rows, std::span<const int64_t> numbers,
+                    IntegerDecoder* decoder, size_t* text_budget, RowsColumn* out) {
   out->type = parts.type;
+  out->text_ends.clear();
+  out->text.clear();
   if (parts.type == ColumnType::kDecimal) {
-    out->numbers.swap(*numbers);
-    return DecodeDecimals(parts, text_budget, out);
+    return DecodeDecimals(parts, decoder, text_budget, out);
   }
-  TD_RETURN_IF_ERROR(DecodeNulls(parts, rows, &out->present));
-  if (out->present.empty()) out->present.assign(rows, 1);
-  switch (static_cast<ColumnEncoding>(parts.encoding)) {
-    case ColumnEncoding::kTexts:
-      return DecodePlainTexts(parts, *numbers, text_budget, out);
-    case ColumnEncoding::kDictionary:
-      return DecodeDictionaryTexts(parts, *numbers, text_budget, out);
-    case ColumnEncoding::kNumerals:
-      return DecodeNumerals(*numbers, text_budget, out);
-    default:
-      break;
+  out->scales.clear();
+  TD_RETURN_IF_ERROR(DecodeNulls(parts, rows, decoder, &out->present));
+  bool no_nulls = out->present.empty();
+  if (no_nulls) out->present.assign(rows, 1);
+  if (parts.type == ColumnType::kText) {
+    out->numbers.clear();
+    switch (static_cast<ColumnEncoding>(parts.encoding)) {
+      case ColumnEncoding::kTexts:
+        return DecodePlainTexts(parts, numbers, text_budget, out);
+      case ColumnEncoding::kDictionary:
+        return DecodeDictionaryTexts(parts, numbers, text_budget, out);
+      default:
+        return DecodeNumerals(numbers, text_budget, out);
+    }
   }
-  out->numbers.swap(*numbers);
-  for (size_t i = 0; i < rows; ++i) {
+  for (size_t i = 0; i < rows && !no_nulls; ++i) {
     if (out->present[i] == 0) out->numbers[i] = 0;
   }
   return parts.type == ColumnType::kFlag ? CheckFlags(*out) : Status::Ok();

@@ -18,7 +18,7 @@ bool IsPresent(const RowsColumn& column, size_t row) {
 }
 
 // Writes `nulls` and says how many rows have a value.
-size_t EncodeNulls(const RowsColumn& column, size_t from, size_t count, IntegerEncoder* integers,
+size_t EncodeNulls(const RowsColumn& column, size_t from, size_t count, NumberWriter* integers,
                    ColumnDraft* draft) {
   size_t present = 0;
   draft->numbers.resize(count);
@@ -44,7 +44,7 @@ class DecimalColumn {
   DecimalColumn(const RowsColumn& column, size_t from, size_t count)
       : column_(column), from_(from), count_(count) {}
 
-  void Encode(IntegerEncoder* integers, ColumnDraft* draft) {
+  void Encode(NumberWriter* integers, ColumnDraft* draft) {
     MeasureScales();
     size_t exceptions = Align(draft);
     if (exceptions > count_ / 8) {
@@ -118,7 +118,7 @@ class DecimalColumn {
   }
 
   // The scales of rows that are numbers and no exceptions; others repeat the block's scale.
-  void EncodeScales(IntegerEncoder* integers, ColumnDraft* draft) const {
+  void EncodeScales(NumberWriter* integers, ColumnDraft* draft) const {
     if (least_ == greatest_) {
       draft->scales = {static_cast<char>(ScaleRule::kConstant), static_cast<char>(greatest_)};
       return;
@@ -143,7 +143,7 @@ class DecimalColumn {
   }
 
   // Scales too far apart: mantissas and scales as they are.
-  void Written(IntegerEncoder* integers, ColumnDraft* draft) {
+  void Written(NumberWriter* integers, ColumnDraft* draft) {
     draft->encoding = ColumnEncoding::kWritten;
     exceptions_.clear();
     std::vector<int64_t> scales(count_);
@@ -224,7 +224,7 @@ std::vector<int64_t> Difference(std::span<const int64_t> numbers, const ColumnDr
 
 // Prices of one instrument lie close together: the columns that one may be told from most cheaply
 // are the first decimal (bid, open) and the one before.
-void EncodeWithBestReference(std::span<const ColumnDraft> earlier, IntegerEncoder* integers,
+void EncodeWithBestReference(std::span<const ColumnDraft> earlier, NumberWriter* integers,
                              ColumnDraft* draft) {
   integers->Encode(draft->numbers, &draft->bytes);
   if (!draft->referable || draft->type != ColumnType::kDecimal) return;
@@ -260,7 +260,7 @@ void ColumnDraft::Clear() {
 }
 
 bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
-                  std::span<const ColumnDraft> earlier, IntegerEncoder* integers,
+                  std::span<const ColumnDraft> earlier, NumberWriter* integers,
                   ColumnDraft* draft) {
   if (EncodeNulls(column, from, count, integers, draft) == 0) return false;
   draft->type = column.type;
@@ -286,7 +286,7 @@ bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
 }
 
 void EncodeNumbers(std::span<const int64_t> numbers, std::span<const ColumnDraft> earlier,
-                   uint8_t reference, IntegerEncoder* integers, ColumnDraft* draft) {
+                   uint8_t reference, NumberWriter* integers, ColumnDraft* draft) {
   draft->encoding = ColumnEncoding::kIntegers;
   draft->numbers.assign(numbers.begin(), numbers.end());
   integers->Encode(numbers, &draft->bytes);

@@ -3,35 +3,41 @@
 
 // Integer streams: a known number of int64 as few bytes.
 //
-// A stream says how it is written and where it ends, but not how many integers it holds. All
-// arithmetic is mod 2^64, so any int64 at all comes back exactly, the extremes too.
+// A stream says how it is written and where it ends, but not how many integers it holds. All arithmetic is mod 2^64, so any int64 at
+// all comes back exactly, the extremes too.
 //
-//   stream   := form:u8 body
-//   body     := 1 constant   value:zigzag
-//             | 2 offsets    base:zigzag divisor:varint residuals(count)         value = base +
-//             divisor * residual | 3 deltas     first:zigzag base:zigzag divisor:varint
-//             residuals(count - 1) | 4 zigzags    first:zigzag divisor:varint residuals(count - 1)
-//             delta = divisor * unzigzag(residual) | 5 dictionary distinct:varint stream(distinct,
-//             ascending) stream(count, positions)
+//   stream       := form:u8 body
+//   body         := 1 constant   value:zigzag
+//                 | 2 offsets    base:zigzag divisor:varint residuals(n)           value = base + divisor * residual
+//                 | 3 deltas     first:zigzag base:zigzag divisor:varint residuals(n - 1)     delta = base + divisor * residual
+//                 | 4 zigzags    first:zigzag divisor:varint residuals(n - 1)                 delta = divisor * unzigzag(residual)
+//                 | 5 steps      first:zigzag divisor:varint c:varint bitmap residuals(c)     delta as for zigzags; other deltas are 0
+//                 | 6 levels     base:zigzag divisor:varint c:varint bitmap residuals(c + 1)  the first value, and each after a change
+//   bitmap       := part(ceil((n - 1) / 8))   bit i % 8 of byte i / 8: value i + 1 differs from value i; c bits are set
 //   residuals(n) := layout:u8
-//             ( 1 zeros      nothing: all are zero
-//             | 2 packed     width:u8 for each group of 128, then the groups (codec/bit_packing.h)
-//             | 3 planes     bytes:u8, then that many planes of n bytes, the lowest first
-//             | 4 bytes      bytes:u8 (1, 2, 4 or 8), then n little-endian integers of that size )
+//                 ( 1 zeros      nothing: all are zero
+//                 | 2 packed     width:u8 for each group of 128, then part(groups) (codec/bit_packing.h)
+//                 | 3 bytes      size:u8 (1, 2, 4 or 8) part(n * size)      little-endian integers
+//                 | 4 classes    part(n) blob )                   the blob: low bits of all residuals, one little-endian bit string
+//   class        := residual, below 8; else 8 + 4 * (low - 1) + top: the residual's highest bit is number low + 2, the two bits below it are
+//                   `top`, and its `low` lowest bits are in the bit string
+//   part(size)   := how:u8 (1 as it is | 2 stored:varint then a zstd frame of that many bytes)
 //   zigzag, varint: LEB128 as in base/bytes.h. A stream of no integers is a constant.
 //
-// Unknown forms and layouts are kCorruption and named. The format is docs/formats.md, "Integer
-// streams".
+// Classes are near the entropy of gaps in time, whose sizes spread over decades; bytes let zstd find sizes that recur. Unknown forms and layouts
+// are kCorruption and named. docs/formats.md, "Integer streams".
 //
-// IntegerEncoder is owned by one thread; DecodeIntegers is thread-safe.
+// Both classes are owned by one thread.
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "base/zstd.h"
 #include "codec/effort.h"
 
 namespace tapedeck {
@@ -42,15 +48,18 @@ enum class IntegerForm : uint8_t {
   kOffsets = 2,
   kDeltas = 3,
   kZigzags = 4,
-  kDictionary = 5
+  kSteps = 5,
+  kLevels = 6
 };
 /// Persisted.
-enum class ResidualLayout : uint8_t { kZeros = 1, kPacked = 2, kPlanes = 3, kBytes = 4 };
+enum class ResidualLayout : uint8_t { kZeros = 1, kPacked = 2, kBytes = 3, kClasses = 4 };
+/// Persisted.
+enum class PartCodec : uint8_t { kStored = 1, kZstd = 2 };
 
 class IntegerEncoder {
  public:
-  /// Appends a stream of `values`.
-  void Encode(std::span<const int64_t> values, std::string* out);
+  /// Appends a stream of `values`. The smallest of several candidates is taken; kLive tries fewer.
+  void Encode(std::span<const int64_t> values, Effort effort, std::string* out);
 
  private:
   struct Plan {
@@ -59,20 +68,61 @@ class IntegerEncoder {
     uint64_t divisor = 1;
     size_t bytes = SIZE_MAX;  // of the residuals, packed
   };
-  Plan PlanOffsets(std::span<const int64_t> values);
-  Plan PlanDeltas(std::span<const int64_t> values);
-  Plan PlanZigzags();
-  void Residuals(std::span<const int64_t> values, const Plan& plan);
-  void Write(std::span<const int64_t> values, const Plan& plan, std::string* out);
+  Plan PlanOffsets(std::span<const int64_t> values) const;
+  Plan PlanDeltas() const;
+  Plan PlanZigzags() const;
+  void Measure(std::span<const int64_t> values);
+  void SetResiduals(std::span<const int64_t> values, const Plan& plan);
+  void SetChangedResiduals(std::span<const int64_t> values, const Plan& plan);
+  void StartStream(std::span<const int64_t> values, const Plan& plan);
+  void TryDense(std::span<const int64_t> values, const Plan& plan, Effort effort);
+  void TryChanges(std::span<const int64_t> values, const Plan& plan, Effort effort);
+  void KeepSmallest(ResidualLayout layout, int level);
+  void PutPacked(int level, std::string* out);
+  void PutBytes(int level, std::string* out);
+  void PutClasses(int level, std::string* out);
+  void PutPart(std::string_view bytes, int level, std::string* out);
 
-  std::vector<uint64_t> deltas_;
-  std::vector<uint64_t> residuals_;
+  Compressor compressor_;
+  std::vector<int64_t> deltas_;
+  size_t changes_ = 0;               // deltas that are not 0
+  std::vector<uint64_t> residuals_;  // of the candidate in hand
+  std::string start_;                // its bytes up to the residuals
+  std::string candidate_, best_, part_, bits_;
 };
 
-/// Reads a stream of `out.size()` integers off the front of `in`. kCorruption where it is not one.
-Status DecodeIntegers(ByteReader* in, std::span<int64_t> out);
-/// The same, and nothing may follow.
-Status DecodeIntegers(std::string_view stream, std::span<int64_t> out);
+class IntegerDecoder {
+ public:
+  /// Reads a stream of `out.size()` integers off the front of `in`. kCorruption where it is not one.
+  Status Decode(ByteReader* in, std::span<int64_t> out);
+  /// The same, and nothing may follow.
+  Status Decode(std::string_view stream, std::span<int64_t> out);
+  /// The same, added to as many integers at `reference`, mod 2^64.
+  Status DecodeOnto(std::string_view stream, const int64_t* reference, std::span<int64_t> out);
+  /// Whether `stream` is a constant, and which.
+  static bool IsConstant(std::string_view stream, int64_t* value);
+
+ private:
+  Status DecodeOffsets(ByteReader* in, std::span<int64_t> out);
+  Status DecodeDeltas(ByteReader* in, std::span<int64_t> out);
+  Status DecodeZigzags(ByteReader* in, std::span<int64_t> out);
+  Status DecodeChanges(ByteReader* in, IntegerForm form, std::span<int64_t> out);
+  Status Spread(std::string_view bitmap, std::span<int64_t> out) const;
+  template <typename F>
+  Status Residuals(ByteReader* in, size_t count, F take);
+  template <typename F>
+  Status Packed(ByteReader* in, size_t count, F take);
+  template <typename F>
+  Status Bytes(ByteReader* in, size_t count, F take);
+  template <typename F>
+  Status Classes(ByteReader* in, size_t count, F take);
+  /// `size` bytes; a view until the next call, unless `keep` holds them.
+  Status Part(ByteReader* in, size_t size, std::string* keep, std::string_view* out);
+
+  Decompressor decompressor_;
+  std::string part_, bitmap_, padded_;
+  std::vector<int64_t> values_;
+};
 
 }  // namespace tapedeck
 

@@ -64,7 +64,9 @@ class SeriesDecoder {
     const auto* columns = wire::GetSeriesColumns(data)->columns();
     if (columns == nullptr || columns->size() > kColumnsMax)
       return Status::Corruption("no columns, or too many");
+    parts_.reserve(columns->size());
     for (const wire::SeriesColumn* column : *columns) parts_.push_back(PartsOf(*column));
+    decoded_.assign(parts_.size(), nullptr);
     return Status::Ok();
   }
 
@@ -88,40 +90,48 @@ class SeriesDecoder {
     return at == parts_.end() ? kNone : static_cast<size_t>(at - parts_.begin());
   }
 
-  // The main stream of a column, references added. One step of reference refers to one before it,
-  // so this ends.
-  Status Numbers(size_t column, std::vector<int64_t>* out) const {
-    const ColumnParts* parts = &parts_[column];
-    TD_RETURN_IF_ERROR(CheckEncoding(*parts));
+  // The main stream of a column, references added. A reference is to a column before, so this ends.
+  Status Numbers(size_t column, std::vector<int64_t>* out) {
+    const ColumnParts& parts = parts_[column];
+    TD_RETURN_IF_ERROR(CheckEncoding(parts));
     out->resize(header_.rows);
-    TD_RETURN_IF_ERROR(DecodeIntegers(parts->bytes, *out));
-    std::vector<int64_t> other;
-    while (parts->reference != 0) {
-      if (parts->reference > column || !HasNumbers(*parts))
-        return Status::Corruption("it refers to what it may not");
-      column = static_cast<size_t>(parts->reference) - 1;
-      parts = &parts_[column];
-      if (!HasNumbers(*parts)) return Status::Corruption("it refers to what it may not");
-      other.resize(header_.rows);
-      TD_RETURN_IF_ERROR(DecodeIntegers(parts->bytes, other));
-      for (size_t i = 0; i < other.size(); ++i) {
-        (*out)[i] = static_cast<int64_t>(static_cast<uint64_t>((*out)[i]) +
-                                         static_cast<uint64_t>(other[i]));
-      }
+    if (parts.reference == 0) return state_->integer_decoder.Decode(parts.bytes, *out);
+    if (parts.reference > column || !HasNumbers(parts) ||
+        !HasNumbers(parts_[parts.reference - 1])) {
+      return Status::Corruption("it refers to what it may not");
     }
-    return Status::Ok();
+    const int64_t* reference = decoded_[parts.reference - 1];
+    std::vector<int64_t> decoded;
+    if (reference == nullptr) {
+      if (++extra_decodes_ > kExtraDecodesMax)
+        return Status::Corruption("its references form a chain");
+      TD_RETURN_IF_ERROR(Numbers(static_cast<size_t>(parts.reference) - 1, &decoded));
+      reference = decoded.data();
+    }
+    return state_->integer_decoder.DecodeOnto(parts.bytes, reference, *out);
   }
 
-  Status OwnNumbers(OwnColumn which, std::vector<int64_t>* out) const {
+  Status OwnNumbers(OwnColumn which, std::vector<int64_t>* out) {
     std::string_view name = kOwnColumns[static_cast<size_t>(which)];
     size_t column = Find(name);
     if (column == kNone) return Status::Corruption("column " + std::string(name) + " is missing");
-    return Numbers(column, out).WithContext(std::string("column ") + std::string(name));
+    Status status = Numbers(column, out);
+    if (!status.ok()) return status.WithContext("column " + std::string(name));
+    if (out != &state_->numbers) decoded_[column] = out->data();
+    return status;
   }
 
-  Status OwnNarrow(OwnColumn which, std::vector<uint32_t>* out) const {
-    TD_RETURN_IF_ERROR(OwnNumbers(which, &state_->numbers));
+  Status OwnNarrow(OwnColumn which, std::vector<uint32_t>* out) {
+    size_t column = Find(kOwnColumns[static_cast<size_t>(which)]);
+    int64_t constant = 0;
     out->resize(header_.rows);
+    if (column != kNone && parts_[column].reference == 0 && CheckEncoding(parts_[column]).ok() &&
+        IntegerDecoder::IsConstant(parts_[column].bytes, &constant) && constant >= 0 &&
+        constant <= UINT32_MAX) {
+      std::fill(out->begin(), out->end(), static_cast<uint32_t>(constant));
+      return Status::Ok();
+    }
+    TD_RETURN_IF_ERROR(OwnNumbers(which, &state_->numbers));
     uint64_t any = 0;
     for (size_t i = 0; i < out->size(); ++i) {
       any |= static_cast<uint64_t>(state_->numbers[i]);
@@ -131,22 +141,23 @@ class SeriesDecoder {
                              : Status::Corruption("a part of an Origin is out of range");
   }
 
-  Status DecodeOwn(Rows* out) const {
+  Status DecodeOwn(Rows* out) {
     TD_RETURN_IF_ERROR(OwnNumbers(OwnColumn::kTs, &out->ts));
     TD_RETURN_IF_ERROR(OwnNumbers(OwnColumn::kTsKafka, &out->ts_kafka));
     TD_RETURN_IF_ERROR(OwnNarrow(OwnColumn::kTopic, &out->tp));
     TD_RETURN_IF_ERROR(OwnNumbers(OwnColumn::kOffset, &out->offset));
     TD_RETURN_IF_ERROR(OwnNarrow(OwnColumn::kIndex, &out->index));
-    bool sorted = true;
-    for (size_t i = 1; i < out->ts.size(); ++i) sorted &= out->ts[i - 1] <= out->ts[i];
-    if (!sorted) return Status::Corruption("its times do not go up");
+    int64_t disorder = 0;
+    const int64_t* ts = out->ts.data();
+    for (size_t i = 1; i < header_.rows; ++i) disorder |= static_cast<int64_t>(ts[i] < ts[i - 1]);
+    if (disorder != 0) return Status::Corruption("its times do not go up");
     if (out->ts.front() != header_.first_ts.ns() || out->ts.back() != header_.last_ts.ns()) {
       return Status::Corruption("its times are not those of its header");
     }
     return Status::Ok();
   }
 
-  Status DecodeOne(const Column& wanted, size_t* text_budget, RowsColumn* out) const {
+  Status DecodeOne(const Column& wanted, size_t* text_budget, RowsColumn* out) {
     size_t column = Find(wanted.name);
     if (column == kNone || column < kOwnColumns.size()) {
       FillNull(header_.rows, out);
@@ -155,10 +166,21 @@ class SeriesDecoder {
     const ColumnParts& parts = parts_[column];
     if (parts.type != wanted.type)
       return Status::Corruption("it has another type than its table says");
-    TD_RETURN_IF_ERROR(Numbers(column, &state_->numbers));
-    return DecodeColumn(parts, header_.rows, &state_->numbers, text_budget, out);
+    std::vector<int64_t>& numbers =
+        parts.type == ColumnType::kText ? state_->numbers : out->numbers;
+    TD_RETURN_IF_ERROR(Numbers(column, &numbers));
+    TD_RETURN_IF_ERROR(
+        DecodeColumn(parts, header_.rows, numbers, &state_->integer_decoder, text_budget, out));
+    if (NumbersAreKept(parts)) decoded_[column] = out->numbers.data();
+    return Status::Ok();
   }
 
+  // A chain of references that no encoder makes would be decoded again for each column.
+  static constexpr size_t kExtraDecodesMax = 2 * kColumnsMax;
+
+  std::vector<const int64_t*>
+      decoded_;  // by column: its numbers as in its stream, where they are at hand
+  size_t extra_decodes_ = 0;
   const SeriesBlockHeader& header_;
   CodecBuffers::State* state_;
   std::vector<ColumnParts> parts_;
@@ -180,6 +202,26 @@ std::string EncodeSeriesHeader(const SeriesBlockHeader& header) {
   PutLittle64(&out, header.hash);
   return out;
 }
+
+namespace {
+
+// Vectors of `out` are overwritten, not cleared first: filling them with zeros would cost as much as decoding.
+Status Decode(std::string_view key, std::string_view block, std::span<const Column> wanted,
+              CodecBuffers::State* state, Rows* out) {
+  TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, ParseSeriesHeader(block));
+  std::string_view stored = block.substr(kSeriesHeaderBytes);
+  if (HashBlock(key, block.substr(0, kSeriesHeaderBytes - 8), stored) != header.hash) {
+    return Bad("its hash differs: damaged, or stored under another key");
+  }
+  TD_RETURN_IF_ERROR(ReadContent(header.codec, stored, header.content_bytes, &state->decompressor,
+                                 &state->content));
+  SeriesDecoder decoder(header, state);
+  Status status = decoder.Open();
+  if (status.ok()) status = decoder.Decode(wanted, out);
+  return status.WithContext("series block");
+}
+
+}  // namespace
 
 Result<SeriesBlockHeader> ParseSeriesHeader(std::string_view block) {
   ByteReader in(block);
@@ -209,21 +251,10 @@ Result<SeriesBlockHeader> ParseSeriesHeader(std::string_view block) {
 
 Status DecodeSeriesBlock(std::string_view key, std::string_view block,
                          std::span<const Column> wanted, CodecBuffers* buffers, Rows* out) {
-  out->Clear();
-  TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, ParseSeriesHeader(block));
-  std::string_view stored = block.substr(kSeriesHeaderBytes);
-  if (HashBlock(key, block.substr(0, kSeriesHeaderBytes - 8), stored) != header.hash) {
-    return Bad("its hash differs: damaged, or stored under another key");
-  }
-  CodecBuffers::State& state = buffers->state();
-  TD_RETURN_IF_ERROR(
-      ReadContent(header.codec, stored, header.content_bytes, &state.decompressor, &state.content));
-  SeriesDecoder decoder(header, &state);
-  Status status = decoder.Open();
-  if (status.ok()) status = decoder.Decode(wanted, out);
+  Status status = Decode(key, block, wanted, &buffers->state(), out);
   if (!status.ok()) out->Clear();
-  state.Trim();
-  return status.WithContext("series block");
+  buffers->state().Trim();
+  return status;
 }
 
 }  // namespace tapedeck

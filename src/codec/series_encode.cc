@@ -28,8 +28,9 @@ size_t RowTextBytes(const Rows& rows, size_t row) {
 
 class SeriesEncoder {
  public:
-  SeriesEncoder(const Rows& rows, size_t from, size_t count, CodecBuffers::State* state)
-      : rows_(rows), from_(from), count_(count), state_(state) {}
+  SeriesEncoder(const Rows& rows, size_t from, size_t count, Effort effort,
+                CodecBuffers::State* state)
+      : rows_(rows), from_(from), count_(count), writer_{&state->integers, effort}, state_(state) {}
 
   void EncodeOwn() {
     Numbers(OwnColumn::kTs, std::span(rows_.ts).subspan(from_, count_));
@@ -41,7 +42,7 @@ class SeriesEncoder {
 
   void Encode(const RowsColumn& column, const std::string& name) {
     ColumnDraft& draft = Next(name);
-    if (!EncodeColumn(column, from_, count_, Earlier(), &state_->integers, &draft)) --used_;
+    if (!EncodeColumn(column, from_, count_, Earlier(), &writer_, &draft)) --used_;
   }
 
   std::string_view Content() {
@@ -76,7 +77,7 @@ class SeriesEncoder {
     bool time = which == OwnColumn::kTs || which == OwnColumn::kTsKafka;
     draft.type = time ? ColumnType::kTimestamp : ColumnType::kInteger;
     uint8_t reference = which == OwnColumn::kTsKafka ? static_cast<uint8_t>(OwnColumn::kTs) + 1 : 0;
-    EncodeNumbers(numbers, Earlier(), reference, &state_->integers, &draft);
+    EncodeNumbers(numbers, Earlier(), reference, &writer_, &draft);
   }
 
   flatbuffers::Offset<wire::SeriesColumn> Table(const ColumnDraft& draft) {
@@ -97,6 +98,7 @@ class SeriesEncoder {
 
   const Rows& rows_;
   size_t from_, count_;
+  NumberWriter writer_;
   CodecBuffers::State* state_;
   size_t used_ = 0;
 };
@@ -128,7 +130,7 @@ Status EncodeSeriesBlock(std::string_view key, const Rows& rows, std::span<const
     return Status::ResourceExhausted("the texts of a series block exceed its limit");
   }
   CodecBuffers::State& state = buffers->state();
-  SeriesEncoder encoder(rows, from, count, &state);
+  SeriesEncoder encoder(rows, from, count, effort, &state);
   encoder.EncodeOwn();
   for (size_t i = 0; i < rows.columns.size(); ++i) encoder.Encode(rows.columns[i], columns[i].name);
   std::string_view content = encoder.Content();

@@ -126,7 +126,7 @@ Status TapeBlock::LoadColumns(const TapeBlockHeader& header, CodecBuffers::State
   std::vector<int64_t>& numbers = state->numbers;
   auto column = [&](const flatbuffers::Vector<uint8_t>* bytes, size_t count) {
     numbers.resize(count);
-    return DecodeIntegers(View(bytes), numbers);
+    return state->integer_decoder.Decode(View(bytes), numbers);
   };
 
   TD_RETURN_IF_ERROR(column(columns.offsets(), rows_.size()));
@@ -181,8 +181,8 @@ Status TapeBlock::LoadReceived(size_t runs, std::string_view sizes, std::string_
     return Status::Corruption("no block has so many times of receipt");
   state->numbers.resize(runs);
   state->others.resize(runs);
-  TD_RETURN_IF_ERROR(DecodeIntegers(sizes, state->numbers));
-  TD_RETURN_IF_ERROR(DecodeIntegers(times, state->others));
+  TD_RETURN_IF_ERROR(state->integer_decoder.Decode(sizes, state->numbers));
+  TD_RETURN_IF_ERROR(state->integer_decoder.Decode(times, state->others));
   size_t row = 0;
   for (size_t run = 0; run < runs; ++run) {
     auto size = static_cast<uint64_t>(state->numbers[run]);

@@ -114,7 +114,7 @@ class TapeBlockBuilder {
   };
   Status CheckFits(const MessageView& message) const;
   void AppendHeaders(std::span<const HeaderView> headers);
-  void EncodeContent(CodecBuffers::State* state) const;
+  void EncodeContent(Effort effort, CodecBuffers::State* state) const;
 
   std::vector<Row> rows_;
   std::vector<Run> runs_;

@@ -102,7 +102,7 @@ void TapeBlockBuilder::Clear() {
   header_count_ = 0;
 }
 
-void TapeBlockBuilder::EncodeContent(CodecBuffers::State* state) const {
+void TapeBlockBuilder::EncodeContent(Effort effort, CodecBuffers::State* state) const {
   flatbuffers::FlatBufferBuilder& builder = state->builder;
   using Bytes = flatbuffers::Offset<flatbuffers::Vector<uint8_t>>;
   auto bytes = [&](std::string_view view) {
@@ -112,7 +112,7 @@ void TapeBlockBuilder::EncodeContent(CodecBuffers::State* state) const {
     state->numbers.resize(count);
     for (size_t i = 0; i < count; ++i) state->numbers[i] = static_cast<int64_t>(number(i));
     state->stream.clear();
-    state->integers.Encode(state->numbers, &state->stream);
+    state->integers.Encode(state->numbers, effort, &state->stream);
     return bytes(state->stream);
   };
   size_t n = rows_.size();
@@ -151,7 +151,7 @@ Status TapeBlockBuilder::Seal(TpId tp, Timestamp received, Effort effort, CodecB
   TD_CHECK(!rows_.empty(), "an empty tape block is not sealed");
   MarkReceived(received);
   CodecBuffers::State& state = buffers->state();
-  EncodeContent(&state);
+  EncodeContent(effort, &state);
   std::string_view content(reinterpret_cast<const char*>(state.builder.GetBufferPointer()),
                            state.builder.GetSize());
   out->assign(kTapeHeaderBytes, '\0');

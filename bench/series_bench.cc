@@ -1,0 +1,172 @@
+// Series blocks against 40-byte row structs compressed with zstd-3 in the same blocks: bytes per quote, speed of a full decode,
+// speed of encoding. One line of ratios for each file of the shared quotes.
+//
+//   series_bench [part of a file's name]
+
+#include <zstd.h>
+
+#include <cstring>
+
+#include "base/limits.h"
+#include "bench/bench_util.h"
+#include "bench/quote_files.h"
+#include "codec/series_block.h"
+
+namespace tapedeck::bench {
+namespace {
+
+void Check(const Status& status) {
+  if (status.ok()) return;
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
+  std::exit(2);
+}
+
+std::vector<Column> QuoteColumns() {
+  auto core = CoreColumns("quotes");
+  return {core.begin(), core.end()};
+}
+
+// Sums that must agree on both sides: proof that both read everything.
+struct Sums {
+  uint64_t rows = 0, ts = 0, prices = 0;
+  bool operator==(const Sums&) const = default;
+};
+
+class Subject {
+ public:
+  explicit Subject(const QuoteFile& file) : file_(file), columns_(QuoteColumns()) {}
+
+  void Encode(Effort effort) {
+    blocks_.clear();
+    for (const QuoteSeries& series : file_.series) {
+      for (size_t from = 0; from < series.rows.size();) {
+        size_t count = SeriesRowsThatFit(series.rows, from, limits::kSeriesBlockRows);
+        Check(EncodeSeriesBlock("key", series.rows, columns_, from, count, effort, &buffers_,
+                                &blocks_.emplace_back()));
+        from += count;
+      }
+    }
+  }
+
+  void EncodeStructs() {
+    frames_.clear();
+    for (const QuoteSeries& series : file_.series) {
+      for (size_t from = 0; from < series.structs.size(); from += limits::kSeriesBlockRows) {
+        size_t count = std::min(limits::kSeriesBlockRows, series.structs.size() - from);
+        std::string_view raw(reinterpret_cast<const char*>(&series.structs[from]),
+                             count * sizeof(QuoteStruct));
+        Check(compressor_.Append(raw, 3, &frames_.emplace_back()));
+      }
+    }
+  }
+
+  Sums Decode() {
+    Sums sums;
+    for (const std::string& block : blocks_) {
+      Check(DecodeSeriesBlock("key", block, columns_, &buffers_, &rows_));
+      sums.rows += rows_.size();
+      sums.ts += static_cast<uint64_t>(rows_.ts.back());
+    }
+    return sums;
+  }
+
+  Sums DecodeTwoColumns() {
+    Sums sums;
+    std::vector<Column> wanted = {columns_[0], columns_[1]};
+    for (const std::string& block : blocks_) {
+      Check(DecodeSeriesBlock("key", block, wanted, &buffers_, &rows_));
+      sums.rows += rows_.size();
+    }
+    return sums;
+  }
+
+  Sums DecodeStructs() {
+    Sums sums;
+    for (const std::string& frame : frames_) {
+      Check(decompressor_.Decompress(frame, size_t{1} << 30, &raw_));
+      structs_.resize(raw_.size() / sizeof(QuoteStruct));
+      std::memcpy(structs_.data(), raw_.data(), raw_.size());
+      sums.rows += structs_.size();
+      sums.ts += static_cast<uint64_t>(structs_.back().ts);
+    }
+    return sums;
+  }
+
+  size_t BlockBytes() const { return Total(blocks_); }
+  size_t FrameBytes() const { return Total(frames_); }
+
+ private:
+  static size_t Total(const std::vector<std::string>& parts) {
+    size_t bytes = 0;
+    for (const std::string& part : parts) bytes += part.size();
+    return bytes;
+  }
+
+  const QuoteFile& file_;
+  std::vector<Column> columns_;
+  CodecBuffers buffers_;
+  Compressor compressor_;
+  Decompressor decompressor_;
+  std::vector<std::string> blocks_, frames_;
+  Rows rows_;
+  std::string raw_;
+  std::vector<QuoteStruct> structs_;
+};
+
+void RunFile(const std::filesystem::path& path) {
+  QuoteFile file = ReadQuotes(path);
+  auto rows = static_cast<double>(file.rows);
+  std::printf("\n%s: %zu quotes, %zu series of a day\n", file.name.c_str(), file.rows,
+              file.series.size());
+  Subject subject(file);
+  subject.EncodeStructs();
+  subject.Encode(Effort::kLive);
+  auto live = static_cast<double>(subject.BlockBytes());
+  subject.Encode(Effort::kMerge);
+  auto merged = static_cast<double>(subject.BlockBytes()),
+       theirs = static_cast<double>(subject.FrameBytes());
+  std::printf("  bytes per quote: live %.3f, merged %.3f, struct + zstd-3 %.3f\n", live / rows,
+              merged / rows, theirs / rows);
+  Print("size, live over struct + zstd-3", live / theirs, Bar::AtMost(0.5));
+  Print("size, merged over struct + zstd-3", merged / theirs, Bar::AtMost(0.5));
+  if (subject.Decode() != subject.DecodeStructs()) {
+    std::fprintf(stderr, "the two sides read different rows\n");
+    std::exit(2);
+  }
+  // Small files are read often enough to be timed.
+  auto repeats = static_cast<size_t>(std::max(1.0, 400'000.0 / rows));
+  auto repeat = [&](auto what) {
+    return [=] {
+      for (size_t i = 0; i < repeats; ++i) what();
+    };
+  };
+  Ratio decode =
+      Interleave(repeat([&] { subject.Decode(); }), repeat([&] { subject.DecodeStructs(); }));
+  double million = rows * static_cast<double>(repeats) / 1e6;
+  Print("full decode, speed over zstd + struct copy (CPU)", decode.CpuSpeed(), Bar::AtLeast(3.0));
+  Print("full decode, speed over zstd + struct copy (wall)", decode.Speed());
+  std::printf("  decode: %.1f M quotes/s of CPU ours, %.1f theirs\n", million / decode.OurCpu(),
+              million / decode.TheirCpu());
+  Ratio two = Interleave(repeat([&] { subject.DecodeTwoColumns(); }),
+                         repeat([&] { subject.DecodeStructs(); }));
+  Print("decode of two columns, speed over zstd + struct copy (CPU)", two.CpuSpeed());
+  Ratio encode = Interleave(repeat([&] { subject.Encode(Effort::kLive); }),
+                            repeat([&] { subject.EncodeStructs(); }));
+  Print("live encode, speed over zstd-3 of structs (CPU)", encode.CpuSpeed());
+  std::printf("  encode: %.1f M quotes/s of CPU ours, %.1f theirs\n", million / encode.OurCpu(),
+              million / encode.TheirCpu());
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace tapedeck::bench
+
+int main(int argc, char** argv) {
+  using namespace tapedeck::bench;
+  Begin("series blocks against row structs");
+  std::string_view part = argc > 1 ? argv[1] : "";
+  for (const auto& path : SortedFiles(NeedSharedDir() / "data" / "quotes", ".csv.zst")) {
+    if (path.filename().string().find(part) != std::string::npos) RunFile(path);
+  }
+  return End();
+}
