@@ -378,5 +378,24 @@ TEST(Csv, AHeaderInTheValueOrColumnsInTheMapping) {
   EXPECT_EQ(columns.RunJson("2.0,C", AtKafkaTime())[0]["symbol"], "C");
 }
 
+TEST(Documentation, TheFirstExampleOfTheManualDoesWhatItSays) {
+  std::string manual = ReadFile(std::string(TD_SOURCE_DIR) + "/docs/mapping.md");
+  auto block = [&manual](const std::string& language) {
+    size_t from = manual.find("```" + language + "\n") + language.size() + 4;
+    return manual.substr(from, manual.find("```", from) - from);
+  };
+  TestDecoder decoder = TestDecoder::FromToml(block("toml")).value();
+  std::istringstream messages(block("json"));
+  std::string trade, hello;
+  std::getline(messages, trade);
+  std::getline(messages, hello);
+  json record = decoder.RunJson(trade)[0];
+  EXPECT_EQ(record["symbol"], "BTC-USD");
+  EXPECT_EQ(record["fields"]["price"], "61800.20");
+  EXPECT_EQ(record["fields"]["size"], "0.006");
+  EXPECT_EQ(record["fields"]["side"], "buy");
+  EXPECT_EQ(decoder.RunJson(hello), json::parse(R"([{"skip":"type == \"hello\""}])"));
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
