@@ -293,6 +293,7 @@ void MappingDecoder::BuildRecord(size_t index) {
   values_.resize(start + targets_[index].width);
   DecodedRecord record;
   record.table = targets_[index].table;
+  record.rule = static_cast<uint32_t>(index);
   const size_t first_pick = trace_.picks.size();
   std::optional<std::string_view> refused = Build(index, &record, values_.data() + start);
   if (refused) {

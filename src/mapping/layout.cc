@@ -97,7 +97,7 @@ bool BuildJoin(const FieldOp& op, const Slot* const* bases, Arena* arena, tapede
   return true;
 }
 
-/// What BuildField does not do at once.
+/// What BuildQuick does not do.
 bool BuildOddField(const FieldOp& op, const Slot* const* bases, const LayoutSink& sink,
                    tapedeck::Value* out) {
   const Slot& slot = SlotOf(op.slot, bases);
@@ -124,22 +124,37 @@ bool BuildOddField(const FieldOp& op, const Slot* const* bases, const LayoutSink
          Convert(*op.source, op.type, operand, sink.arena, out) == Fault::kNone;
 }
 
-inline bool BuildField(const FieldOp& op, const Slot* const* bases, const LayoutSink& sink,
-                       tapedeck::Value* out) {
-  const Slot& slot = SlotOf(op.slot, bases);
-  if (op.kind == FieldOp::Kind::kDecimal && slot.parsed) {
-    *out = tapedeck::Value::OfDecimal({slot.mantissa, slot.scale});
-    return true;
+/// False: the slot is not what the quick way takes.
+inline bool BuildQuick(QuickOp op, const Slot& slot, tapedeck::Value* out) {
+  switch (static_cast<FieldOp::Kind>(op.kind)) {
+    case FieldOp::Kind::kDecimal:
+      if (!slot.parsed) return false;
+      *out = tapedeck::Value::OfDecimal({slot.mantissa, slot.scale});
+      return true;
+    case FieldOp::Kind::kText:
+      *out = tapedeck::Value::OfText({slot.text, slot.size});
+      return true;
+    case FieldOp::Kind::kInteger:
+      if (!slot.parsed || slot.scale != 0) return false;
+      *out = tapedeck::Value::OfInteger(slot.mantissa);
+      return true;
+    default:
+      return false;
   }
+}
+
+/// The symbol without its prefix.
+inline bool BuildSymbol(const FieldOp& op, const Slot* const* bases, const LayoutSink& sink,
+                        std::string_view* out) {
   if (op.kind == FieldOp::Kind::kText) {
-    *out = tapedeck::Value::OfText({slot.text, slot.size});
+    const Slot& slot = SlotOf(op.slot, bases);
+    *out = {slot.text, slot.size};
     return true;
   }
-  if (op.kind == FieldOp::Kind::kInteger && slot.parsed && slot.scale == 0) {
-    *out = tapedeck::Value::OfInteger(slot.mantissa);
-    return true;
-  }
-  return BuildOddField(op, bases, sink, out);
+  tapedeck::Value symbol;
+  if (!BuildOddField(op, bases, sink, &symbol)) return false;
+  *out = symbol.text();
+  return true;
 }
 
 }  // namespace
@@ -178,18 +193,22 @@ bool Layout::PassGuards(const std::vector<Slot>& slots, size_t elements) const {
 
 bool Layout::Build(const RecordPlan& plan, const Slot* const* bases, const LayoutSink& sink,
                    DecodedRecord* record, tapedeck::Value* values) const {
-  tapedeck::Value symbol;
-  if (!BuildField(plan.symbol, bases, sink, &symbol)) return false;
-  if (symbol.text().size() + sink.symbol_prefix.size() > limits::kSymbolBytesMax) return false;
+  std::string_view symbol;
+  if (!BuildSymbol(plan.symbol, bases, sink, &symbol)) return false;
+  if (symbol.size() + sink.symbol_prefix.size() > limits::kSymbolBytesMax) return false;
   record->table = plan.table;
-  record->symbol = symbol.text();
-  if (!sink.symbol_prefix.empty())
-    record->symbol = sink.arena->Concat(sink.symbol_prefix, symbol.text());
+  record->rule = plan.rule;
+  record->symbol = symbol;
+  if (!sink.symbol_prefix.empty()) record->symbol = sink.arena->Concat(sink.symbol_prefix, symbol);
   if (!BuildTime(plan.ts, &SlotOf(plan.ts.slot, bases), sink, &record->ts)) return false;
   if (record->ts > sink.latest) return false;
   record->ts_source = plan.ts.source->label;
-  for (const FieldOp& op : plan.fields) {
-    if (!BuildField(op, bases, sink, &values[op.column])) return false;
+  for (size_t i = 0; i < plan.quick.size(); ++i) {
+    const QuickOp op = plan.quick[i];
+    tapedeck::Value* out = &values[op.column];
+    if (BuildQuick(op, bases[op.element][op.slot], out)) [[likely]]
+      continue;
+    if (!BuildOddField(plan.fields[i], bases, sink, out)) return false;
   }
   for (uint32_t column : plan.unset) values[column] = tapedeck::Value();
   record->values = {values, plan.width};

@@ -103,13 +103,23 @@ struct FieldOp {
   std::vector<Part> parts;  // kJoin
 };
 
+/// The usual field in few bytes: a slot that goes into a column as it is.
+struct QuickOp {
+  uint8_t kind = 0;     // FieldOp::Kind
+  uint8_t element = 0;  // 1: the slot is the element's
+  uint16_t slot = 0;
+  uint32_t column = 0;
+};
+
 struct RecordPlan {
   TableId table{};
+  uint32_t rule = 0;
   uint32_t width = 0;
   std::vector<uint32_t> unset;  // columns below `width` that stay null
   FieldOp symbol;
   FieldOp ts;
   std::vector<FieldOp> fields;
+  std::vector<QuickOp> quick;  // one for each of `fields`
 };
 
 /// A record, or a mark of a condition.

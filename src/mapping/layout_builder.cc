@@ -352,6 +352,7 @@ bool LayoutBuilder::PlanRecord(const Trace::Event& event, RecordPlan* plan,
   if (event.first_pick + 2 + rule.fields.size() > trace_.picks.size()) return false;
   const Trace::Pick* pick = &trace_.picks[event.first_pick];
   plan->table = target.table;
+  plan->rule = static_cast<uint32_t>(event.rule);
   plan->width = static_cast<uint32_t>(target.width);
   Sign(static_cast<uint64_t>(event.rule), signature);
   if (pick[0].source == nullptr || pick[1].source == nullptr) return false;
@@ -364,6 +365,8 @@ bool LayoutBuilder::PlanRecord(const Trace::Event& event, RecordPlan* plan,
     FieldOp op;
     op.column = static_cast<uint32_t>(target.columns[i]);
     if (!PlanField(pick[2 + i], &op, signature)) return false;
+    plan->quick.push_back(
+        {static_cast<uint8_t>(op.kind), uint8_t{op.slot.element}, op.slot.index, op.column});
     plan->fields.push_back(std::move(op));
   }
   for (uint32_t column = 0; column < plan->width; ++column) {

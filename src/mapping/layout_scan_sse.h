@@ -108,6 +108,12 @@ TD_SSE const char* ScanSlot16(SlotKind kind, const char* at, const char* end, Sl
   return nullptr;
 }
 
+/// Out of line, so that the loop below keeps its registers.
+[[gnu::noinline, gnu::cold]] inline const char* ScanOddSlot(SlotKind kind, const char* at,
+                                                            const char* end, Slot* slot) {
+  return ScanSlot(kind, at, end, slot);
+}
+
 /// ScanSteps for processors with SSE4.1.
 [[gnu::target("sse4.1")]] inline const char* ScanSteps16(PieceStep* steps, size_t count,
                                                          const char* at, const char* end,
@@ -121,7 +127,7 @@ TD_SSE const char* ScanSlot16(SlotKind kind, const char* at, const char* end, Sl
     if (kind == SlotKind::kNone) continue;
     const char* stop = ScanSlot16(kind, at, end, slots);
     if (stop == nullptr || (stop == at && kind == SlotKind::kTextPicked)) [[unlikely]] {
-      stop = ScanSlot(kind, at, end, slots);
+      stop = ScanOddSlot(kind, at, end, slots);
       if (stop == nullptr) return nullptr;
     }
     slots->size = static_cast<uint32_t>(stop - at);

@@ -74,6 +74,8 @@ class MappingSpec {
 
 struct DecodedRecord {
   TableId table{};
+  /// Which of the mapping's rules made it, from 0; for `mapping test`.
+  uint32_t rule = 0;
   std::string_view symbol;
   Timestamp ts;
   /// The path that gave ts, or "kafka"; for `mapping test`.
