@@ -3,11 +3,14 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <memory>
+#include <set>
 
 #include "base/clock.h"
 #include "config/config.h"
 #include "config/presets.h"
+#include "mapping/json_tree.h"
 #include "mapping/mapping.h"
+#include "mapping/program.h"
 #include "node/json_line.h"
 #include "node/plan.h"
 #include "tapedeck/commands.h"
@@ -62,10 +65,40 @@ JsonLine StartLine(const TestArguments& args, const std::string& file, const Fil
   return line;
 }
 
-void PrintRecord(JsonLine line, const DecodedRecord& record, const Table& table) {
+/// What is known of the mapping beside its decoder.
+struct Shape {
+  bool reads_csv = false;
+  /// Of each rule: the columns that its records show: those of a core table, and its own fields.
+  std::vector<std::vector<uint32_t>> columns;
+};
+
+Result<Shape> ShapeOf(const MappingSpec& spec, const TableRegistry& tables) {
+  json::Tree tree;
+  if (tree.Parse(spec.canonical()) != json::Tree::Outcome::kOk)
+    return Status::Internal("the mapping's canonical text is no JSON");
+  const uint32_t at = tree.Find(0, "mapping");
+  if (at == json::kNone) return Status::Internal("the mapping's canonical text has no mapping");
+  TD_ASSIGN_OR_RETURN(rules::Program program, rules::ParseProgram(tree, at));
+  Shape shape;
+  shape.reads_csv = program.format == rules::Format::kCsv;
+  for (const rules::Rule& rule : program.rules) {
+    const Table* table = tables.Find(rule.table);
+    TD_CHECK(table != nullptr, "a decoder declares the tables of its rules");
+    std::set<uint32_t> columns;
+    for (const Column& column : CoreColumns(rule.table))
+      columns.insert(static_cast<uint32_t>(table->FindColumn(column.name)));
+    for (const rules::Selector& field : rule.fields)
+      columns.insert(static_cast<uint32_t>(table->FindColumn(field.name)));
+    shape.columns.emplace_back(columns.begin(), columns.end());
+  }
+  return shape;
+}
+
+void PrintRecord(const TestArguments& args, JsonLine line, const DecodedRecord& record,
+                 const Table& table, const Shape& shape) {
   JsonLine fields;
   std::string text;
-  for (size_t i = 0; i < table.columns.size(); ++i) {
+  for (uint32_t i : shape.columns.at(record.rule)) {
     bool present = i < record.values.size() && !record.values[i].is_null();
     if (!present) {
       fields.Null(table.columns[i].name);
@@ -75,15 +108,20 @@ void PrintRecord(JsonLine line, const DecodedRecord& record, const Table& table)
     record.values[i].AppendCanonical(&text);
     fields.Text(table.columns[i].name, text);
   }
-  line.Text("table", table.name)
-      .Text("symbol", record.symbol)
-      .Text("ts_ns", std::to_string(record.ts.ns()));
+  line.Text("table", table.name).Text("symbol", record.symbol);
+  // A time that comes from Kafka is not known before there is a message.
+  if (args.timestamp_ms < 0 && record.ts_source == "kafka") {
+    line.Null("ts_ns");
+  } else {
+    line.Text("ts_ns", std::to_string(record.ts.ns()));
+  }
   line.Text("ts_source", record.ts_source).Raw("fields", fields.Take());
   std::puts(line.Take().c_str());
 }
 
 void PrintDecoded(const TestArguments& args, const std::string& file, const FileMessage& message,
-                  const Decoded& decoded, const TableRegistry& tables, Totals* totals) {
+                  const Decoded& decoded, const TableRegistry& tables, const Shape& shape,
+                  Totals* totals) {
   size_t mark = 0;
   auto print_marks = [&](size_t before) {
     for (; mark < decoded.marks.size() && decoded.marks[mark].position <= before; ++mark) {
@@ -96,8 +134,8 @@ void PrintDecoded(const TestArguments& args, const std::string& file, const File
   };
   for (size_t i = 0; i < decoded.records.size(); ++i) {
     print_marks(i);
-    PrintRecord(StartLine(args, file, message), decoded.records[i],
-                *tables.Find(decoded.records[i].table));
+    PrintRecord(args, StartLine(args, file, message), decoded.records[i],
+                *tables.Find(decoded.records[i].table), shape);
   }
   print_marks(SIZE_MAX);
   totals->records += decoded.records.size();
@@ -123,24 +161,23 @@ Status TestMapping(const TestArguments& args, Totals* totals) {
   TD_ASSIGN_OR_RETURN(std::unique_ptr<Decoder> decoder, Decoder::Make(spec, &tables));
   TD_ASSIGN_OR_RETURN(std::vector<HeaderView> headers, HeadersOf(args));
   const TopicPartition tp{args.topic, 0};
-  const bool reads_csv = spec.canonical().find(R"("format":"csv")") != std::string::npos;
-  const CsvRows csv_rows = reads_csv ? CsvRows::kWhole : CsvRows::kAsObjects;
+  TD_ASSIGN_OR_RETURN(const Shape shape, ShapeOf(spec, tables));
+  const CsvRows csv_rows = shape.reads_csv ? CsvRows::kWhole : CsvRows::kAsObjects;
   int64_t offset = 0;
   Decoded decoded;
   for (const std::string& file : args.files) {
     Status read = ReadMessageFile(file, csv_rows, [&](const FileMessage& message) {
       MessageView view;
       view.offset = offset++;
-      if (args.timestamp_ms >= 0) {
-        view.timestamp_ms = args.timestamp_ms;
-        view.timestamp_type = TimestampType::kCreate;
-      }
+      const Timestamp now = SystemClock().Now();
+      view.timestamp_ms =
+          args.timestamp_ms >= 0 ? args.timestamp_ms : now.ns() / NanosPer(TimeUnit::kMilliseconds);
+      view.timestamp_type = TimestampType::kCreate;
       if (args.has_key) view.key = args.key;
       view.value = message.value;
       view.headers = headers;
-      // Samples are of any age: only a time past the one given, or past now, is implausible.
-      decoder->Decode(tp, view, SystemClock().Now(), &decoded);
-      PrintDecoded(args, file, message, decoded, tables, totals);
+      decoder->Decode(tp, view, now, &decoded);
+      PrintDecoded(args, file, message, decoded, tables, shape, totals);
     });
     TD_RETURN_IF_ERROR(read);
   }
@@ -201,7 +238,8 @@ void AddTest(CLI::App* mapping, Choice* choice) {
   test->add_option("--header", args->headers, "header of each message, name=value; may be repeated")
       ->take_all()
       ->expected(1, 1);
-  test->add_option("--timestamp-ms", args->timestamp_ms, "Kafka timestamp of each message");
+  test->add_option("--timestamp-ms", args->timestamp_ms,
+                   "Kafka timestamp of each message; without it, a ts from Kafka is shown as null");
   test->add_flag("--fail-empty", args->fail_empty, "exit 3 where no record was made");
   test->add_option("files", args->files,
                    "files: .json (one message), .ndjson, .csv (header row), .hex; also with .zst; "
