@@ -1,4 +1,4 @@
-// consume_bench SERVERS TOPIC MESSAGES: KafkaSource that only counts, against
+// consume_bench SERVERS TOPIC: KafkaSource that only counts, against
 //   - a plain librdkafka consumer, one rd_kafka_consumer_poll per message, with the system's
 //   allocator;
 //   - librdkafka's batch call with our allocator, which is the ceiling.
@@ -71,13 +71,13 @@ void PrintSide(const char* name, double wall_s, double cpu_s, double messages) {
 }
 
 int Main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: consume_bench SERVERS TOPIC MESSAGES\n");
+  if (argc != 3) {
+    std::fprintf(stderr, "usage: consume_bench SERVERS TOPIC\n");
     return 2;
   }
   bench::Begin("Kafka source: consume and count");
   std::string folder = std::filesystem::path(argv[0]).parent_path().string();
-  Sides sides(folder.empty() ? "." : folder, std::string(argv[1]) + " " + argv[2] + " " + argv[3]);
+  Sides sides(folder.empty() ? "." : folder, std::string(argv[1]) + " " + argv[2]);
   bench::Ratio plain = Compare(&sides, "consume_side_system", "poll");
   bench::Ratio batch = Compare(&sides, "consume_side", "batch");
   auto messages = static_cast<double>(sides.first().messages);

@@ -17,6 +17,7 @@
 
 #include "bench/bench_util.h"
 #include "kafka/kafka_source.h"
+#include "kafka/log_probe.h"
 #include "kafka/topic_admin.h"
 
 namespace tapedeck {
@@ -149,22 +150,35 @@ int ReadByBatch(rd_kafka_t* consumer, Tally tally) {
   return tally.Finish();
 }
 
+/// Messages of the whole topic; a topic without transactions, so that each offset is a message.
+Result<Tally> WholeTopic(const std::string& servers, const std::string& topic, int* partitions) {
+  TopicAdminOptions admin_options;
+  admin_options.bootstrap_servers = servers;
+  TD_ASSIGN_OR_RETURN(auto admin, TopicAdmin::Open(admin_options));
+  TD_ASSIGN_OR_RETURN(*partitions, admin->PartitionCount(topic));
+  ProbeOptions probe_options;
+  probe_options.bootstrap_servers = servers;
+  TD_ASSIGN_OR_RETURN(auto probe, KafkaProbe::Open(probe_options));
+  Tally tally{0};
+  for (int p = 0; p < *partitions; ++p) {
+    TD_ASSIGN_OR_RETURN(LogBounds bounds, probe->Bounds({topic, p}, std::chrono::seconds(10)));
+    tally.wanted += static_cast<uint64_t>(bounds.end - bounds.start);
+  }
+  return tally;
+}
+
 int Main(int argc, char** argv) {
-  if (argc != 5) return Fail("usage: consume_side source|poll|batch SERVERS TOPIC MESSAGES");
+  if (argc != 4) return Fail("usage: consume_side source|poll|batch SERVERS TOPIC");
   std::string side = argv[1];
   std::string servers = argv[2];
   std::string topic = argv[3];
-  Tally tally{std::strtoull(argv[4], nullptr, 10)};
-  if (side == "source") return ReadWithSource(servers, topic, tally);
-  TopicAdminOptions options;
-  options.bootstrap_servers = servers;
-  auto admin = TopicAdmin::Open(options);
-  if (!admin.ok()) return Fail(admin.status().ToString());
-  auto partitions = (*admin)->PartitionCount(topic);
-  if (!partitions.ok()) return Fail(partitions.status().ToString());
-  rd_kafka_t* consumer = PlainConsumer(servers, topic, *partitions);
+  int partitions = 0;
+  Result<Tally> tally = WholeTopic(servers, topic, &partitions);
+  if (!tally.ok()) return Fail(tally.status().ToString());
+  if (side == "source") return ReadWithSource(servers, topic, *tally);
+  rd_kafka_t* consumer = PlainConsumer(servers, topic, partitions);
   if (consumer == nullptr) return Fail("no consumer");
-  return side == "poll" ? ReadByPoll(consumer, tally) : ReadByBatch(consumer, tally);
+  return side == "poll" ? ReadByPoll(consumer, *tally) : ReadByBatch(consumer, *tally);
 }
 
 }  // namespace

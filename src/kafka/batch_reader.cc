@@ -106,7 +106,7 @@ void BatchReader::Translate() {
     if (i + kPrefetch < raw_count_) PrefetchMessage(raw_[i + kPrefetch]);
     const rd_kafka_message_t& message = *raw_[i];
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
-      AddMessage(message);
+      AddMessage(i);
     } else {
       AddError(message);
     }
@@ -142,7 +142,8 @@ PartitionSlot BatchReader::SlotByName(const rd_kafka_message_s& message) {
   return it == slots_.end() ? kNoSlot : it->second;
 }
 
-void BatchReader::AddMessage(const rd_kafka_message_s& message) {
+void BatchReader::AddMessage(size_t index) {
+  const rd_kafka_message_t& message = *raw_[index];
   PartitionSlot slot = SlotOf(message);
   if (slot == kNoSlot) [[unlikely]] {
     ++discarded_;
@@ -158,6 +159,7 @@ void BatchReader::AddMessage(const rd_kafka_message_s& message) {
   SourceMessage& out = batch_.messages.emplace_back();
   out.slot = slot;
   FillView(message, &out.message);
+  if (index + 1 < raw_count_ && SurelyHasNoHeaders(message, *raw_[index + 1])) return;
   AddHeaders(message);
 }
 

@@ -72,7 +72,7 @@ class BatchReader {
 
   PartitionSlot SlotOf(const rd_kafka_message_s& message);
   PartitionSlot SlotByName(const rd_kafka_message_s& message);
-  void AddMessage(const rd_kafka_message_s& message);
+  void AddMessage(size_t index);
   void AddHeaders(const rd_kafka_message_s& message);
   void AddError(const rd_kafka_message_s& message);
 

@@ -5,6 +5,13 @@
 namespace tapedeck {
 namespace {
 
+/// librdkafka 2.0.2.
+constexpr int kVersionLookedAt = 0x020002ff;
+/// From the end of a value without headers to the next record's key or value: at most count 1, length 5, attributes 1, time 10,
+/// offset 5, key length 5, value length 5. At least six bytes of these are always there.
+constexpr uintptr_t kNextRecordMin = 6;
+constexpr uintptr_t kNextRecordMax = 40;
+
 OptionalBytes BytesOf(const void* data, size_t size) {
   if (data == nullptr) return std::nullopt;
   return std::string_view(static_cast<const char*>(data), size);
@@ -37,6 +44,15 @@ void FillView(const rd_kafka_message_s& message, MessageView* view) {
   if (message.payload != nullptr) {
     view->value.emplace(static_cast<const char*>(message.payload), message.len);
   }
+}
+
+bool SurelyHasNoHeaders(const rd_kafka_message_s& message, const rd_kafka_message_s& next) {
+  static const bool looked_at = rd_kafka_version() == kVersionLookedAt;
+  if (!looked_at || message.payload == nullptr) return false;
+  const char* end = static_cast<const char*>(message.payload) + message.len;
+  const void* next_bytes = next.key != nullptr ? next.key : next.payload;
+  uintptr_t distance = reinterpret_cast<uintptr_t>(next_bytes) - reinterpret_cast<uintptr_t>(end);
+  return distance >= kNextRecordMin && distance <= kNextRecordMax && *end == '\0';
 }
 
 bool AppendHeaders(const rd_kafka_message_s& message, std::vector<HeaderView>* headers) {

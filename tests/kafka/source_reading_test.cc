@@ -2,9 +2,11 @@
 
 #include <algorithm>
 
+#include "base/random.h"
 #include "kafka/clusters.h"
 #include "kafka/source_conformance.h"
 #include "support/kafka_service.h"
+#include "support/seed.h"
 
 namespace tapedeck {
 namespace {
@@ -81,6 +83,60 @@ TEST_P(SourceConformance, NullAndEmptyAreDifferentAndHeadersMayRepeat) {
                                 h.value ? std::optional<std::string>(*h.value) : std::nullopt);
     }
     EXPECT_EQ(got[i], want) << "message " << i;
+  }
+}
+
+/// Bytes that end in zeros more often than not: what stands behind a value in Kafka's format is zero, too.
+std::string RandomBytes(Random* random, size_t size_max) {
+  std::string bytes(random->Uniform(size_max + 1), '\0');
+  for (size_t i = 0; i + random->Uniform(3) < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(random->Uniform(4));
+  }
+  return bytes;
+}
+
+TEST_P(SourceConformance, RandomMessagesWithAndWithoutHeadersArriveAsTheyWere) {
+  uint64_t seed = testing::TestSeed();
+  SCOPED_TRACE(testing::RepeatWith(seed));
+  Random random(seed);
+  std::string topic = Named("t");
+  ASSERT_TRUE(cluster_->CreateTopic(topic, 2).ok());
+  auto producer = OpenProducer();
+  std::map<TopicPartition, std::vector<KeptMessage>> want;
+  for (int i = 0; i < 20'000; ++i) {
+    KeptMessage kept;
+    kept.timestamp_ms = static_cast<int64_t>(random.Uniform(1'700'000'000'000));
+    kept.timestamp_type = TimestampType::kCreate;
+    if (random.Uniform(2) == 0) kept.key = RandomBytes(&random, 12);
+    if (random.Uniform(4) != 0) kept.value = RandomBytes(&random, 40);
+    uint64_t headers = random.Uniform(3) == 0 ? random.Uniform(4) : 0;
+    for (uint64_t h = 0; h < headers; ++h) {
+      std::optional<std::string> value;
+      if (random.Uniform(4) != 0) value = RandomBytes(&random, 6);
+      kept.headers.emplace_back(random.Uniform(2) == 0 ? "" : "name", std::move(value));
+    }
+    OutgoingMessage message;
+    message.key = kept.key;
+    message.value = kept.value;
+    std::vector<HeaderView> views;
+    for (const auto& [name, value] : kept.headers) views.push_back({name, value});
+    message.headers = views;
+    message.partition = static_cast<int32_t>(random.Uniform(2));
+    message.timestamp_ms = kept.timestamp_ms;
+    auto& list = want[{topic, message.partition}];
+    kept.offset = static_cast<int64_t>(list.size());
+    ASSERT_TRUE(producer->Send(topic, message, seconds(10)).ok());
+    list.push_back(std::move(kept));  // only now: the message views it
+  }
+  ASSERT_TRUE(producer->Flush(seconds(30)).ok());
+  ASSERT_EQ(producer->counters().failed, 0u) << producer->first_failure();
+  Recording recording(cluster_, Named("g"), {topic});
+  ASSERT_TRUE(recording.PollUntilMessages(20'000));
+  for (const auto& [tp, messages] : want) {
+    ASSERT_EQ(recording.messages[tp].size(), messages.size());
+    for (size_t i = 0; i < messages.size(); ++i) {
+      ASSERT_EQ(recording.messages[tp][i], messages[i]) << tp.ToString() << " at " << i;
+    }
   }
 }
 
