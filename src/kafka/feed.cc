@@ -13,8 +13,10 @@ namespace {
 constexpr std::array<uint32_t, 32> kGapQuantiles = {
     4259, 3134, 2611, 2266, 2009, 1803, 1632, 1486, 1357, 1244, 1141, 1048, 963, 884, 811, 742,
     678,  618,  561,  507,  456,  407,  361,  316,  273,  233,  193,  155,  119, 83,  49,  16};
-constexpr uint32_t kBurstMax = 400;
+constexpr int64_t kBurstMin = 20;
+constexpr int64_t kBurstMax = 400;
 constexpr int64_t kBurstSpeed = 20;
+constexpr int64_t kLateMinNs = 1'000'000'000;
 constexpr int64_t kLateMaxNs = 30'000'000'000;
 
 struct KnownSymbol {
@@ -75,7 +77,7 @@ void Feed::MakeSymbols() {
     symbol.name = "SYM" + std::string(digits.size() < 4 ? 4 - digits.size() : 0, '0') + digits;
     symbol.price_scale = i % 3 == 0 ? 4 : 2;
     symbol.size_scale = i % 5 == 0 ? 3 : 0;
-    symbol.bid = 1'000 + random_.Below(500'000);
+    symbol.bid = random_.Between(1'000, 501'000);
   }
 }
 
@@ -84,12 +86,12 @@ Feed::Symbol& Feed::PickSymbol() {
     --burst_left_;
     return symbols_[burst_symbol_];
   }
-  auto count = static_cast<uint32_t>(symbols_.size());
+  size_t count = symbols_.size();
   // The lesser of two: the first symbols are the busy ones.
-  size_t index = std::min(random_.Below(count), random_.Below(count));
-  if (random_.OneIn(options_.burst_ppm)) {
+  size_t index = std::min(random_.Uniform(count), random_.Uniform(count));
+  if (Happens(options_.burst_ppm)) {
     burst_symbol_ = index;
-    burst_left_ = 20 + random_.Below(kBurstMax - 20);
+    burst_left_ = static_cast<uint32_t>(random_.Between(kBurstMin, kBurstMax));
   }
   return symbols_[index];
 }
@@ -98,9 +100,8 @@ void Feed::StepTime() {
   int64_t gap = options_.mean_gap.count() * kGapQuantiles[random_.Next() >> 59] / 1'024;
   now_ns_ += burst_left_ > 0 ? gap / kBurstSpeed : gap;
   event_ns_ = now_ns_;
-  if (options_.late_ppm > 0 && random_.OneIn(options_.late_ppm)) {
-    event_ns_ -=
-        1'000'000'000 + static_cast<int64_t>(random_.Next() % (kLateMaxNs - 1'000'000'000));
+  if (Happens(options_.late_ppm)) {
+    event_ns_ -= random_.Between(kLateMinNs, kLateMaxNs);
     ++counts_.late;
   }
   event_ns_ -= event_ns_ % NanosPer(options_.ts_unit);
@@ -114,13 +115,13 @@ const FeedMessage& Feed::Next() {
   message_.symbol = symbol.name;
   message_.sent_at = Timestamp(now_ns_);
   message_.event_time = Timestamp(event_ns_);
-  message_.malformed = options_.malformed_ppm > 0 && random_.OneIn(options_.malformed_ppm);
-  symbol.bid = std::max<int64_t>(symbol.bid + static_cast<int64_t>(random_.Below(7)) - 3, 100);
+  message_.malformed = Happens(options_.malformed_ppm);
+  symbol.bid = std::max<int64_t>(symbol.bid + random_.Between(-3, 3), 100);
   if (message_.malformed) {
     ++counts_.malformed;
     FormatMalformed(symbol);
   } else if (options_.kind == FeedKind::kTrades ||
-             (options_.kind == FeedKind::kMixed && random_.Below(5) == 0)) {
+             (options_.kind == FeedKind::kMixed && random_.Uniform(5) == 0)) {
     ++counts_.trades;
     FormatTrade(symbol);
   } else {
@@ -186,10 +187,10 @@ void Feed::FormatTrade(Symbol& symbol) {
 }
 
 void Feed::FormatMalformed(Symbol& symbol) {
-  switch (random_.Below(4)) {
+  switch (random_.Uniform(4)) {
     case 0:  // cut off in the middle
       FormatQuote(symbol);
-      end_ = buffer_.data() + 20 + random_.Below(20);
+      end_ = buffer_.data() + 20 + random_.Uniform(20);
       return;
     case 1:  // what some clients send when the API behind them failed
       end_ = Put(buffer_.data(), R"("error")");

@@ -23,27 +23,10 @@
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "base/time.h"
 
 namespace tapedeck {
-
-/// A small generator of random numbers, the same everywhere (splitmix64, by Sebastiano Vigna).
-class FeedRandom {
- public:
-  explicit FeedRandom(uint64_t seed) : state_(seed) {}
-  uint64_t Next() {
-    uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-    return z ^ (z >> 31);
-  }
-  /// 0 <= result < bound, bound > 0 and below 2^32.
-  uint32_t Below(uint32_t bound) { return static_cast<uint32_t>(((Next() >> 32) * bound) >> 32); }
-  bool OneIn(uint32_t million_parts) { return Below(1'000'000) < million_parts; }
-
- private:
-  uint64_t state_;
-};
 
 enum class FeedKind : uint8_t { kQuotes, kTrades, kMixed };
 /// About this many bytes per message.
@@ -98,6 +81,7 @@ class Feed {
     uint64_t trades = 0;
   };
 
+  bool Happens(uint32_t ppm) { return ppm > 0 && random_.Uniform(1'000'000) < ppm; }
   void MakeSymbols();
   Symbol& PickSymbol();
   void StepTime();
@@ -106,7 +90,7 @@ class Feed {
   void FormatMalformed(Symbol& symbol);
 
   FeedOptions options_;
-  FeedRandom random_;
+  Random random_;
   std::vector<Symbol> symbols_;
   size_t burst_symbol_ = 0;
   uint32_t burst_left_ = 0;

@@ -123,8 +123,8 @@ TEST(MadeUpFeed, IsTheSameForTheSameSeed) {
 TEST(MadeUpFeed, BeginsWithTheseBytes) {
   Feed feed({.seed = 1, .symbols = 2});
   EXPECT_EQ(feed.Next().value,
-            R"({"symbol":"ETH-USD","ts":1719878400003,"bid":3442.15,"bid_size":0.0641,)"
-            R"("ask":3442.16,"ask_size":0.0337})");
+            R"({"symbol":"ETH-USD","ts":1719878400004,"bid":3442.16,"bid_size":0.0803,)"
+            R"("ask":3442.18,"ask_size":0.0987})");
 }
 
 TEST(MadeUpFeed, MessagesAreAboutAsWideAsTheyShouldBe) {
