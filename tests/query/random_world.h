@@ -101,8 +101,8 @@ class RandomWorld {
       filler_->Append(tapes_[random_->Uniform(tapes_.size())], Message());
       now_ns_ += 1'000'000 * random_->Between(1, 500);
       if (random_->OneIn(9)) {
-        filler_->SetNow(Timestamp(now_ns_));
         filler_->Commit();
+        filler_->SetNow(Timestamp(now_ns_));
       }
       if (random_->OneIn(60)) filler_->Flush();
       if (random_->OneIn(150)) filler_->CloseDays();

@@ -82,6 +82,7 @@ class StoreFiller {
   void Close();
 
   int64_t NextOffset(TpId tp) const { return lanes_.at(tp).checkpoint.next; }
+  /// Right after a commit: what is open was received at one time.
   void SetNow(Timestamp now) { now_ = now; }
   Store& store() { return *store_; }
   OpenRows& open_rows() { return open_rows_; }

@@ -18,6 +18,7 @@ void AddAllCommands(CLI::App* app, Choice* choice) {
   AddConfigCommands(app, choice);
   AddSkipCommand(app, choice);
   AddReadCommands(app, choice);
+  AddVerifyCommand(app, choice);
   AddVersionCommand(app, choice);
 }
 
