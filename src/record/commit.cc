@@ -239,42 +239,64 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
 }
 
 bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
+  if (flusher_.busy()) return false;
   if (parts_.open_rows->bytes() >= options_.flush_bytes) return true;
   return now - last_flush_ >= options_.flush_interval && parts_.open_rows->rows() > 0;
 }
 
-// Takes exactly the published chunks (never rows that are decoded but not committed): series blocks, catalog, days and watermarks in one batch.
-Status RecorderImpl::Flush() {
+// Hands exactly the published chunks (never rows that are decoded but not committed) to the worker.
+Status RecorderImpl::StartFlush() {
   last_flush_ = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
-  StoreBatch batch;
-  FlushBuilder::Result built;
-  TD_RETURN_IF_ERROR(flusher_.Build(parts_.open_rows->Take(), *book_, &batch, &built).WithContext("flushing"));
+  flusher_.Start({parts_.open_rows->Take(), *book_});
+  return Status::Ok();
+}
+
+// Takes in a flush that the worker has finished. Where rows come faster than they are flushed, recording waits for it here: half as much
+// again as flush_bytes is the most that is ever open.
+Status RecorderImpl::TakeFlush() {
+  std::unique_ptr<BuiltFlush> built = flusher_.TakeBuilt();
+  if (built == nullptr && flusher_.busy() && parts_.open_rows->bytes() >= options_.flush_bytes + options_.flush_bytes / 2) {
+    built = flusher_.WaitBuilt();
+  }
+  return built == nullptr ? Status::Ok() : ApplyFlush(built.get());
+}
+
+// Everything that is committed becomes series now: at the end of a run.
+Status RecorderImpl::FlushAll() {
+  if (flusher_.busy()) TD_RETURN_IF_ERROR(ApplyFlush(flusher_.WaitBuilt().get()));
+  TD_RETURN_IF_ERROR(StartFlush());
+  return ApplyFlush(flusher_.WaitBuilt().get());
+}
+
+// Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
+Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
+  TD_RETURN_IF_ERROR(built->status);
   std::vector<std::pair<TpId, Checkpoint>> moved;
-  for (const auto& [tp, tape] : book_->tapes()) {
+  for (const auto& [tp, next] : built->marks) {
     Checkpoint checkpoint = book_->checkpoint(tp);
-    if (checkpoint.watermark == checkpoint.next) continue;
-    checkpoint.watermark = checkpoint.next;
-    batch.PutCheckpoint(tp, checkpoint);
+    if (checkpoint.watermark == next) continue;
+    checkpoint.watermark = next;
+    built->batch.PutCheckpoint(tp, checkpoint);
     moved.emplace_back(tp, checkpoint);
   }
-  if (moved.empty() && built.rows == 0) return Status::Ok();
-  batch.PutFlushNumber(book_->flush + 1, book_->commit);
-  TD_RETURN_IF_ERROR(WriteOrStall(&batch, "flush"));
+  if (moved.empty() && built->result.rows == 0) return Status::Ok();
+  built->batch.PutFlushNumber(book_->flush + 1, built->through_commit);
+  TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
 
   ++book_->flush;
   ++live_.flushes;
   flusher_.Accept();
-  for (const auto& [key, entry] : built.days) book_->SetDay(key, entry);
+  for (const auto& [key, entry] : built->result.days) book_->SetDay(key, entry);
   for (const auto& [tp, checkpoint] : moved) {
     book_->SetCheckpoint(tp, checkpoint);
     for (const auto& lane : lanes_) {
       if (lane->tape == tp) lane->now.watermark = checkpoint.watermark;
     }
   }
-  parts_.open_rows->DropThrough(book_->commit);
-  if (merger_ != nullptr) merger_->Poke(std::move(built.blocks));
+  parts_.open_rows->DropThrough(built->through_commit);
+  if (merger_ != nullptr) merger_->Poke(std::move(built->result.blocks));
   return Status::Ok();
 }
 

@@ -116,7 +116,8 @@ Status RecorderImpl::Step() {
   TD_RETURN_IF_ERROR(Take(*batch));
   const MonotonicTime after = parts_.clock->Monotonic();
   if (CommitIsDue(after)) TD_RETURN_IF_ERROR(Commit());
-  if (FlushIsDue(after)) TD_RETURN_IF_ERROR(Flush());
+  TD_RETURN_IF_ERROR(TakeFlush());
+  if (FlushIsDue(after)) TD_RETURN_IF_ERROR(StartFlush());
   return Periodic();
 }
 
@@ -237,7 +238,7 @@ Status RecorderImpl::Finish(Status end) {
   const bool store_is_sound = end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
   if (store_is_sound) {
     Status last = Commit();
-    if (last.ok()) last = Flush();
+    if (last.ok()) last = FlushAll();
     if (!last.ok()) TD_LOG(kError, "record", "last-commit", last.ToString());
     if (last.ok() && !lanes_.empty()) {
       Status told = source_->Commit(GroupCommits(), std::chrono::duration_cast<milliseconds>(kFinalCommitTimeout));

@@ -10,7 +10,7 @@
 #include <map>
 #include <regex>
 
-#include "record/flush_builder.h"
+#include "record/flush_worker.h"
 #include "record/lane.h"
 #include "record/merger.h"
 #include "record/recorder.h"
@@ -65,7 +65,10 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status WriteOrStall(StoreBatch* batch, std::string_view what);
   std::vector<GroupCommit> GroupCommits() const;
   bool FlushIsDue(MonotonicTime now) const;
-  Status Flush();
+  Status StartFlush();
+  Status TakeFlush();
+  Status FlushAll();
+  Status ApplyFlush(BuiltFlush* built);
   Status ApplyMerges();
   void Discard();
 
@@ -95,7 +98,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
 
   std::vector<std::unique_ptr<Lane>> lanes_;  // by slot
   ChunkBuilder rows_;
-  FlushBuilder flusher_;
+  FlushWorker flusher_;
   MessageHasher hasher_;
   CodecBuffers codec_buffers_;
   Decoded decoded_;
