@@ -49,7 +49,9 @@ KafkaOptions KafkaOptionsOf(const Config& config, Clock* clock) {
 
 bool TableHasRows(const StoreView& view, TableId table) {
   std::string prefix = keys::SeriesPrefix(table);
-  return view.Scan(prefix, keys::After(prefix), ScanKind::kPoint)->Valid();
+  std::unique_ptr<StoreCursor> cursor = view.Scan(prefix, keys::After(prefix), ScanKind::kPoint);
+  cursor->SeekToFirst();
+  return cursor->Valid() || !cursor->status().ok();  // what cannot be read is there
 }
 
 }  // namespace
