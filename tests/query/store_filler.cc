@@ -88,6 +88,7 @@ TpId StoreFiller::AddTape(const TapeId& tape, int64_t start) {
 
 void StoreFiller::Append(TpId tp, const FillMessage& content) {
   Lane& lane = lanes_.at(tp);
+  if (lane.block.Full()) Commit();
   std::vector<HeaderView> headers;
   for (const auto& [name, value] : content.headers) {
     headers.push_back({name, value ? OptionalBytes(*value) : std::nullopt});
