@@ -35,6 +35,10 @@ void CodecBuffers::State::Trim() {
 
 Result<BlockCodec> AppendContent(std::string_view content, int level, Compressor* compressor,
                                  std::string* out) {
+  if (level == 0) {
+    out->append(content);
+    return BlockCodec::kStored;
+  }
   size_t at = out->size();
   TD_RETURN_IF_ERROR(compressor->Append(content, level, out));
   if (out->size() - at <= content.size() - content.size() / kZstdGainDivisor)

@@ -53,7 +53,7 @@ struct CodecBuffers::State {
   void Trim();
 };
 
-/// Appends `content`, compressed at `level` where that pays, and returns how.
+/// Appends `content`, compressed at `level` (0: not at all) where that pays, and returns how.
 Result<BlockCodec> AppendContent(std::string_view content, int level, Compressor* compressor,
                                  std::string* out);
 

@@ -226,26 +226,27 @@ std::vector<int64_t> Difference(std::span<const int64_t> numbers, const ColumnDr
 // are the first decimal (bid, open) and the one before.
 void EncodeWithBestReference(std::span<const ColumnDraft> earlier, NumberWriter* integers,
                              ColumnDraft* draft) {
-  integers->Encode(draft->numbers, &draft->bytes);
-  if (!draft->referable || draft->type != ColumnType::kDecimal) return;
-  size_t tried = earlier.size();  // none yet
-  auto attempt = [&](size_t candidate) {
-    const ColumnDraft& other = earlier[candidate];
-    if (candidate == tried || !other.referable || other.type != draft->type ||
-        other.scale != draft->scale)
-      return;
-    tried = candidate;
-    std::string bytes;
-    integers->Encode(Difference(draft->numbers, other), &bytes);
-    if (bytes.size() >= draft->bytes.size()) return;
-    draft->bytes = std::move(bytes);
-    draft->reference = static_cast<uint8_t>(candidate + 1);
-  };
-  auto decimal = [](const ColumnDraft& c) { return c.type == ColumnType::kDecimal; };
-  auto first = std::ranges::find_if(earlier, decimal);
-  if (first == earlier.end()) return;
-  attempt(static_cast<size_t>(first - earlier.begin()));
-  if (earlier.size() < UINT8_MAX) attempt(earlier.size() - 1);
+  std::vector<int64_t> best;
+  auto first = std::ranges::find(earlier, ColumnType::kDecimal, &ColumnDraft::type);
+  if (draft->referable && draft->type == ColumnType::kDecimal && first != earlier.end()) {
+    size_t bytes = integers->encoder->PackedBytesOf(draft->numbers);
+    size_t tried = earlier.size();  // none yet
+    for (size_t candidate : {static_cast<size_t>(first - earlier.begin()), earlier.size() - 1}) {
+      const ColumnDraft& other = earlier[candidate];
+      if (candidate == tried || candidate >= UINT8_MAX || !other.referable ||
+          other.type != draft->type || other.scale != draft->scale) {
+        continue;
+      }
+      tried = candidate;
+      std::vector<int64_t> difference = Difference(draft->numbers, other);
+      size_t difference_bytes = integers->encoder->PackedBytesOf(difference);
+      if (difference_bytes >= bytes) continue;
+      bytes = difference_bytes;
+      best.swap(difference);
+      draft->reference = static_cast<uint8_t>(candidate + 1);
+    }
+  }
+  integers->Encode(draft->reference != 0 ? best : draft->numbers, &draft->bytes);
 }
 
 }  // namespace

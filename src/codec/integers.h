@@ -61,22 +61,20 @@ class IntegerEncoder {
   /// Appends a stream of `values`. The smallest of several candidates is taken; kLive tries fewer.
   void Encode(std::span<const int64_t> values, Effort effort, std::string* out);
 
+  /// About how many bytes Encode would take, at a fraction of its price: to choose between ways to put the same integers.
+  size_t PackedBytesOf(std::span<const int64_t> values);
+
  private:
   struct Plan {
     IntegerForm form = IntegerForm::kOffsets;
-    uint64_t base = 0;
-    uint64_t divisor = 1;
     size_t bytes = SIZE_MAX;  // of the residuals, packed
   };
-  Plan PlanOffsets(std::span<const int64_t> values) const;
-  Plan PlanDeltas() const;
-  Plan PlanZigzags() const;
   void Measure(std::span<const int64_t> values);
-  void SetResiduals(std::span<const int64_t> values, const Plan& plan);
-  void SetChangedResiduals(std::span<const int64_t> values, const Plan& plan);
-  void StartStream(std::span<const int64_t> values, const Plan& plan);
-  void TryDense(std::span<const int64_t> values, const Plan& plan, Effort effort);
-  void TryChanges(std::span<const int64_t> values, const Plan& plan, Effort effort);
+  Plan PlanOf(IntegerForm form) const;
+  void SetResiduals(IntegerForm form);
+  void StartStream(int64_t first, IntegerForm form);
+  void TryDense(int64_t first, IntegerForm form, Effort effort);
+  void TryChanges(int64_t first, IntegerForm form, Effort effort);
   void KeepSmallest(ResidualLayout layout, int level);
   void PutPacked(int level, std::string* out);
   void PutBytes(int level, std::string* out);
@@ -84,10 +82,16 @@ class IntegerEncoder {
   void PutPart(std::string_view bytes, int level, std::string* out);
 
   Compressor compressor_;
-  std::vector<int64_t> deltas_;
-  size_t changes_ = 0;               // deltas that are not 0
-  std::vector<uint64_t> residuals_;  // of the candidate in hand
-  std::string start_;                // its bytes up to the residuals
+  uint64_t divisor_ = 1;           // of all differences
+  std::vector<int64_t> deltas_;    // divided
+  std::vector<uint64_t> offsets_;  // from the least, divided
+  int64_t least_ = 0;
+  int64_t least_delta_ = 0;                 // divided
+  size_t changes_ = 0;                      // deltas that are not 0
+  std::vector<uint64_t> residuals_;         // of the candidate in hand
+  std::string start_;                       // its bytes up to the residuals
+  double start_time_ns_ = 0, time_ns_ = 0;  // to decode them
+  double best_cost_ = 0;
   std::string candidate_, best_, part_, bits_;
 };
 

@@ -17,6 +17,19 @@ Status Unknown(const char* what, unsigned number) {
                             std::to_string(number) + ": written by a later version, or damaged");
 }
 
+// For each byte of a bitmap and each of its bits: how many bits up to that one are set.
+constexpr auto kStepsOfByte = [] {
+  std::array<std::array<uint8_t, 8>, 256> table{};
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    uint8_t steps = 0;
+    for (unsigned bit = 0; bit < 8; ++bit) {
+      steps = static_cast<uint8_t>(steps + ((byte >> bit) & 1));
+      table[byte][bit] = steps;
+    }
+  }
+  return table;
+}();
+
 // Without a machine's own instruction, eight bytes at a time (Warren, "Hacker's Delight", 5-1).
 size_t CountBits(std::string_view bitmap) {
   size_t count = 0;
@@ -296,15 +309,17 @@ Status IntegerDecoder::Spread(std::string_view bitmap, std::span<int64_t> out) c
   *to++ = *value;
   size_t whole = (out.size() - 1) / 8;
   for (size_t i = 0; i < whole; ++i, to += 8) {
-    auto byte = static_cast<uint8_t>(bitmap[i]);
-    if (byte == 0) {
-      std::fill_n(to, 8, *value);
+    uint64_t word = 0;
+    if (i + 8 <= whole) std::memcpy(&word, bitmap.data() + i, sizeof(word));
+    if (i + 8 <= whole && word == 0) {
+      std::fill_n(to, 64, *value);
+      i += 7;
+      to += 56;
       continue;
     }
-    for (unsigned bit = 0; bit < 8; ++bit) {
-      value += (byte >> bit) & 1;
-      to[bit] = *value;
-    }
+    const auto& steps = kStepsOfByte[static_cast<uint8_t>(bitmap[i])];
+    for (unsigned bit = 0; bit < 8; ++bit) to[bit] = value[steps[bit]];
+    value += steps[7];
   }
   uint8_t last = whole < bitmap.size() ? static_cast<uint8_t>(bitmap[whole]) : 0;
   for (; to != out.data() + out.size(); last >>= 1) {

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "codec/bit_packing.h"
+#include "codec/exact_division.h"
 #include "codec/integers.h"
 #include "codec/residual_classes.h"
 
@@ -16,6 +17,14 @@ constexpr size_t kPartCompressMin = 64;
 
 // A stream of at most this many bytes, or an eighth of a bit for each integer, is left as it is: nothing is to be gained.
 bool IsTiny(size_t bytes, size_t count) { return bytes <= 24 + count / 64; }
+
+// What decoding costs, measured: nanoseconds for a zstd frame, a byte of its content, and each value by layout.
+constexpr double kZstdCallNs = 700, kZstdByteNs = 1.0, kSpreadNs = 0.7;
+constexpr double kResidualNs[] = {0, 0.5, 1.0, 0.8, 2.0};
+
+// How many bytes a nanosecond of decoding is worth. Measured on the quotes of the bench (bytes per quote and M quotes/s of all files):
+// 0 gives 1.47 and 72, 0.1 gives 1.51 and 83, 0.2 gives 1.69 and 118; what is plainly larger than that gives up half of the density.
+constexpr double kBytesPerNs = 0.2;
 
 int ZstdLevel(Effort effort) { return effort == Effort::kLive ? 1 : 3; }
 
@@ -38,106 +47,102 @@ size_t PackedSize(size_t count, F residual) {
   return bytes;
 }
 
-// Greatest common divisor of `of(i)`; 1 where all are zero. Ends early when it is 1, which is the usual case.
-template <typename F>
-uint64_t CommonDivisor(size_t count, F of) {
+// Greatest common divisor of the deltas, which is that of all differences; 1 where all are zero. Ends early when it is 1, the usual case.
+uint64_t CommonDivisor(std::span<const int64_t> deltas) {
   uint64_t divisor = 0;
-  for (size_t i = 0; i < count && divisor != 1; ++i) {
-    uint64_t value = of(i);
-    if (divisor == 0 || value % divisor != 0) divisor = std::gcd(divisor, value);
+  ExactDivision division(1);
+  for (int64_t delta : deltas) {
+    uint64_t magnitude =
+        delta < 0 ? uint64_t{0} - static_cast<uint64_t>(delta) : static_cast<uint64_t>(delta);
+    if (divisor == 0 ? magnitude == 0 : division.Divides(magnitude)) continue;
+    divisor = std::gcd(divisor, magnitude);
+    if (divisor == 1) return 1;
+    division = ExactDivision(divisor);
   }
-  return divisor == 0 ? 1 : divisor;
-}
-
-uint64_t Magnitude(int64_t delta) {
-  return delta < 0 ? uint64_t{0} - static_cast<uint64_t>(delta) : static_cast<uint64_t>(delta);
+  return divisor == 0 || divisor > INT64_MAX ? 1 : divisor;
 }
 
 int64_t Minus(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
 }
 
-uint64_t Offset(int64_t value, uint64_t base, uint64_t divisor) {
-  uint64_t offset = static_cast<uint64_t>(value) - base;
-  return divisor == 1 ? offset : offset / divisor;
-}
-
 }  // namespace
 
-IntegerEncoder::Plan IntegerEncoder::PlanOffsets(std::span<const int64_t> values) const {
-  Plan plan;
-  plan.form = IntegerForm::kOffsets;
-  plan.base = static_cast<uint64_t>(*std::min_element(values.begin(), values.end()));
-  plan.divisor =
-      CommonDivisor(values.size(), [&](size_t i) { return Offset(values[i], plan.base, 1); });
-  plan.bytes = PackedSize(values.size(),
-                          [&](size_t i) { return Offset(values[i], plan.base, plan.divisor); });
-  return plan;
-}
-
-IntegerEncoder::Plan IntegerEncoder::PlanDeltas() const {
-  Plan plan;
-  plan.form = IntegerForm::kDeltas;
-  plan.base = static_cast<uint64_t>(*std::min_element(deltas_.begin(), deltas_.end()));
-  plan.divisor =
-      CommonDivisor(deltas_.size(), [&](size_t i) { return Offset(deltas_[i], plan.base, 1); });
-  plan.bytes = PackedSize(deltas_.size(),
-                          [&](size_t i) { return Offset(deltas_[i], plan.base, plan.divisor); });
-  return plan;
-}
-
-IntegerEncoder::Plan IntegerEncoder::PlanZigzags() const {
-  Plan plan;
-  plan.form = IntegerForm::kZigzags;
-  plan.divisor = CommonDivisor(deltas_.size(), [&](size_t i) { return Magnitude(deltas_[i]); });
-  if (plan.divisor > INT64_MAX) plan.divisor = 1;  // -2^63 alone
-  auto divisor = static_cast<int64_t>(plan.divisor);
-  plan.bytes = PackedSize(deltas_.size(), [&](size_t i) { return ZigZag(deltas_[i] / divisor); });
-  return plan;
-}
-
+// Values and deltas are divided by their common divisor once; everything after works on the quotients.
 void IntegerEncoder::Measure(std::span<const int64_t> values) {
-  deltas_.resize(values.size() - 1);
-  changes_ = 0;
-  for (size_t i = 0; i < deltas_.size(); ++i) {
+  size_t count = values.size() - 1;
+  deltas_.resize(count);
+  int64_t least = values[0];
+  for (size_t i = 0; i < count; ++i) {
     deltas_[i] = Minus(values[i + 1], values[i]);
-    changes_ += deltas_[i] != 0 ? 1 : 0;
+    least = std::min(least, values[i + 1]);
+  }
+  divisor_ = CommonDivisor(deltas_);
+  least_ = least;
+  ExactDivision division(divisor_);
+  changes_ = 0;
+  least_delta_ = INT64_MAX;
+  for (int64_t& delta : deltas_) {
+    delta = static_cast<int64_t>(division.Quotient(static_cast<uint64_t>(delta)));
+    changes_ += delta != 0 ? 1 : 0;
+    least_delta_ = std::min(least_delta_, delta);
+  }
+  offsets_.resize(values.size());
+  offsets_[0] = (static_cast<uint64_t>(values[0]) - static_cast<uint64_t>(least)) / divisor_;
+  uint64_t offset = offsets_[0];
+  for (size_t i = 0; i < count; ++i) offsets_[i + 1] = offset += static_cast<uint64_t>(deltas_[i]);
+}
+
+IntegerEncoder::Plan IntegerEncoder::PlanOf(IntegerForm form) const {
+  size_t count = deltas_.size();
+  switch (form) {
+    case IntegerForm::kDeltas: {
+      auto base = static_cast<uint64_t>(least_delta_);
+      return {form, PackedSize(count,
+                               [&](size_t i) { return static_cast<uint64_t>(deltas_[i]) - base; })};
+    }
+    case IntegerForm::kZigzags:
+      return {form, PackedSize(count, [&](size_t i) { return ZigZag(deltas_[i]); })};
+    default:
+      return {form, PackedSize(offsets_.size(), [&](size_t i) { return offsets_[i]; })};
   }
 }
 
-void IntegerEncoder::SetResiduals(std::span<const int64_t> values, const Plan& plan) {
-  std::span<const int64_t> of =
-      plan.form == IntegerForm::kOffsets ? values : std::span<const int64_t>(deltas_);
-  residuals_.resize(of.size());
-  if (plan.form == IntegerForm::kZigzags) {
-    auto divisor = static_cast<int64_t>(plan.divisor);
-    for (size_t i = 0; i < of.size(); ++i)
-      residuals_[i] = ZigZag(divisor == 1 ? of[i] : of[i] / divisor);
-  } else {
-    for (size_t i = 0; i < of.size(); ++i) residuals_[i] = Offset(of[i], plan.base, plan.divisor);
-  }
-}
-
-void IntegerEncoder::SetChangedResiduals(std::span<const int64_t> values, const Plan& plan) {
+void IntegerEncoder::SetResiduals(IntegerForm form) {
   residuals_.clear();
-  auto divisor = static_cast<int64_t>(plan.divisor);
-  if (plan.form == IntegerForm::kLevels)
-    residuals_.push_back(Offset(values[0], plan.base, plan.divisor));
-  for (size_t i = 0; i < deltas_.size(); ++i) {
-    if (deltas_[i] == 0) continue;
-    residuals_.push_back(plan.form == IntegerForm::kLevels
-                             ? Offset(values[i + 1], plan.base, plan.divisor)
-                             : ZigZag(deltas_[i] / divisor));
+  switch (form) {
+    case IntegerForm::kOffsets:
+      residuals_ = offsets_;
+      break;
+    case IntegerForm::kDeltas:
+      residuals_.resize(deltas_.size());
+      for (size_t i = 0; i < deltas_.size(); ++i) {
+        residuals_[i] = static_cast<uint64_t>(deltas_[i]) - static_cast<uint64_t>(least_delta_);
+      }
+      break;
+    case IntegerForm::kZigzags:
+      residuals_.resize(deltas_.size());
+      for (size_t i = 0; i < deltas_.size(); ++i) residuals_[i] = ZigZag(deltas_[i]);
+      break;
+    default:
+      if (form == IntegerForm::kLevels) residuals_.push_back(offsets_[0]);
+      for (size_t i = 0; i < deltas_.size(); ++i) {
+        if (deltas_[i] == 0) continue;
+        residuals_.push_back(form == IntegerForm::kLevels ? offsets_[i + 1] : ZigZag(deltas_[i]));
+      }
   }
 }
 
-void IntegerEncoder::StartStream(std::span<const int64_t> values, const Plan& plan) {
-  bool based = plan.form != IntegerForm::kZigzags && plan.form != IntegerForm::kSteps;
-  bool first = plan.form != IntegerForm::kOffsets && plan.form != IntegerForm::kLevels;
-  start_.assign(1, static_cast<char>(plan.form));
-  if (first) PutVarint(&start_, ZigZag(values[0]));
-  if (based) PutVarint(&start_, ZigZag(static_cast<int64_t>(plan.base)));
-  PutVarint(&start_, plan.divisor);
+void IntegerEncoder::StartStream(int64_t first, IntegerForm form) {
+  start_.assign(1, static_cast<char>(form));
+  bool from_least = form == IntegerForm::kOffsets || form == IntegerForm::kLevels;
+  PutVarint(&start_, ZigZag(from_least ? least_ : first));
+  if (form == IntegerForm::kDeltas) {
+    uint64_t base = static_cast<uint64_t>(least_delta_) * divisor_;
+    PutVarint(&start_, ZigZag(static_cast<int64_t>(base)));
+  }
+  PutVarint(&start_, divisor_);
+  start_time_ns_ = 0;
 }
 
 void IntegerEncoder::PutPart(std::string_view bytes, int level, std::string* out) {
@@ -145,7 +150,10 @@ void IntegerEncoder::PutPart(std::string_view bytes, int level, std::string* out
     part_.clear();
     Status status = compressor_.Append(bytes, level, &part_);
     TD_CHECK(status.ok(), "zstd compresses a few kilobytes");
-    if (part_.size() + 2 <= bytes.size() - bytes.size() / 20) {
+    size_t gain = bytes.size() - std::min(bytes.size(), part_.size() + 2);
+    double time_ns = kZstdCallNs + kZstdByteNs * static_cast<double>(bytes.size());
+    if (gain > bytes.size() / 20 && static_cast<double>(gain) > time_ns * kBytesPerNs) {
+      time_ns_ += time_ns;
       out->push_back(static_cast<char>(PartCodec::kZstd));
       PutBlob(out, part_);
       return;
@@ -198,6 +206,8 @@ void IntegerEncoder::PutClasses(int level, std::string* out) {
 void IntegerEncoder::KeepSmallest(ResidualLayout layout, int level) {
   candidate_ = start_;
   candidate_.push_back(static_cast<char>(layout));
+  time_ns_ = start_time_ns_ +
+             kResidualNs[static_cast<size_t>(layout)] * static_cast<double>(residuals_.size());
   switch (layout) {
     case ResidualLayout::kZeros:
       break;
@@ -211,64 +221,75 @@ void IntegerEncoder::KeepSmallest(ResidualLayout layout, int level) {
       PutClasses(level, &candidate_);
       break;
   }
-  if (best_.empty() || candidate_.size() < best_.size()) best_.swap(candidate_);
+  double cost = static_cast<double>(candidate_.size()) + time_ns_ * kBytesPerNs;
+  if (!best_.empty() && cost >= best_cost_) return;
+  best_.swap(candidate_);
+  best_cost_ = cost;
 }
 
-void IntegerEncoder::TryDense(std::span<const int64_t> values, const Plan& plan, Effort effort) {
-  StartStream(values, plan);
-  SetResiduals(values, plan);
+void IntegerEncoder::TryDense(int64_t first, IntegerForm form, Effort effort) {
+  StartStream(first, form);
+  SetResiduals(form);
   if (std::ranges::all_of(residuals_, [](uint64_t r) { return r == 0; })) {
     KeepSmallest(ResidualLayout::kZeros, 0);
     return;
   }
-  KeepSmallest(ResidualLayout::kPacked, ZstdLevel(effort));
-  if (IsTiny(best_.size(), values.size())) return;
+  KeepSmallest(ResidualLayout::kPacked, effort == Effort::kMerge ? ZstdLevel(effort) : 0);
+  if (IsTiny(best_.size(), offsets_.size())) return;
   KeepSmallest(ResidualLayout::kClasses, ZstdLevel(effort));
   if (effort == Effort::kMerge) KeepSmallest(ResidualLayout::kBytes, ZstdLevel(effort));
 }
 
-void IntegerEncoder::TryChanges(std::span<const int64_t> values, const Plan& plan, Effort effort) {
-  StartStream(values, plan);
+void IntegerEncoder::TryChanges(int64_t first, IntegerForm form, Effort effort) {
+  StartStream(first, form);
   PutVarint(&start_, changes_);
   std::string bitmap((deltas_.size() + 7) / 8, '\0');
   for (size_t i = 0; i < deltas_.size(); ++i) {
-    if (deltas_[i] != 0) bitmap[i / 8] = static_cast<char>(bitmap[i / 8] | 1 << (i % 8));
+    unsigned bit = deltas_[i] != 0 ? 1u << (i % 8) : 0;
+    bitmap[i / 8] = static_cast<char>(static_cast<uint8_t>(bitmap[i / 8]) | bit);
   }
+  time_ns_ = kSpreadNs * static_cast<double>(offsets_.size());
   PutPart(bitmap, ZstdLevel(effort), &start_);
-  SetChangedResiduals(values, plan);
+  start_time_ns_ = time_ns_;
+  SetResiduals(form);
   KeepSmallest(ResidualLayout::kBytes, ZstdLevel(effort));
-  KeepSmallest(ResidualLayout::kPacked, ZstdLevel(effort));
+  KeepSmallest(ResidualLayout::kPacked, effort == Effort::kMerge ? ZstdLevel(effort) : 0);
   if (effort == Effort::kMerge) KeepSmallest(ResidualLayout::kClasses, ZstdLevel(effort));
 }
 
+size_t IntegerEncoder::PackedBytesOf(std::span<const int64_t> values) {
+  if (std::ranges::all_of(values, [&](int64_t v) { return v == values[0]; })) return 0;
+  Measure(values);
+  size_t bytes = std::min(PlanOf(IntegerForm::kDeltas).bytes, PlanOf(IntegerForm::kZigzags).bytes);
+  return std::min({bytes, PlanOf(IntegerForm::kOffsets).bytes, changes_ * 2 + values.size() / 8});
+}
+
 void IntegerEncoder::Encode(std::span<const int64_t> values, Effort effort, std::string* out) {
-  bool constant =
-      std::all_of(values.begin(), values.end(), [&](int64_t v) { return v == values[0]; });
-  if (constant) {
+  if (std::ranges::all_of(values, [&](int64_t v) { return v == values[0]; })) {
     out->push_back(static_cast<char>(IntegerForm::kConstant));
     PutVarint(out, ZigZag(values.empty() ? 0 : values[0]));
     return;
   }
   Measure(values);
-  Plan offsets = PlanOffsets(values), deltas = PlanDeltas(), zigzags = PlanZigzags();
-  best_.clear();
+  Plan offsets = PlanOf(IntegerForm::kOffsets), deltas = PlanOf(IntegerForm::kDeltas),
+       zigzags = PlanOf(IntegerForm::kZigzags);
   Plan dense = deltas.bytes <= zigzags.bytes ? deltas : zigzags;
   if (offsets.bytes < dense.bytes) dense = offsets;
-  TryDense(values, dense, effort);
-  if (!IsTiny(best_.size(), values.size())) {
-    if (effort == Effort::kMerge) {
-      for (const Plan& plan : {offsets, deltas, zigzags}) {
-        if (plan.form != dense.form) TryDense(values, plan, effort);
-      }
+  best_.clear();
+  bool sparse = changes_ < deltas_.size() - deltas_.size() / 8;
+  bool tiny = IsTiny(dense.bytes, values.size());
+  if (effort == Effort::kMerge && !tiny) {
+    for (IntegerForm form : {IntegerForm::kOffsets, IntegerForm::kDeltas, IntegerForm::kZigzags}) {
+      TryDense(values[0], form, effort);
     }
-    if (changes_ < deltas_.size() - deltas_.size() / 8) {
-      Plan steps = zigzags;
-      steps.form = IntegerForm::kSteps;
-      TryChanges(values, steps, effort);
-      Plan levels = offsets;
-      levels.form = IntegerForm::kLevels;
-      TryChanges(values, levels, effort);
+    for (IntegerForm form : {IntegerForm::kSteps, IntegerForm::kLevels}) {
+      if (sparse) TryChanges(values[0], form, effort);
     }
+  } else if (tiny || changes_ > deltas_.size() / 4 * 3) {
+    TryDense(values[0], dense.form, effort);
+  } else {
+    TryChanges(values[0],
+               zigzags.bytes <= offsets.bytes ? IntegerForm::kSteps : IntegerForm::kLevels, effort);
   }
   out->append(best_);
 }

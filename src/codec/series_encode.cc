@@ -45,6 +45,14 @@ class SeriesEncoder {
     if (!EncodeColumn(column, from_, count_, Earlier(), &writer_, &draft)) --used_;
   }
 
+  // Streams of numbers are compressed one by one; what is left are texts, and in small blocks names and offsets.
+  bool WholeIsWorthIt(size_t content_bytes) const {
+    size_t texts = 0;
+    for (const ColumnDraft& draft : std::span(state_->drafts).first(used_))
+      texts += draft.rest.size();
+    return content_bytes < kSeriesSmallBytes || texts > content_bytes / 8;
+  }
+
   std::string_view Content() {
     flatbuffers::FlatBufferBuilder& builder = state_->builder;
     std::vector<flatbuffers::Offset<wire::SeriesColumn>> columns;
@@ -139,8 +147,10 @@ Status EncodeSeriesBlock(std::string_view key, const Rows& rows, std::span<const
     return Status::ResourceExhausted("the content of a series block exceeds its limit");
   }
   out->assign(kSeriesHeaderBytes, '\0');
-  TD_ASSIGN_OR_RETURN(BlockCodec codec,
-                      AppendContent(content, ZstdLevel(effort), &state.compressor, out));
+  TD_ASSIGN_OR_RETURN(
+      BlockCodec codec,
+      AppendContent(content, encoder.WholeIsWorthIt(content.size()) ? ZstdLevel(effort) : 0,
+                    &state.compressor, out));
   SeriesBlockHeader header;
   header.codec = static_cast<uint8_t>(codec);
   header.rows = static_cast<uint32_t>(count);

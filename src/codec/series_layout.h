@@ -22,6 +22,9 @@ inline constexpr uint8_t kSeriesVersion = 1;
 inline constexpr int kSeriesLevelLive = 1;
 inline constexpr int kSeriesLevelMerge = 6;
 
+/// Content below this is tried with zstd as a whole: a quarter of it is names and offsets.
+inline constexpr size_t kSeriesSmallBytes = 2048;
+
 /// Texts of one block, as decoded: half of what a decoder accepts.
 inline constexpr size_t kSeriesTextBytesMax = limits::kSeriesBlockRawBytesMax / 2;
 
