@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "store/lock_owner.h"
+#include "store/manifest.h"
 #include "store/preflight.h"
 
 namespace tapedeck::rocks {
@@ -62,10 +63,8 @@ class Engine::Listener final : public rocksdb::EventListener {
  public:
   explicit Listener(std::shared_ptr<Trouble> trouble) : trouble_(std::move(trouble)) {}
   void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
-    using Reason = rocksdb::BackgroundErrorReason;
     trouble_->any.store(true);
-    if (reason == Reason::kManifestWrite || reason == Reason::kManifestWriteNoWAL)
-      trouble_->manifest.store(true);
+    if (error->severity() > rocksdb::Status::Severity::kSoftError) trouble_->hard.store(true);
     TD_LOG(kError, "store", "background-error", "RocksDB met an error",
            {{"error", error->ToString()}, {"reason", std::to_string(static_cast<int>(reason))}});
   }
@@ -119,21 +118,6 @@ Status Engine::Close() {
   return ToStatus(closed, Access::kWrite).WithContext("closing the store");
 }
 
-Result<uint64_t> Engine::OldestNeededWal(const fs::path& dir) const {
-  // We hold the lock, so nobody writes: reading only is defined here.
-  rocksdb::Options options = rocks_options_;
-  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kSkipAnyCorruptedRecords;
-  options.sst_file_manager.reset();
-  options.listeners.clear();
-  rocksdb::DB* raw = nullptr;
-  rocksdb::Status opened = rocksdb::DB::OpenForReadOnly(options, dir.string(), &raw);
-  if (!opened.ok()) return OpenFailed(dir, opened);
-  std::unique_ptr<rocksdb::DB> db(raw);
-  uint64_t oldest = 0;
-  if (!db->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &oldest)) oldest = 0;
-  return oldest;
-}
-
 Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
                           std::string* wal_damage) {
   TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
@@ -141,10 +125,10 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
     if (!options.create) return Status::NotFound("there is no store in " + dir.string());
     return Status::Ok();
   }
-  TD_RETURN_IF_ERROR(CheckManifest(dir));
+  TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
+  TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(manifest));
   const std::vector<WalFile> wals = ListWals(dir);
-  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
-                      FindWalDamage(wals, [&] { return OldestNeededWal(dir); }));
+  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage, FindWalDamage(wals, state.oldest_wal));
   if (!damage) return Status::Ok();
   if (options.damaged_wal == StoreOptions::DamagedWal::kRefuse) {
     return Status::Corruption(damage->description);

@@ -50,8 +50,8 @@ class Engine {
   /// RocksDB reported an error in the background and has not been resumed since: compaction stands
   /// still at the least.
   bool background_error() const { return trouble_->any.load(); }
-  /// One of them was in writing the MANIFEST: only opening again tells which state is on disk.
-  bool manifest_error() const { return trouble_->manifest.load(); }
+  /// One of them stopped writing too: only opening again helps.
+  bool hard_error() const { return trouble_->hard.load(); }
   void ForgetBackgroundError() { trouble_->any.store(false); }
   /// Views that are out.
   std::atomic<int>& views() { return views_; }
@@ -63,14 +63,13 @@ class Engine {
                     std::string* wal_damage);
   Status Preflight(const std::filesystem::path& dir, const StoreOptions& options,
                    std::string* wal_damage);
-  /// Secondary: opens db_, leaving out logs below `*oldest_wal`. False: what it saw is not one state of the writer; `*oldest_wal` may have grown.
-  Result<bool> LookOnce(uint64_t* oldest_wal);
-  Result<uint64_t> OldestNeededWal(const std::filesystem::path& dir) const;
+  /// Secondary: opens db_. False: what it saw is not one state of the writer.
+  Result<bool> LookOnce();
 
   /// Set from RocksDB's threads.
   struct Trouble {
     std::atomic<bool> any{false};
-    std::atomic<bool> manifest{false};
+    std::atomic<bool> hard{false};
   };
   class Listener;
 

@@ -50,6 +50,8 @@ bool AllZero(const char* bytes, size_t size) {
 // A file seen block by block; keeps the state between them.
 class Scanner {
  public:
+  explicit Scanner(const RecordSink& sink) : sink_(sink) {}
+
   // False once the scan is over. `last`: the file ends with this block.
   bool Block(const char* data, size_t size, bool last) {
     size_t at = 0;
@@ -69,7 +71,8 @@ class Scanner {
     return !last;
   }
 
-  LogScan Finish() {
+  Result<LogScan> Finish() {
+    TD_RETURN_IF_ERROR(sunk_);
     if (scan_.end == LogScan::End::kClean && (zeros_ || in_record_)) {
       scan_.end = LogScan::End::kTorn;
       scan_.bad_at = scan_.whole_bytes;
@@ -99,7 +102,11 @@ class Scanner {
     const bool starts = type == kFull || type == kFirst;
     if (starts == in_record_) return Damaged(at, "fragments of a record are out of order");
     in_record_ = type == kFirst || type == kMiddle;
+    if (sink_) record_.append(head + kHeader, length);
     if (!in_record_) {
+      if (sink_) sunk_ = sink_(record_);
+      record_.clear();
+      if (!sunk_.ok()) return 0;
       ++scan_.records;
       scan_.whole_bytes = base_ + at + kHeader + length;
     }
@@ -150,6 +157,9 @@ class Scanner {
     return 0;
   }
 
+  const RecordSink& sink_;
+  Status sunk_;
+  std::string record_;  // for the sink
   LogScan scan_;
   uint64_t base_ = 0;       // of this block in the file
   bool in_record_ = false;  // a first fragment waits for its last
@@ -174,11 +184,11 @@ uint32_t Crc32c(uint32_t crc, const char* bytes, size_t size) {
   return ~crc;
 }
 
-Result<LogScan> ScanLogFile(const std::filesystem::path& path) {
+Result<LogScan> ScanLogFile(const std::filesystem::path& path, const RecordSink& sink) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return Status::Unavailable("cannot read " + path.string());
   std::vector<char> block(kBlock);
-  Scanner scanner;
+  Scanner scanner(sink);
   bool more = true;
   while (more) {
     file.read(block.data(), kBlock);

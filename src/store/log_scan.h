@@ -20,7 +20,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "base/status.h"
 
@@ -35,8 +37,11 @@ struct LogScan {
   std::string reason;        // damaged: what is wrong there
 };
 
-/// kUnavailable where the file cannot be read.
-Result<LogScan> ScanLogFile(const std::filesystem::path& path);
+/// Gets each whole record, in order; its error ends the scan.
+using RecordSink = std::function<Status(std::string_view record)>;
+
+/// kUnavailable where the file cannot be read, or the error of `sink`.
+Result<LogScan> ScanLogFile(const std::filesystem::path& path, const RecordSink& sink = nullptr);
 
 /// Plain CRC-32C (Castagnoli), continued from `crc`.
 uint32_t Crc32c(uint32_t crc, const char* bytes, size_t size);

@@ -122,14 +122,6 @@ Result<bool> CheckCurrent(const fs::path& dir) {
   return false;
 }
 
-Status CheckManifest(const fs::path& dir) {
-  TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
-  TD_ASSIGN_OR_RETURN(LogScan scan, ScanLogFile(manifest));
-  if (scan.end != LogScan::End::kDamaged) return Status::Ok();
-  return Status::Corruption(manifest.string() + " is damaged at byte " +
-                            std::to_string(scan.bad_at) + ": " + scan.reason);
-}
-
 std::optional<uint64_t> WalNumber(const std::string& name) { return NumberOf(name, ".log"); }
 
 std::vector<WalFile> ListWals(const fs::path& dir) {
@@ -152,9 +144,8 @@ uint64_t WalBytes(const fs::path& dir) {
   return bytes;
 }
 
-Result<std::optional<WalDamage>> FindWalDamage(
-    const std::vector<WalFile>& wals, const std::function<Result<uint64_t>()>& oldest_needed) {
-  std::optional<uint64_t> oldest;
+Result<std::optional<WalDamage>> FindWalDamage(const std::vector<WalFile>& wals,
+                                               uint64_t oldest_needed) {
   for (size_t from = 0; from < wals.size();) {
     TD_ASSIGN_OR_RETURN(std::optional<Suspect> suspect, FirstSuspect(wals, from));
     if (!suspect) break;
@@ -166,10 +157,7 @@ Result<std::optional<WalDamage>> FindWalDamage(
       if (!followed) continue;
       reason = "it ends early, and later files have records";
     }
-    if (!oldest) {
-      TD_ASSIGN_OR_RETURN(oldest, oldest_needed());
-    }
-    if (wal.number < *oldest) continue;
+    if (wal.number < oldest_needed) continue;
     return std::optional<WalDamage>(
         WalDamage{.file = suspect->file,
                   .whole_bytes = suspect->scan.whole_bytes,

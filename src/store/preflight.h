@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,9 +23,6 @@ Result<bool> CheckCurrent(const std::filesystem::path& dir);
 
 /// The MANIFEST that CURRENT names. kCorruption where it names none that is there.
 Result<std::filesystem::path> FindManifest(const std::filesystem::path& dir);
-
-/// Damage of the MANIFEST that CURRENT names.
-Status CheckManifest(const std::filesystem::path& dir);
 
 struct WalFile {
   uint64_t number = 0;
@@ -47,8 +43,8 @@ struct WalDamage {
 /// The first damage. A torn tail of the last file that has records is none: the write was never
 /// acknowledged. `oldest_needed` gives the number of the oldest WAL that recovery reads; asked only
 /// where something looks damaged.
-Result<std::optional<WalDamage>> FindWalDamage(
-    const std::vector<WalFile>& wals, const std::function<Result<uint64_t>()>& oldest_needed);
+Result<std::optional<WalDamage>> FindWalDamage(const std::vector<WalFile>& wals,
+                                               uint64_t oldest_needed);
 
 /// Keeps what lies before the damage: later files go to the folder `damaged` (newest first), the
 /// damaged one is copied there and cut. Crash-safe: run again, it goes on.

@@ -1,8 +1,8 @@
 // Recovery from a full disk: RocksStore::TryResume and what it needs.
 //
-// DB::Resume is half a plan at 7.8.3: with less free room than its memtables it answers Busy
-// without end, and it can report success while the next write fails. So: make room (ballast),
-// resume with a deadline, prove it by a real write, else close and open again.
+// DB::Resume is not used for it. At 7.8.3 it answers Busy without end where there is less free room than memtables, it can report success while the
+// next write fails, and where a flush fails again while it runs it never returns at all (seen on a small tmpfs). So: make room (ballast), open
+// again, prove it by a real write. Until then the old engine goes on answering reads.
 
 #include <algorithm>
 
@@ -15,10 +15,9 @@
 namespace tapedeck::rocks {
 namespace {
 
-constexpr std::chrono::seconds kResumeDeadline{10};
-constexpr std::chrono::milliseconds kResumePause{50};
 /// How long a reopening waits for queries to give back their views.
 constexpr std::chrono::seconds kDrainDeadline{10};
+constexpr std::chrono::milliseconds kDrainPause{5};
 /// Between looks at the ballast and at errors in the background.
 constexpr std::chrono::seconds kTendPause{5};
 /// Free room beside what the memtables take: MANIFEST, the next WAL, the file system's own.
@@ -52,38 +51,17 @@ Status RocksStore::TryResume() {
   if (!writer_)
     return Status::FailedPrecondition("only a store that is open for writing is resumed");
   if (!failed_.ok()) return failed_;
-  TD_RETURN_IF_ERROR(MakeRoom(BytesToResume()));
-  Status resumed = engine_ == nullptr ? Status::Unavailable("closed")
-                   : engine_->manifest_error()
-                       ? Status::Unavailable("the MANIFEST may be unfinished")
-                       : ResumeEngine();
-  if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
-    return resumed;
-  if (!resumed.ok()) {
-    TD_LOG(kWarn, "store", "reopening", "RocksDB does not resume; opening the store again",
-           {{"error", resumed.ToString()}});
-    TD_RETURN_IF_ERROR(Reopen());
-    TD_RETURN_IF_ERROR(Probe());
+  if (engine_ != nullptr && !engine_->background_error() && Probe().ok()) {
+    RestoreBallast();
+    return Status::Ok();
   }
+  TD_RETURN_IF_ERROR(failed_);
+  TD_RETURN_IF_ERROR(MakeRoom(BytesToResume()));
+  TD_RETURN_IF_ERROR(Reopen());
+  TD_RETURN_IF_ERROR(Probe());
   RestoreBallast();
   TD_LOG(kInfo, "store", "resumed", "the store takes writes again");
   return Status::Ok();
-}
-
-Status RocksStore::ResumeEngine() {
-  const MonotonicTime deadline = SystemClock().Monotonic() + kResumeDeadline;
-  for (;;) {
-    rocksdb::Status resumed = engine_->db().Resume();
-    if (resumed.ok()) {
-      engine_->ForgetBackgroundError();
-      return Probe();
-    }
-    Status status = ToStatus(resumed, Access::kWrite);
-    if (status.code() == StatusCode::kInternal || status.code() == StatusCode::kCorruption)
-      failed_ = status;
-    if (!resumed.IsBusy() || SystemClock().Monotonic() >= deadline) return status;
-    SystemClock().SleepFor(kResumePause);
-  }
 }
 
 // A real write, synced.
@@ -103,7 +81,7 @@ Status RocksStore::DrainViews() {
                                  std::to_string(engine_->views().load()) +
                                  " views are in use: end the long queries");
     }
-    SystemClock().SleepFor(kResumePause);
+    SystemClock().SleepFor(kDrainPause);
   }
   return Status::Ok();
 }
@@ -145,7 +123,7 @@ void RocksStore::TendSometimes() {
   if (now - tended_ < kTendPause) return;
   tended_ = now;
   RestoreBallast();
-  if (!engine_->background_error()) return;
+  if (!engine_->background_error() || engine_->hard_error()) return;
   Result<DiskUse> disk = Disk();
   if (!disk.ok() || disk->free_bytes < BytesToResume()) return;
   rocksdb::Status resumed = engine_->db().Resume();
@@ -153,16 +131,16 @@ void RocksStore::TendSometimes() {
 }
 
 void RocksStore::RestoreBallast() {
+  tended_ = SystemClock().Monotonic();
   if (ballast_.whole()) return;
   Result<DiskUse> disk = Disk();
   Status restored = disk.ok() ? ballast_.Restore(disk->free_bytes, BytesToResume()) : disk.status();
-  if (!restored.ok()) {
-    TD_LOG(kWarn, "store", "ballast", "the ballast could not be made",
-           {{"error", restored.ToString()}});
-  } else if (!ballast_.whole()) {
+  const bool missing = !restored.ok() || !ballast_.whole();
+  if (missing && !ballast_missing_) {
     TD_LOG(kWarn, "store", "ballast", "no room for the ballast: a full disk may need a hand",
-           {{"dir", dir_.string()}});
+           {{"dir", dir_.string()}, {"error", restored.ToString()}});
   }
+  ballast_missing_ = missing;
 }
 
 }  // namespace tapedeck::rocks

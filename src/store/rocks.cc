@@ -78,6 +78,8 @@ Status ToStatus(const rocksdb::Status& status, Access access) {
   if (status.IsNoSpace() || status.subcode() == rocksdb::Status::SubCode::kSpaceLimit) {
     return Status::ResourceExhausted("no room in the store: " + text);
   }
+  if (status.IsCompactionTooLarge())
+    return Status::ResourceExhausted("no room to compact the store: " + text);
   if (status.IsNotFound()) return Status::NotFound("not in the store");
   if (status.IsCorruption()) return Status::Corruption(text);
   if (status.IsBusy() || status.IsTryAgain() || status.IsTimedOut() || status.IsIncomplete()) {

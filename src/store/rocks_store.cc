@@ -204,7 +204,13 @@ Status RocksStore::NeedWriter() const {
 Status RocksStore::Commit(rocksdb::WriteBatch* batch) {
   rocksdb::WriteOptions write;
   write.sync = true;
-  Status written = ToStatus(engine_->db().Write(write, batch), Access::kWrite);
+  const rocksdb::Status status = engine_->db().Write(write, batch);
+  Status written = ToStatus(status, Access::kWrite);
+  if (status.IsIncomplete() && engine_->background_error()) {
+    // Level 0 is full, and compaction stands still: nothing but opening again helps.
+    written = Status::ResourceExhausted("writing waits for a compaction that failed: " +
+                                        status.ToString());
+  }
   if (written.ok()) {
     acknowledged_sequence_ = engine_->db().GetLatestSequenceNumber();
   } else if (written.code() == StatusCode::kInternal || written.code() == StatusCode::kCorruption) {

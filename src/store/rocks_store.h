@@ -53,7 +53,6 @@ class RocksStore final : public Store {
 
   Status Commit(rocksdb::WriteBatch* batch);
   Status MakeRoom(uint64_t needed_bytes);
-  Status ResumeEngine();
   Status Probe();
   Status Reopen();
   Status DrainViews();
@@ -81,6 +80,7 @@ class RocksStore final : public Store {
   uint64_t acknowledged_sequence_ = 0;
   uint64_t probes_ = 0;
   MonotonicTime tended_{0};
+  bool ballast_missing_ = false;  // and that was said
 };
 
 }  // namespace tapedeck::rocks

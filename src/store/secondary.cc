@@ -4,9 +4,9 @@
 // - It reads the MANIFEST and then the logs. A log whose content went to a file in between is in neither, and later writes show without earlier
 //   ones. So the writer must have changed neither during the look (WriterMark).
 // - It takes in logs that were flushed already, if they are still there. Compaction sets sequence numbers of old entries to zero, so an entry
-//   from such a log hides a later one in a file. So those logs are hidden from it (LogGate); which they are is known only after a look, hence
-//   the second one.
+//   from such a log hides a later one in a file. So those logs are hidden from it (LogGate).
 // - For the same reason TryCatchUpWithPrimary, which keeps what it has in memory, is never called: catching up is opening again.
+// - A file that it cannot open it leaves out. So its files are compared with the MANIFEST's.
 
 #include <rocksdb/file_system.h>
 #include <stdlib.h>
@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "store/engine.h"
 #include "store/lock_owner.h"
+#include "store/manifest.h"
 #include "store/preflight.h"
 
 namespace tapedeck::rocks {
@@ -54,7 +55,7 @@ class LogGate final : public rocksdb::FileSystemWrapper {
 // What a writer changes when it moves data from its log to files: if it is the same before and
 // after a look, the look saw one state.
 struct WriterMark {
-  std::string current;
+  std::string manifest;
   uint64_t manifest_bytes = 0;
   std::vector<uint64_t> wals;
 };
@@ -62,7 +63,7 @@ struct WriterMark {
 Result<WriterMark> MarkOf(const fs::path& dir) {
   WriterMark mark;
   TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
-  mark.current = manifest.filename().string();
+  mark.manifest = manifest.filename().string();
   std::error_code error;
   mark.manifest_bytes = fs::file_size(manifest, error);
   if (error) return StatusFromErrno(error.value(), "asking for the size of " + manifest.string());
@@ -72,35 +73,33 @@ Result<WriterMark> MarkOf(const fs::path& dir) {
 
 // WALs may come meanwhile, but none that was there before may have gone unread.
 bool SameState(const WriterMark& before, const WriterMark& after) {
-  return before.current == after.current && before.manifest_bytes == after.manifest_bytes &&
+  return before.manifest == after.manifest && before.manifest_bytes == after.manifest_bytes &&
          std::includes(after.wals.begin(), after.wals.end(), before.wals.begin(),
                        before.wals.end());
 }
 
 }  // namespace
 
-Result<bool> Engine::LookOnce(uint64_t* oldest_wal) {
+Result<bool> Engine::LookOnce() {
   db_.reset();
-  std::shared_ptr<rocksdb::FileSystem> files = base_env_->GetFileSystem();
-  own_env_ = rocksdb::NewCompositeEnv(std::make_shared<LogGate>(files, *oldest_wal));
-  rocks_options_.env = own_env_.get();
   TD_ASSIGN_OR_RETURN(WriterMark before, MarkOf(dir_));
+  TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(dir_ / before.manifest));
+  own_env_ = rocksdb::NewCompositeEnv(
+      std::make_shared<LogGate>(base_env_->GetFileSystem(), state.oldest_wal));
+  rocks_options_.env = own_env_.get();
   rocksdb::DB* raw = nullptr;
   rocksdb::Status opened =
       rocksdb::DB::OpenAsSecondary(rocks_options_, dir_.string(), secondary_dir_.string(), &raw);
   if (!opened.ok()) return OpenFailed(dir_, opened);
   db_.reset(raw);
   TD_ASSIGN_OR_RETURN(WriterMark after, MarkOf(dir_));
-  uint64_t needed = 0;
-  if (!db_->GetIntProperty(rocksdb::DB::Properties::kMinLogNumberToKeep, &needed)) {
-    return Status::Internal("RocksDB does not tell which logs it needs");
-  }
-  const uint64_t oldest_seen = *oldest_wal;
-  *oldest_wal = needed;
-  const bool flushed_logs =
-      std::any_of(before.wals.begin(), before.wals.end(),
-                  [&](uint64_t number) { return number >= oldest_seen && number < needed; });
-  return !flushed_logs && SameState(before, after);
+  if (!SameState(before, after)) return false;
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db_->GetLiveFilesMetaData(&files);
+  for (const rocksdb::LiveFileMetaData& file : files) state.files.erase(file.file_number);
+  if (state.files.empty()) return true;
+  return Status::Corruption("the store " + dir_.string() + " has a file that cannot be opened: " +
+                            std::to_string(*state.files.begin()) + ".sst");
 }
 
 Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
@@ -120,11 +119,10 @@ Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
   if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
   engine->secondary_dir_ = folder;
   engine->rocks_options_.create_if_missing = false;
-  uint64_t oldest_wal = 0;
   Status failed = Status::Unavailable("the writer of " + dir.string() +
                                       " changes its files too fast to be read: try again");
   for (int look = 0; look < kLooks; ++look) {
-    Result<bool> whole = engine->LookOnce(&oldest_wal);
+    Result<bool> whole = engine->LookOnce();
     if (whole.ok() && *whole) return engine;
     // A writer removes files between a look at the MANIFEST and the opening of what it names. With none, it is damage.
     if (!whole.ok()) failed = whole.status();

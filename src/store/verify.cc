@@ -2,6 +2,7 @@
 
 #include <rocksdb/db.h>
 
+#include "store/manifest.h"
 #include "store/preflight.h"
 #include "store/rocks_store.h"
 
@@ -34,8 +35,8 @@ Status ReadEverything(rocksdb::DB* db) {
 
 Status RocksStore::VerifyFiles() {
   TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
-  TD_RETURN_IF_ERROR(CheckCurrent(dir_).status());
-  TD_RETURN_IF_ERROR(CheckManifest(dir_));
+  TD_ASSIGN_OR_RETURN(std::filesystem::path manifest, FindManifest(dir_));
+  TD_RETURN_IF_ERROR(ReadManifest(manifest).status());
   rocksdb::DB& db = current->db();
   rocksdb::ReadOptions read = LongRead();
   TD_RETURN_IF_ERROR(ToStatus(db.VerifyFileChecksums(read), Access::kRead)

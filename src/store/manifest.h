@@ -1,0 +1,32 @@
+#ifndef TAPEDECK_STORE_MANIFEST_H_
+#define TAPEDECK_STORE_MANIFEST_H_
+
+// Which files a RocksDB MANIFEST says there are, read without RocksDB.
+//
+// Two uses. A secondary of 7.8.3 leaves out a file that it cannot open and answers without it; the list shows that. And the number of the oldest log
+// that is still needed must be known before opening.
+//
+//   manifest := edit*                     each a record of the log format (log_scan.h)
+//   edit     := (tag:varint body)*        tags and bodies: rocksdb, db/version_edit.h and .cc; only what our options write is known here
+//
+// Thread-safe.
+
+#include <cstdint>
+#include <filesystem>
+#include <set>
+
+#include "base/status.h"
+
+namespace tapedeck::rocks {
+
+struct ManifestState {
+  std::set<uint64_t> files;  // numbers of the SST files in use
+  uint64_t oldest_wal = 0;   // logs below it are in files
+};
+
+/// kCorruption names file and byte.
+Result<ManifestState> ReadManifest(const std::filesystem::path& manifest);
+
+}  // namespace tapedeck::rocks
+
+#endif  // TAPEDECK_STORE_MANIFEST_H_
