@@ -9,9 +9,11 @@
 // shares carry a unit. An unknown key is an error that names the nearest known one; all errors are
 // reported at once, each with its file and line.
 //
-//   ConfigSources sources{.file = "tapedeck.toml", .environment = EnvironmentOf(environ), .sets =
-//   {"log.level=debug"}}; TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources)); std::cout <<
-//   config.Show();        // the settings in force and where each comes from; secrets are redacted
+//   ConfigSources sources{.file = "tapedeck.toml",
+//                         .environment = EnvironmentOf(environ),
+//                         .sets = {"log.level=debug"}};
+//   TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources));
+//   std::cout << config.Show();   // what is in force, and where it comes from; secrets redacted
 //
 // Sections of later versions (archive, http, replay, alerts), and single keys of them, are accepted
 // with a warning that says that they have no effect yet: one file can serve this version and the

@@ -4,20 +4,19 @@
 // MemoryBudget: limits.memory, one number, split among everything that holds memory. This is the
 // only place of the split.
 //
-//   process    64 MiB            code, librdkafka's threads, allocator slack, the directory of
-//   symbols (100 B each) building   6 x commit_bytes  a commit under way: its messages in open tape
-//   blocks, their columns, the compressed blocks, the batch,
-//                                RocksDB's copy in the log, and the rows decoded from it
-//   rows       1.5 x flush_bytes rows that wait for a flush, and what the flush builds from them
-//   kafka      a quarter of what is left, 16 MiB to 512 MiB: the client's queue (kafka_source.h
-//   says how it is used) store      a quarter of what is left, 32 MiB to 1 GiB: RocksDB's memtables
-//   and block cache spare      the rest: reads, merging, fragmentation
+//   process    64 MiB             code, librdkafka's threads, allocator slack, directory of symbols
+//   building   6 x commit_bytes   a commit under way: messages in open tape blocks, their columns,
+//                                 compressed blocks, the batch, RocksDB's copy of it, decoded rows
+//   rows       1.5 x flush_bytes  rows that wait for a flush, and what the flush builds from them
+//   kafka      1/4 of the rest    16 MiB to 512 MiB: the client's queue (see kafka_source.h)
+//   store      1/4 of the rest    32 MiB to 1 GiB: RocksDB's memtables and block cache
+//   spare      what is left       reads, merging, fragmentation
 //
 // Where flush_bytes is not set it is 256 MiB, or a sixth of limits.memory if that is less (but at
 // least 8 MiB).
 //
-//   TD_ASSIGN_OR_RETURN(MemoryBudget budget, SplitMemory({.memory = 2 GiB, .commit_bytes = 8
-//   MiB}));
+//   TD_ASSIGN_OR_RETURN(MemoryBudget budget,
+//                       SplitMemory({.memory = 2 << 30, .commit_bytes = 8 << 20}));
 //
 // Resident memory may pass limits.memory by a quarter for a moment: a compressed fetch of many tiny
 // messages, an allocator that has not given back.

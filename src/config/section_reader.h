@@ -5,8 +5,8 @@
 // them, and remembers which were asked for, so that the others can be refused by name.
 //
 //   SectionReader record(root.Find("record"), "record", &findings);
-//   record.Duration("commit_interval", {.least = 1ms, .most = 1min},
-//   &config.record.commit_interval); record.Done();
+//   record.Duration("commit_interval", {.least = 1ms, .most = 1min}, &out->commit_interval);
+//   record.Done();
 //
 // Each read leaves an EffectiveSetting, also for a default. Mistakes are collected in Findings; the
 // target keeps its default.

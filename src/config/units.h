@@ -3,9 +3,9 @@
 
 // Durations, sizes and shares as people write them, each with its unit.
 //
-//   ParseDuration("1h30m")   // 5'400 s; units ns us ms s m h d, greatest first, whole numbers
-//   ParseSize("8MiB")        // 8'388'608; units B KiB MiB GiB TiB (powers of 1,024), kB MB GB TB
-//   (of 1,000) ParseShare("85%")        // 0.85; whole or with a fraction, 0 to 100
+//   ParseDuration("1h30m")   // 5'400 s; ns us ms s m h d, greatest first, whole numbers
+//   ParseSize("8MiB")        // 8'388'608; B KiB MiB GiB TiB (of 1,024), kB MB GB TB (of 1,000)
+//   ParseShare("85%")        // 0.85; whole or with a fraction, 0 to 100
 //
 // A number without a unit is kInvalidArgument, and the message shows how to write it. Nothing is
 // negative.

@@ -4,11 +4,12 @@
 // Node: the composition root. Builds the store, the rows in memory and the recorder from a
 // configuration, starts them on the record thread, and stops them in order.
 //
-//   TD_ASSIGN_OR_RETURN(auto node, Node::Make({.config = config}, &SystemClock()));   //
-//   configuration checked, nothing opened node->Start(); // returns at once … node->State().phase
-//   == NodePhase::kRecording: reads can be served, recording has begun
-//   node->Stop(SystemClock().Monotonic() + 10s);                                      // commit,
-//   flush, tell the broker, close bool ended = node->WaitEnded(11s);
+//   // The configuration is checked, nothing is opened:
+//   TD_ASSIGN_OR_RETURN(auto node, Node::Make({.config = config}, &SystemClock()));
+//   node->Start();                                       // returns at once
+//   … node->State().phase == NodePhase::kRecording …     // reads can be served
+//   node->Stop(SystemClock().Monotonic() + 10s);         // commit, flush, tell the broker, close
+//   bool ended = node->WaitEnded(11s);
 //
 // The record thread: open the store (a damaged write-ahead log is reported and opened up to the
 // damage: what is missing is read again from Kafka), bring tables in line with the configuration,

@@ -1,7 +1,10 @@
 #include "node/plan.h"
 
+#include <utility>
+
 #include "config/presets.h"
 #include "kafka/client_properties.h"
+#include "kafka/log_probe.h"
 
 namespace tapedeck {
 namespace {
@@ -48,6 +51,16 @@ Status ConfigureTables(const Config& config, const HasRows& has_rows, RecordingP
 
 }  // namespace
 
+Status CheckKafkaClient(const Config& config) {
+  TD_RETURN_IF_ERROR(CheckProperties(config.kafka.properties, ClientRole::kConsumer));
+  KafkaProperties quiet = config.kafka.properties;
+  quiet.insert_or_assign("log_level",
+                         std::string(1, '0'));  // that no broker answers is no news here
+  const ProbeOptions options{.bootstrap_servers = config.kafka.bootstrap_servers,
+                             .properties = std::move(quiet)};
+  return KafkaProbe::Open(options).status().WithContext("[kafka.properties]");
+}
+
 bool NoRows(TableId) { return false; }
 
 MappingLibrary LibraryOf(const Config& config) {
@@ -64,7 +77,6 @@ Result<RecordingPlan> PlanRecording(const Config& config, const TableRegistry& s
     return Status::InvalidArgument(
         "no topic to record: add [[topics]] with name and mapping to the configuration");
   }
-  TD_RETURN_IF_ERROR(CheckProperties(config.kafka.properties, ClientRole::kConsumer));
   const MappingLibrary library = LibraryOf(config);
   for (const TopicConfig& topic : config.topics) {
     Result<MappingSpec> spec = SpecOf(topic, library, config);

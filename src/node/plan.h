@@ -34,6 +34,10 @@ struct RecordingPlan {
   std::vector<std::string> warnings;
 };
 
+/// Makes a client with the configuration's properties and ends it: librdkafka says which it does
+/// not know, and what it does not take. No broker is needed. kInvalidArgument.
+Status CheckKafkaClient(const Config& config);
+
 /// Whether rows of a table are stored: its day and identity are fixed then.
 using HasRows = std::function<bool(TableId)>;
 bool NoRows(TableId table);

@@ -5,8 +5,8 @@
 // JSON or of text.
 //
 //   ProgressMeter meter(clock->Monotonic());
-//   Progress progress = meter.Next(node->State(), clock->Monotonic());     // rates are since the
-//   call before std::puts(ProgressJson(progress, clock->Now()).c_str());
+//   Progress progress = meter.Next(node->State(), clock->Monotonic());   // rates since the last
+//   std::puts(ProgressJson(progress, clock->Now()).c_str());
 //
 // Values; a ProgressMeter is owned by one thread.
 

@@ -4,8 +4,7 @@
 // Serve: runs a node until a signal or until it ends by itself; what `tapedeck serve` does.
 //
 // On `out`, one JSON object a line:
-//   {"event":"ready", …}      reads can be served and recording has begun (the broker need not be
-//   there)
+//   {"event":"ready", …}      reads can be served, recording has begun; the broker may be away
 //   {"event":"recording", …}  partitions have been assigned for the first time
 //   {"event":"progress", …}   every `progress_interval`
 //   {"event":"stopped", …}    last: why, and the exit code

@@ -3,10 +3,10 @@
 
 // Signals as values, and the last resort of a stop.
 //
-//   SignalWaiter signals;                          // before any thread is started: they inherit
-//   what is blocked std::optional<int> signal = signals.Wait(100ms); ExitDeadline deadline;
-//   deadline.Arm(14s, [&] { return node->stored() ? 0 : 1; });    // the process ends then,
-//   whatever hangs
+//   SignalWaiter signals;      // before any thread is started: they inherit what is blocked
+//   std::optional<int> signal = signals.Wait(100ms);
+//   ExitDeadline deadline;
+//   deadline.Arm(14s, [&] { return node->stored() ? 0 : 1; });   // the process ends then
 //
 // SignalWaiter is owned by the main thread; ExitDeadline's methods are thread-safe.
 

@@ -7,8 +7,8 @@
 // The node must not be running: the store is opened for writing. Messages that exist after all are
 // not read any more; the gap says `skipped`, and coverage shows it for good.
 //
-//   TD_ASSIGN_OR_RETURN(SkipReport report, SkipTo({.data_dir = dir, .tp = {"Finhub1", 3}, .to =
-//   1042, .mode = SkipMode::kDo}, clock));
+//   SkipRequest request{.data_dir = dir, .tp = {"Finhub1", 3}, .to = 1042};
+//   TD_ASSIGN_OR_RETURN(SkipReport report, SkipTo(request, clock));
 //
 // Errors: kNotFound: no such store or partition; kInvalidArgument: `to` is not ahead of the
 // checkpoint; kFailedPrecondition: the store is in use.

@@ -90,6 +90,14 @@ TEST_F(ConfigCommand, APropertyThatWouldBreakAPromiseIsRefused) {
                 "it loads code");
 }
 
+TEST_F(ConfigCommand, APropertyThatTheClientDoesNotKnowIsFoundBeforeAnythingStarts) {
+  std::string text = std::string(kGood) + "[kafka.properties]\n\"sesion.timeout.ms\" = \"6000\"\n";
+  ExpectMistake(text, "sesion.timeout.ms");
+  Outcome serve = RunTapedeck({"serve", "--config", File(text)});
+  EXPECT_EQ(serve.exit_code, 2);
+  EXPECT_EQ(serve.out, "") << "it never was ready";
+}
+
 TEST_F(ConfigCommand, ATablesIdentityMustNameItsColumns) {
   ExpectMistake(std::string(kGood) + "[tables.trades]\nunique = [\"symbol\", \"ts\", \"nosuch\"]\n",
                 "nosuch");

@@ -9,8 +9,8 @@
 //   node.Signal(SIGTERM);
 //   Outcome end = node.Wait();
 //
-// The child sees no TAPEDECK_ variable of the test's environment but those that are given. A child that lives when its Program ends is
-// killed. Owned by one thread.
+// The child sees no TAPEDECK_ variable of the test's environment but those that are given. A child
+// that lives when its Program ends is killed. Owned by one thread.
 
 #include <sys/types.h>
 
@@ -43,7 +43,8 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  /// The next line of stdout that is a JSON object with this "event"; nothing where the program ends or the time is over.
+  /// The next line of stdout that is a JSON object with this "event"; nothing where the program
+  /// ends or the time is over.
   std::optional<nlohmann::json> WaitForEvent(
       const std::string& event, std::chrono::seconds timeout = std::chrono::seconds(30));
   void Signal(int signal) const;

@@ -1,4 +1,5 @@
-// tapedeck serve, skip and demo: the process from start to end, against librdkafka's simulated broker and a real one.
+// tapedeck serve, skip and demo: the process from start to end, against librdkafka's simulated
+// broker and a real one.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -243,7 +244,8 @@ TEST_F(ServeTest, SkipNeedsConsentAndLeavesAGap) {
   EXPECT_EQ((*progress)["messages"], 25) << "30 were sent, 5 of them lie in the gap";
 }
 
-// A5, the part of the write-ahead log: what a damaged log has lost is read again from Kafka, and the operator is told.
+// A5, the part of the write-ahead log: what a damaged log has lost is read again from Kafka, and
+// the operator is told.
 TEST_F(ServeTest, ADamagedWriteAheadLogIsReportedAndFilledFromKafka) {
   StartMock();
   std::string config =

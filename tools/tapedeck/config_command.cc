@@ -17,6 +17,7 @@ int RunCheck(const ConfigOptions& options) {
   if (!config.ok()) return Fail(config.status());
   Result<RecordingPlan> plan = PlanRecording(*config, TableRegistry(), NoRows);
   if (!plan.ok()) return Fail(plan.status());
+  if (Status client = CheckKafkaClient(*config); !client.ok()) return Fail(client);
   for (const std::string& warning : config->warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string& warning : plan->warnings)

@@ -6,9 +6,10 @@
 //   SignalWaiter signals;
 //   Status end = RunDemo({.duration = 20s, .seed = 7}, &signals);
 //
-// Progress goes to stderr (one live line on a terminal, else a line every two seconds), the query and its answer to stdout. It ends
-// by itself, or earlier at SIGINT, always with the query; what was sent is compared with what was recorded, and a difference is
-// kInternal. Data is in a temporary folder that is removed, unless `data_dir` is given.
+// Progress goes to stderr (one live line on a terminal, else a line every two seconds), the query
+// and its answer to stdout. It ends by itself, or earlier at SIGINT, always with the query; what
+// was sent is compared with what was recorded, and a difference is kInternal. Data is in a
+// temporary folder that is removed, unless `data_dir` is given.
 //
 // Owned by the main thread.
 

@@ -1,12 +1,14 @@
 #ifndef TAPEDECK_TOOLS_TAPEDECK_DEMO_FEED_H_
 #define TAPEDECK_TOOLS_TAPEDECK_DEMO_FEED_H_
 
-// DemoFeed: a thread that sends made-up quotes and trades to the demo's broker, in real time, no faster than they are recorded.
+// DemoFeed: a thread that sends made-up quotes and trades to the demo's broker, in real time, no
+// faster than they are recorded.
 //
-// The simulated broker forgets what a partition holds beyond 5 MiB. So messages that were sent and are not yet recorded are held to
-// 2 MiB over all partitions: the feed waits then, and catches up afterwards.
+// The simulated broker forgets what a partition holds beyond 5 MiB. So messages that were sent and
+// are not yet recorded are held to 2 MiB over all partitions: the feed waits, and catches up later.
 //
-//   TD_ASSIGN_OR_RETURN(auto feed, DemoFeed::Start({.bootstrap_servers = servers, .topic = "demo", .seed = 7, .recorded = count}, &clock));
+//   DemoFeedOptions options{.bootstrap_servers = servers, .topic = "demo", .recorded = count};
+//   TD_ASSIGN_OR_RETURN(auto feed, DemoFeed::Start(options, &clock));
 //   … feed->sent() …
 //   TD_ASSIGN_OR_RETURN(Feed::Counts sent, feed->Stop());      // everything delivered, or an error
 //
@@ -44,7 +46,8 @@ class DemoFeed {
 
   uint64_t sent() const { return sent_.load(std::memory_order_relaxed); }
 
-  /// Ends the thread and waits for the last acknowledgements. kUnavailable where messages were not delivered.
+  /// Ends the thread and waits for the last acknowledgements. kUnavailable where messages were not
+  /// delivered.
   Result<Feed::Counts> Stop();
 
  private:

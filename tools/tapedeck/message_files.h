@@ -2,14 +2,15 @@
 #define TAPEDECK_TOOLS_TAPEDECK_MESSAGE_FILES_H_
 
 // Files that hold sample messages, by the end of their names:
-//   .json     the file is one message, byte for byte        .hex   hexadecimal digits of one
-//   message; blanks are left out .ndjson   each line is one message, without its newline  .csv
-//   header row; each row with it is one message
+//   .json     the file is one message, byte for byte
+//   .ndjson   each line is one message, without its newline
+//   .csv      header row; each further row is one message, an object of texts
+//   .hex      the hexadecimal digits of one message; blanks are left out
 // and each with .zst behind it. "-" is NDJSON on standard input. Anything else is read as one
 // message.
 //
-//   TD_RETURN_IF_ERROR(ReadMessageFile("capture.ndjson.zst", CsvRows::kAsObjects, [](const
-//   FileMessage& m) { Use(m.value); }));
+//   TD_RETURN_IF_ERROR(ReadMessageFile("capture.ndjson.zst", CsvRows::kAsObjects,
+//                                      [](const FileMessage& m) { Use(m.value); }));
 //
 // Owned by one thread.
 
