@@ -89,7 +89,8 @@ struct Ratio {
   Spread Speed() const {
     return Of([](const Cost& a, const Cost& b) { return b.wall_s / a.wall_s; });
   }
-  /// The same by CPU seconds, for sides that run on one thread: other work on the machine disturbs it less.
+  /// The same by CPU seconds, for sides that run on one thread: other work on the machine disturbs
+  /// it less.
   Spread CpuSpeed() const {
     return Of([](const Cost& a, const Cost& b) { return a.cpu_s > 0 ? b.cpu_s / a.cpu_s : 0.0; });
   }

@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_BENCH_QUOTE_FILES_H_
 #define TAPEDECK_BENCH_QUOTE_FILES_H_
 
-// The quote files of the shared data as Rows, one series for each (symbol, day), and as the plain 40-byte structs they are compared with.
+// The quote files of the shared data as Rows, one series for each (symbol, day), and as the plain
+// 40-byte structs they are compared with.
 //
 // Owned by one thread.
 
@@ -24,7 +25,8 @@
 
 namespace tapedeck::bench {
 
-/// What a careful engineer would store without a codec: decimals as integers at one scale for each column of the file.
+/// What a careful engineer would store without a codec: decimals as integers at one scale for each
+/// column of the file.
 struct QuoteStruct {
   int64_t ts, bid_price, bid_size, ask_price, ask_size;
 };
@@ -52,7 +54,8 @@ inline std::string Unzstd(const std::filesystem::path& path) {
   return out;
 }
 
-/// Reads ts_event_ns,symbol,bid_price,bid_size,ask_price,ask_size. Offsets count the lines, ts_kafka = ts, one partition.
+/// Reads ts_event_ns,symbol,bid_price,bid_size,ask_price,ask_size. Offsets count the lines,
+/// ts_kafka = ts, one partition.
 inline QuoteFile ReadQuotes(const std::filesystem::path& path) {
   QuoteFile file;
   file.name = path.filename().string();

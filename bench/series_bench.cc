@@ -1,4 +1,5 @@
-// Series blocks against 40-byte row structs compressed with zstd-3 in the same blocks: bytes per quote, speed of a full decode,
+// Series blocks against 40-byte row structs compressed with zstd-3 in the same blocks: bytes per
+// quote, speed of a full decode,
 // speed of encoding. One line of ratios for each file of the shared quotes.
 //
 //   series_bench [part of a file's name]

@@ -1,4 +1,5 @@
-# td_flatbuffers(<target> <schema>...): headers <build>/generated/codec/<schema>_generated.h from schemas/<schema>.fbs, made
+# td_flatbuffers(<target> <schema>...): headers <build>/generated/codec/<schema>_generated.h from
+# schemas/<schema>.fbs, made
 # before <target> is compiled.
 find_program(TAPEDECK_FLATC flatc REQUIRED)
 

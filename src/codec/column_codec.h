@@ -3,24 +3,24 @@
 
 // One column of a series block as the byte strings of wire::SeriesColumn. Private to codec.
 //
-//   encoding 1 integers     bytes = stream of numbers (times, integers, flags, parts of Origin)
-//            2 aligned      decimals; bytes = stream of mantissas at the block's greatest scale
-//                           scales = 1 constant     scale:u8
-//                                  | 2 stripped     block:u8 least:u8   no trailing zeros beyond
-//                                  the least scale | 3 each         block:u8 stream(scale of each
-//                                  row)
-//                           rest = exceptions, absent where there are none
-//            3 written      decimals; bytes = stream of mantissas as written, scales = stream of
-//            scales, rest = exceptions 4 texts        bytes = stream of sizes, rest = all texts one
-//            after another 5 dictionary   texts; bytes = stream of positions, rest = count:varint {
-//            text:blob } in order of first use 6 numerals     texts that are canonical int64
-//            numbers; bytes = stream of those numbers
-//   exceptions := count:varint { gap:varint scale:u8 ( mantissa:zigzag | text:blob where scale is
-//   255 ) }
-//                 gap: rows between this one and the exception before
-//   nulls      := stream, 1 where the row has a value; absent: all have.   What bytes holds for a
-//   null row does not matter. reference n > 0: numbers or mantissas are added to those of column n
-//   - 1 (before its scales are applied), mod 2^64.
+//   encoding 1 integers    bytes = stream of numbers: times, integers, flags, parts of Origin
+//            2 aligned     decimals; bytes = stream of mantissas at the block's greatest scale,
+//                          scales = scale rule, rest = exceptions (absent where there are none)
+//            3 written     decimals; bytes = stream of mantissas as written,
+//                          scales = stream of scales, rest = exceptions
+//            4 texts       bytes = stream of sizes, rest = all texts one after another
+//            5 dictionary  texts; bytes = stream of positions,
+//                          rest = count:varint { text:blob }, in order of first use
+//            6 numerals    texts that are canonical int64 numbers; bytes = stream of the numbers
+//   scale rule := 1 constant  scale:u8
+//               | 2 stripped  block:u8 least:u8      no trailing zeros beyond the least scale
+//               | 3 each      block:u8 stream(scale of each row)
+//   exceptions := count:varint { gap:varint scale:u8 (mantissa:zigzag | text:blob) }
+//                 gap: rows between this one and the exception before; text where scale is 255
+//   nulls      := stream, 1 where the row has a value; absent: all have. What the main stream
+//                 holds for a null row does not matter.
+//   reference n > 0: numbers or mantissas are added to those of column n - 1, as they are before
+//                 its scales are applied, mod 2^64.
 //
 // Owned by one thread.
 
@@ -102,7 +102,8 @@ bool HasNumbers(const ColumnParts& parts);
 /// Whether DecodeColumn leaves the numbers of `parts` as they are in their stream.
 bool NumbersAreKept(const ColumnParts& parts);
 
-/// Makes the rows of `out`, whose former content is overwritten. `numbers` holds the main stream with the reference added; for types that have
+/// Makes the rows of `out`, whose former content is overwritten. `numbers` holds the main stream
+/// with the reference added; for types that have
 /// numbers it is out->numbers. `text_budget` bounds the texts of the block and is lessened.
 Status DecodeColumn(const ColumnParts& parts, size_t rows, std::span<const int64_t> numbers,
                     IntegerDecoder* decoder, size_t* text_budget, RowsColumn* out);

@@ -1,8 +1,10 @@
 #ifndef TAPEDECK_CODEC_EXACT_DIVISION_H_
 #define TAPEDECK_CODEC_EXACT_DIVISION_H_
 
-// ExactDivision: quotients of numbers that are known to be multiples, and the test whether one is, by multiplication with the
-// inverse mod 2^64 (Granlund and Montgomery 1994, section 9). Ten times as fast as dividing. Private to codec.
+// ExactDivision: quotients of numbers that are known to be multiples, and the test whether one is,
+// by multiplication with the
+// inverse mod 2^64 (Granlund and Montgomery 1994, section 9). Ten times as fast as dividing.
+// Private to codec.
 //
 //   ExactDivision by(1000);
 //   by.Divides(7000)                // true

@@ -3,29 +3,38 @@
 
 // Integer streams: a known number of int64 as few bytes.
 //
-// A stream says how it is written and where it ends, but not how many integers it holds. All arithmetic is mod 2^64, so any int64 at
-// all comes back exactly, the extremes too.
+// A stream says how it is written and where it ends, but not how many integers it holds. All
+// arithmetic is mod 2^64, so any int64 at all comes back exactly, the extremes too.
 //
-//   stream       := form:u8 body
+//   stream(n)    := form:u8 body(n)
 //   body         := 1 constant   value:zigzag
-//                 | 2 offsets    base:zigzag divisor:varint residuals(n)           value = base + divisor * residual
-//                 | 3 deltas     first:zigzag base:zigzag divisor:varint residuals(n - 1)     delta = base + divisor * residual
-//                 | 4 zigzags    first:zigzag divisor:varint residuals(n - 1)                 delta = divisor * unzigzag(residual)
-//                 | 5 steps      first:zigzag divisor:varint c:varint bitmap residuals(c)     delta as for zigzags; other deltas are 0
-//                 | 6 levels     base:zigzag divisor:varint c:varint bitmap residuals(c + 1)  the first value, and each after a change
-//   bitmap       := part(ceil((n - 1) / 8))   bit i % 8 of byte i / 8: value i + 1 differs from value i; c bits are set
+//                 | 2 offsets    base:zigzag divisor:varint residuals(n)
+//                 | 3 deltas     first:zigzag base:zigzag divisor:varint residuals(n - 1)
+//                 | 4 zigzags    first:zigzag divisor:varint residuals(n - 1)
+//                 | 5 steps      first:zigzag divisor:varint c:varint bitmap residuals(c)
+//                 | 6 levels     base:zigzag divisor:varint c:varint bitmap residuals(c + 1)
+//      offsets: value = base + divisor * residual    deltas: delta = base + divisor * residual
+//      zigzags: delta = divisor * unzigzag(residual)
+//      steps: as zigzags for the deltas whose bit is set, the others are 0
+//      levels: as offsets for the first value and each value whose bit is set
+//   bitmap       := part(ceil((n - 1) / 8))
+//      bit i % 8 of byte i / 8: value i + 1 differs from value i; c bits are set
 //   residuals(n) := layout:u8
 //                 ( 1 zeros      nothing: all are zero
-//                 | 2 packed     width:u8 for each group of 128, then part(groups) (codec/bit_packing.h)
-//                 | 3 bytes      size:u8 (1, 2, 4 or 8) part(n * size)      little-endian integers
-//                 | 4 classes    part(n) blob )                   the blob: low bits of all residuals, one little-endian bit string
-//   class        := residual, below 8; else 8 + 4 * (low - 1) + top: the residual's highest bit is number low + 2, the two bits below it are
-//                   `top`, and its `low` lowest bits are in the bit string
-//   part(size)   := how:u8 (1 as it is | 2 stored:varint then a zstd frame of that many bytes)
-//   zigzag, varint: LEB128 as in base/bytes.h. A stream of no integers is a constant.
+//                 | 2 packed     width:u8 for each group of 128, then part(groups)
+//                 | 3 bytes      size:u8 (1, 2, 4 or 8) part(n * size): little-endian integers
+//                 | 4 classes    part(n): a class each; low bits:blob, one little-endian bit string
+//                 )
+//   class        := the residual, below 8; else 8 + 4 * (low - 1) + top: the residual's highest bit
+//                   is number low + 2, the two bits below it are `top`, its `low` lowest bits are
+//                   in the bit string
+//   part(size)   := how:u8 (1 as it is | 2 stored:varint, a zstd frame of that many bytes)
+//   groups: codec/bit_packing.h; zigzag, varint, blob: base/bytes.h. No integers: a constant.
 //
-// Classes are near the entropy of gaps in time, whose sizes spread over decades; bytes let zstd find sizes that recur. Unknown forms and layouts
-// are kCorruption and named. docs/formats.md, "Integer streams".
+// Classes are near the entropy of gaps in time, whose sizes spread over decades; bytes let zstd
+// find
+// sizes that recur. Unknown forms and layouts are kCorruption and named. docs/formats.md, "Integer
+// streams".
 //
 // Both classes are owned by one thread.
 
@@ -61,7 +70,8 @@ class IntegerEncoder {
   /// Appends a stream of `values`. The smallest of several candidates is taken; kLive tries fewer.
   void Encode(std::span<const int64_t> values, Effort effort, std::string* out);
 
-  /// About how many bytes Encode would take, at a fraction of its price: to choose between ways to put the same integers.
+  /// About how many bytes Encode would take, at a fraction of its price: to choose between ways to
+  /// put the same integers.
   size_t PackedBytesOf(std::span<const int64_t> values);
 
  private:
@@ -97,7 +107,8 @@ class IntegerEncoder {
 
 class IntegerDecoder {
  public:
-  /// Reads a stream of `out.size()` integers off the front of `in`. kCorruption where it is not one.
+  /// Reads a stream of `out.size()` integers off the front of `in`. kCorruption where it is not
+  /// one.
   Status Decode(ByteReader* in, std::span<int64_t> out);
   /// The same, and nothing may follow.
   Status Decode(std::string_view stream, std::span<int64_t> out);

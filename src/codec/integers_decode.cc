@@ -59,7 +59,8 @@ void Widen(const char* source, size_t count, F take) {
   }
 }
 
-// Reads `n` residuals: for each its class and, from bit `at` of `bits` on, its low bits, which end before the end of
+// Reads `n` residuals: for each its class and, from bit `at` of `bits` on, its low bits, which end
+// before the end of
 // `bits`. At most 61 low bits; past the end there are zeros. Returns the bit after.
 size_t TakeClasses(const char* classes, size_t n, std::string_view bits, size_t at, uint64_t* out) {
   auto load = [&](size_t byte) {
@@ -79,7 +80,8 @@ size_t TakeClasses(const char* classes, size_t n, std::string_view bits, size_t 
   return at;
 }
 
-// The same, where no class has more than 56 low bits and kClassSlack bytes can be read from bit `at` on.
+// The same, where no class has more than 56 low bits and kClassSlack bytes can be read from bit
+// `at` on.
 size_t TakeClassesFast(const char* classes, size_t n, const char* bits, size_t at, uint64_t* out) {
   for (size_t i = 0; i < n; ++i) {
     const ResidualClass& c = kClasses[static_cast<uint8_t>(classes[i])];
@@ -302,7 +304,8 @@ Status IntegerDecoder::DecodeChanges(ByteReader* in, IntegerForm form, std::span
   return Spread(bitmap, out);
 }
 
-// Row 0 takes the first of values_; each row after it the same as the row before, or the next one where its bit is set.
+// Row 0 takes the first of values_; each row after it the same as the row before, or the next one
+// where its bit is set.
 Status IntegerDecoder::Spread(std::string_view bitmap, std::span<int64_t> out) const {
   const int64_t* value = values_.data();
   int64_t* to = out.data();

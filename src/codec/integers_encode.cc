@@ -15,15 +15,19 @@ namespace {
 // A part below this is not worth a zstd frame, whose own bytes are about ten.
 constexpr size_t kPartCompressMin = 64;
 
-// A stream of at most this many bytes, or an eighth of a bit for each integer, is left as it is: nothing is to be gained.
+// A stream of at most this many bytes, or an eighth of a bit for each integer, is left as it is:
+// nothing is to be gained.
 bool IsTiny(size_t bytes, size_t count) { return bytes <= 24 + count / 64; }
 
-// What decoding costs, measured: nanoseconds for a zstd frame, a byte of its content, and each value by layout.
+// What decoding costs, measured: nanoseconds for a zstd frame, a byte of its content, and each
+// value by layout.
 constexpr double kZstdCallNs = 700, kZstdByteNs = 1.0, kSpreadNs = 0.7;
 constexpr double kResidualNs[] = {0, 0.5, 1.0, 0.8, 2.0};
 
-// How many bytes a nanosecond of decoding is worth. Measured on the quotes of the bench (bytes per quote and M quotes/s of all files):
-// 0 gives 1.47 and 72, 0.1 gives 1.51 and 83, 0.2 gives 1.69 and 118; what is plainly larger than that gives up half of the density.
+// How many bytes a nanosecond of decoding is worth. Measured on the quotes of the bench (bytes per
+// quote and M quotes/s of all files):
+// 0 gives 1.47 and 72, 0.1 gives 1.51 and 83, 0.2 gives 1.69 and 118; what is plainly larger than
+// that gives up half of the density.
 constexpr double kBytesPerNs = 0.2;
 
 int ZstdLevel(Effort effort) { return effort == Effort::kLive ? 1 : 3; }
@@ -47,7 +51,8 @@ size_t PackedSize(size_t count, F residual) {
   return bytes;
 }
 
-// Greatest common divisor of the deltas, which is that of all differences; 1 where all are zero. Ends early when it is 1, the usual case.
+// Greatest common divisor of the deltas, which is that of all differences; 1 where all are zero.
+// Ends early when it is 1, the usual case.
 uint64_t CommonDivisor(std::span<const int64_t> deltas) {
   uint64_t divisor = 0;
   ExactDivision division(1);
@@ -68,7 +73,8 @@ int64_t Minus(int64_t a, int64_t b) {
 
 }  // namespace
 
-// Values and deltas are divided by their common divisor once; everything after works on the quotients.
+// Values and deltas are divided by their common divisor once; everything after works on the
+// quotients.
 void IntegerEncoder::Measure(std::span<const int64_t> values) {
   size_t count = values.size() - 1;
   deltas_.resize(count);

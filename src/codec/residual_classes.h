@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_CODEC_RESIDUAL_CLASSES_H_
 #define TAPEDECK_CODEC_RESIDUAL_CLASSES_H_
 
-// Classes of residuals: how large a number is, as one byte that compresses well, and its low bits, which do not compress. Private to codec;
+// Classes of residuals: how large a number is, as one byte that compresses well, and its low bits,
+// which do not compress. Private to codec;
 // the grammar is in codec/integers.h.
 //
-// The idea is pcodec's (bins and offsets, by Martin Loncaric), with fixed bins and zstd's Huffman coder for their numbers.
+// The idea is pcodec's (bins and offsets, by Martin Loncaric), with fixed bins and zstd's Huffman
+// coder for their numbers.
 //
 // Thread-safe: pure functions; a BitWriter is owned by one thread.
 

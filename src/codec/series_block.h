@@ -3,14 +3,13 @@
 
 // Series blocks: rows of one series, in order, as columns.
 //
-//   // rows: sorted by (ts, order of origins); columns: of the table, as rows.columns
+//   // Rows are sorted by (ts, order of origins); table.columns names those of the rows.
 //   size_t count = SeriesRowsThatFit(rows, from, limits::kSeriesBlockRows);
-//   TD_RETURN_IF_ERROR(EncodeSeriesBlock(key, rows, table.columns, from, count, Effort::kLive,
-//   &buffers, &bytes));
+//   TD_RETURN_IF_ERROR(EncodeSeriesBlock(key, rows, table.columns, from, count,
+//                                        Effort::kLive, &buffers, &bytes));
 //
-//   TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, ParseSeriesHeader(bytes));            // rows and
-//   bounds, nothing unpacked TD_RETURN_IF_ERROR(DecodeSeriesBlock(key, bytes, wanted, &buffers,
-//   &rows));         // wanted columns only
+//   TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, ParseSeriesHeader(bytes));  // nothing unpacked
+//   TD_RETURN_IF_ERROR(DecodeSeriesBlock(key, bytes, wanted, &buffers, &rows));
 //
 // What comes back is what was given, value for value: mantissa, scale, text and null; no answer
 // depends on where rows were cut into blocks. Time, Kafka time and Origin always come back; of the
@@ -18,12 +17,12 @@
 //
 // Layout, little-endian; docs/formats.md, "Series block":
 //   block    := header stored
-//   header   := magic:u32="TDSB" version:u8=1 codec:u8 reserved:u16=0 rows:u32 content_bytes:u32
-//   stored_bytes:u32 first_ts:i64 last_ts:i64
-//               hash:u64
-//   hash     := XXH3-64(stored, seed XXH3-64(header before hash, seed XXH3-64(key)))      key: the
-//   store's key, not stored here stored   := content by codec (1 as it is, 2 one zstd frame)
-//   content := schemas/series_block.fbs
+//   header   := magic:u32="TDSB" version:u8=1 codec:u8 reserved:u16=0 rows:u32
+//               content_bytes:u32 stored_bytes:u32 first_ts:i64 last_ts:i64 hash:u64
+//   hash     := XXH3-64(stored, seed XXH3-64(header before hash, seed XXH3-64(key)))
+//   key      := the store's key, not stored in the block
+//   stored   := content by codec (1 as it is, 2 one zstd frame)
+//   content  := schemas/series_block.fbs
 //
 // Errors: kCorruption for bytes that no encoder wrote under that key. Memory of a decode: content
 // (limits::kSeriesBlockRawBytesMax), texts (the same), and for each row (kSeriesBlockRowsMax) 64

@@ -205,7 +205,8 @@ std::string EncodeSeriesHeader(const SeriesBlockHeader& header) {
 
 namespace {
 
-// Vectors of `out` are overwritten, not cleared first: filling them with zeros would cost as much as decoding.
+// Vectors of `out` are overwritten, not cleared first: filling them with zeros would cost as much
+// as decoding.
 Status Decode(std::string_view key, std::string_view block, std::span<const Column> wanted,
               CodecBuffers::State* state, Rows* out) {
   TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, ParseSeriesHeader(block));

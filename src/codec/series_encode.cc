@@ -45,7 +45,8 @@ class SeriesEncoder {
     if (!EncodeColumn(column, from_, count_, Earlier(), &writer_, &draft)) --used_;
   }
 
-  // Streams of numbers are compressed one by one; what is left are texts, and in small blocks names and offsets.
+  // Streams of numbers are compressed one by one; what is left are texts, and in small blocks names
+  // and offsets.
   bool WholeIsWorthIt(size_t content_bytes) const {
     size_t texts = 0;
     for (const ColumnDraft& draft : std::span(state_->drafts).first(used_))

@@ -19,11 +19,11 @@
 // Layout, little-endian; docs/formats.md, "Tape block":
 //   block    := header stored
 //   header   := magic:u32="TDTB" version:u8=1 codec:u8 reserved:u16=0 base:i64 count:u32
-//   content_bytes:u32 raw_bytes:u32 stored_bytes:u32
-//               hash:u64
-//   identity := tp:u32 base:i64                                   not stored: what the key says
+//               content_bytes:u32 raw_bytes:u32 stored_bytes:u32 hash:u64
 //   hash     := XXH3-64(stored, seed XXH3-64(header before hash, seed XXH3-64(identity)))
-//   stored   := content by codec (1 as it is, 2 one zstd frame)   content := schemas/tape_block.fbs
+//   identity := tp:u32 base:i64, what the key says, not stored in the block
+//   stored   := content by codec (1 as it is, 2 one zstd frame)
+//   content  := schemas/tape_block.fbs
 //
 // Errors: kCorruption for bytes that no Seal wrote under that key. Memory of Load: the content (at
 // most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax) and 40 for

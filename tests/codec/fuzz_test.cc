@@ -1,5 +1,7 @@
-// Any bytes whatever, given to the decoders: a Status or a valid answer, never a crash, never unbounded memory. Half of the mutated
-// blocks get a right hash, so that what lies behind it is reached. TAPEDECK_FUZZ_ITERATIONS asks for more.
+// Any bytes whatever, given to the decoders: a Status or a valid answer, never a crash, never
+// unbounded memory. Half of the mutated
+// blocks get a right hash, so that what lies behind it is reached. TAPEDECK_FUZZ_ITERATIONS asks
+// for more.
 
 #include <gtest/gtest.h>
 
@@ -58,7 +60,8 @@ void Mutate(Random* random, std::string* bytes) {
   }
 }
 
-// Puts the content behind a header of the right lengths and hash, as docs/formats.md says: the test's own view of the format.
+// Puts the content behind a header of the right lengths and hash, as docs/formats.md says: the
+// test's own view of the format.
 std::string Reframe(const std::string& block, std::string content, size_t header_bytes,
                     size_t lengths_at, std::string_view identity, bool compress,
                     std::string* stored_as) {

@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_TESTS_CODEC_GOLDEN_BYTES_H_
 #define TAPEDECK_TESTS_CODEC_GOLDEN_BYTES_H_
 
-// Bytes of golden_test.cc, in hexadecimal. The blocks were put together from their grammar in another language: header, XXH3
+// Bytes of golden_test.cc, in hexadecimal. The blocks were put together from their grammar in
+// another language: header, XXH3
 // chain, content as it is (codec 1).
 
 #include <string_view>

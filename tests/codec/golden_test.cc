@@ -1,5 +1,7 @@
-// The formats, byte by byte: what an encoder writes today, and what a decoder must still read in ten years. A change here is a new format
-// version or a new encoding number. Content is compared after decompression: zstd's own bytes may differ between its versions.
+// The formats, byte by byte: what an encoder writes today, and what a decoder must still read in
+// ten years. A change here is a new format
+// version or a new encoding number. Content is compared after decompression: zstd's own bytes may
+// differ between its versions.
 
 #include <gtest/gtest.h>
 
