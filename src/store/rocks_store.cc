@@ -173,6 +173,12 @@ Status RocksStore::WriteFirstMeta() {
 }
 
 void RocksStore::SetMeta(StoreMeta meta) {
+  std::lock_guard lock(mutex_);
+  if (!metas_.empty() && metas_.back()->format == meta.format &&
+      metas_.back()->node_id == meta.node_id && metas_.back()->store_id == meta.store_id &&
+      metas_.back()->cluster_id == meta.cluster_id) {
+    return;
+  }
   metas_.push_back(std::make_unique<const StoreMeta>(std::move(meta)));
   meta_.store(metas_.back().get(), std::memory_order_release);
 }

@@ -13,9 +13,9 @@
 //   batch.PutCheckpoint(tp, checkpoint);
 //   TD_RETURN_IF_ERROR(store->Write(batch));
 //
-// Errors of Write: kResourceExhausted = no room (nothing of the batch is there; stop pulling, free space, TryResume);
-// kUnavailable = passing; kInternal = the store can no longer be trusted to sync: end the process (RELIABILITY clause 9);
-// kCorruption = damaged files.
+// Errors of Write: kResourceExhausted = no room (nothing of the batch is seen; stop pulling, free space, TryResume, write the same batch
+// again); kUnavailable = passing; kInternal = the store can no longer be trusted to sync, and stays so: end the process; kCorruption =
+// damaged files, and stays so; kFailedPrecondition = another cluster's batch, or a store that is open for reading. docs/recovery.md.
 //
 // Thread safety: Write, TryResume and Close by one thread; everything else thread-safe.
 
@@ -180,8 +180,9 @@ class Store {
   /// kSecondary only: views taken from now on show what the writer has done since. Costs an opening.
   virtual Status CatchUp() = 0;
 
-  /// After kResourceExhausted: frees the ballast if need be, resumes RocksDB (reopening it if it will not), proves it by a real write,
-  /// puts the ballast back when there is room. OK: writing works again.
+  /// After kResourceExhausted: frees the ballast if need be, opens RocksDB again, proves it by a real write, puts the ballast back
+  /// when there is room. OK: writing works again. kResourceExhausted: still too little room (it says how much). kUnavailable: views
+  /// have been in use for 10 s; it must wait for them (new ones wait meanwhile). kInternal: end the process.
   virtual Status TryResume() = 0;
   virtual Result<DiskUse> Disk() const = 0;
 
