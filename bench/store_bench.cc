@@ -1,7 +1,8 @@
 // store_bench: what a durable commit of the store costs, over the least that the disk allows.
 //
-// Ours: one batch of a 24 kB tape block, its index entry, a checkpoint and the commit number, synced, into a store that flushes and compacts
-// meanwhile. Theirs: the same bytes appended to a plain file, fdatasync. Both on the same file system, in turn; medians and 99th percentiles of
+// Ours: one batch of a 24 kB tape block, its index entry, a checkpoint and the commit number,
+// synced, into a store that flushes and compacts meanwhile. Theirs: the same bytes appended to a
+// plain file, fdatasync. Both on the same file system, in turn; medians and 99th percentiles of
 // each turn are compared.
 
 #include <fcntl.h>

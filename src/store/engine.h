@@ -35,8 +35,9 @@ class Engine {
   /// kFailedPrecondition: another process has it; kNotFound: no store and not `create`;
   /// kCorruption; kResourceExhausted.
   static Result<Opened> OpenPrimary(const std::filesystem::path& dir, const StoreOptions& options);
-  /// Beside a writer: what was acknowledged before the call, and nothing later. Keeps a folder of its own in the system's
-  /// folder for temporary files. kUnavailable: the writer changes its files too fast.
+  /// Beside a writer: what was acknowledged before the call, and nothing later. Keeps a folder of
+  /// its own in the system's folder for temporary files. kUnavailable: the writer changes its files
+  /// too fast.
   static Result<std::shared_ptr<Engine>> OpenSecondary(const std::filesystem::path& dir,
                                                        const StoreOptions& options);
 

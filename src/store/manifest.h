@@ -3,11 +3,13 @@
 
 // Which files a RocksDB MANIFEST says there are, read without RocksDB.
 //
-// Two uses. A secondary of 7.8.3 leaves out a file that it cannot open and answers without it; the list shows that. And the number of the oldest log
-// that is still needed must be known before opening.
+// Two uses. A secondary of 7.8.3 leaves out a file that it cannot open and answers without it; the
+// list shows that. And the number of the oldest log that is still needed must be known before
+// opening.
 //
 //   manifest := edit*                     each a record of the log format (log_scan.h)
-//   edit     := (tag:varint body)*        tags and bodies: rocksdb, db/version_edit.h and .cc; only what our options write is known here
+//   edit     := (tag:varint body)*        tags and bodies: rocksdb, db/version_edit.h and .cc; only
+//     what our options write is known here
 //
 // Thread-safe.
 

@@ -1,7 +1,8 @@
 // Recovery from a full disk: RocksStore::TryResume and what it needs.
 //
-// DB::Resume is not used for it. At 7.8.3 it answers Busy without end where there is less free room than memtables, it can report success while the
-// next write fails, and where a flush fails again while it runs it never returns at all (seen on a small tmpfs). So: make room (ballast), open
+// DB::Resume is not used for it. At 7.8.3 it answers Busy without end where there is less free room
+// than memtables, it can report success while the next write fails, and where a flush fails again
+// while it runs it never returns at all (seen on a small tmpfs). So: make room (ballast), open
 // again, prove it by a real write. Until then the old engine goes on answering reads.
 
 #include <algorithm>

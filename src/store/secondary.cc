@@ -1,11 +1,14 @@
 // Engine::OpenSecondary: reading beside a writer with a RocksDB secondary.
 //
 // At 7.8.3 a secondary is right only under conditions, which are checked here:
-// - It reads the MANIFEST and then the logs. A log whose content went to a file in between is in neither, and later writes show without earlier
-//   ones. So the writer must have changed neither during the look (WriterMark).
-// - It takes in logs that were flushed already, if they are still there. Compaction sets sequence numbers of old entries to zero, so an entry
-//   from such a log hides a later one in a file. So those logs are hidden from it (LogGate).
-// - For the same reason TryCatchUpWithPrimary, which keeps what it has in memory, is never called: catching up is opening again.
+// - It reads the MANIFEST and then the logs. A log whose content went to a file in between is in
+//   neither, and later writes show without earlier ones. So the writer must have changed neither
+//     during the look (WriterMark).
+// - It takes in logs that were flushed already, if they are still there. Compaction sets sequence
+//   numbers of old entries to zero, so an entry from such a log hides a later one in a file. So
+//     those logs are hidden from it (LogGate).
+// - For the same reason TryCatchUpWithPrimary, which keeps what it has in memory, is never called:
+//   catching up is opening again.
 // - A file that it cannot open it leaves out. So its files are compared with the MANIFEST's.
 
 #include <rocksdb/file_system.h>
@@ -27,7 +30,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A look takes milliseconds; a writer that compacts without pause leaves room for one between two changes.
+/// A look takes milliseconds; a writer that compacts without pause leaves room for one between two
+/// changes.
 constexpr int kLooks = 400;
 constexpr std::chrono::milliseconds kLookPause{2};
 
@@ -124,7 +128,8 @@ Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
   for (int look = 0; look < kLooks; ++look) {
     Result<bool> whole = engine->LookOnce();
     if (whole.ok() && *whole) return engine;
-    // A writer removes files between a look at the MANIFEST and the opening of what it names. With none, it is damage.
+    // A writer removes files between a look at the MANIFEST and the opening of what it names. With
+    // none, it is damage.
     if (!whole.ok()) failed = whole.status();
     if (!whole.ok() && look >= kLooks / 4 && !FindLockOwner(dir / "LOCK")) break;
     SystemClock().SleepFor(kLookPause);

@@ -3,19 +3,23 @@
 
 // Store: the node's RocksDB, one column family, keys of model/keys.h.
 //
-// One writer (the record thread) puts batches; each batch is one synced RocksDB WriteBatch, so it is there whole or not at all,
-// and what Write returned OK for survives a kill and, on disks that honour fsync, a power cut. Readers take a View: a pinned snapshot that
-// later writes do not change. The store knows keys and small values; blocks are bytes to it (codec).
+// One writer (the record thread) puts batches; each batch is one synced RocksDB WriteBatch, so it
+// is there whole or not at all, and what Write returned OK for survives a kill and, on disks that
+// honour fsync, a power cut. Readers take a View: a pinned snapshot that later writes do not
+// change. The store knows keys and small values; blocks are bytes to it (codec).
 //
-//   TD_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open({.dir = dir, .node_id = "tapedeck-1"}));
+//   TD_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open({.dir = dir, .node_id =
+//     "tapedeck-1"}));
 //   StoreBatch batch;
 //   batch.PutTapeBlock(tp, base, block);
 //   batch.PutCheckpoint(tp, checkpoint);
 //   TD_RETURN_IF_ERROR(store->Write(batch));
 //
-// Errors of Write: kResourceExhausted = no room (nothing of the batch is seen; stop pulling, free space, TryResume, write the same batch
-// again); kUnavailable = passing; kInternal = the store can no longer be trusted to sync, and stays so: end the process; kCorruption =
-// damaged files, and stays so; kFailedPrecondition = another cluster's batch, or a store that is open for reading. docs/recovery.md.
+// Errors of Write: kResourceExhausted = no room (nothing of the batch is seen; stop pulling, free
+// space, TryResume, write the same batch again); kUnavailable = passing; kInternal = the store can
+// no longer be trusted to sync, and stays so: end the process; kCorruption = damaged files, and
+// stays so; kFailedPrecondition = another cluster's batch, or a store that is open for reading.
+// docs/recovery.md.
 //
 // Thread safety: Write, TryResume and Close by one thread; everything else thread-safe.
 
@@ -41,21 +45,25 @@ namespace tapedeck {
 
 enum class StoreMode : uint8_t {
   kWrite,      // the node, or verify where no node runs; makes the store if `create`
-  kSecondary,  // beside a running writer: sees what was flushed or logged when CatchUp was last called
+  /// Beside a running writer: sees what was flushed or logged when CatchUp was last called.
+  kSecondary,
 };
 
 struct StoreOptions {
   std::filesystem::path dir;
-  /// Empty: whatever the store says. Another id on an existing store is kFailedPrecondition unless `adopt`.
+  /// Empty: whatever the store says. Another id on an existing store is kFailedPrecondition unless
+  /// `adopt`.
   std::string node_id;
   bool adopt = false;
   bool create = true;
   StoreMode mode = StoreMode::kWrite;
   /// Memtables and block cache together.
   size_t memory_bytes = size_t{256} << 20;
-  /// Bytes of the ballast file that is deleted to recover from a full disk; 0: none. Unset: twice the memtable budget.
+  /// Bytes of the ballast file that is deleted to recover from a full disk; 0: none. Unset: twice
+  /// the memtable budget.
   std::optional<size_t> ballast_bytes;
-  /// On a damaged WAL: kRefuse gives kCorruption naming it; kPointInTime opens what is whole and says so in wal_damage().
+  /// On a damaged WAL: kRefuse gives kCorruption naming it; kPointInTime opens what is whole and
+  /// says so in wal_damage().
   enum class DamagedWal : uint8_t { kRefuse, kPointInTime };
   DamagedWal damaged_wal = DamagedWal::kRefuse;
   /// Seam for fault injection in tests; null: the real one.
@@ -69,10 +77,11 @@ struct StoreMeta {
   std::string cluster_id;  // "" until the first batch that sets it
 };
 
-/// Small state, loaded at start and cheap to hold: everything but blocks, index entries, catalog and refusals.
+/// Small state, loaded at start and cheap to hold: everything but blocks, index entries, catalog
+/// and refusals.
 struct StoreState {
-  uint64_t commit = 0;  // number of the last commit
-  uint64_t flush = 0;   // number of the last flush
+  uint64_t commit = 0;          // number of the last commit
+  uint64_t flush = 0;           // number of the last flush
   uint64_t flushed_commit = 0;  // rows of commits up to it are in series blocks
   TableRegistry tables;
   std::vector<std::pair<TpId, TapeId>> tapes;
@@ -133,7 +142,8 @@ class StoreCursor {
   virtual void Prev() = 0;
   virtual void SeekToFirst() = 0;
   virtual void SeekToLast() = 0;
-  /// Test it when Valid() turned false: OK at the end of the range, kCorruption or kUnavailable on a read error.
+  /// Test it when Valid() turned false: OK at the end of the range, kCorruption or kUnavailable on
+  /// a read error.
   virtual Status status() const = 0;
 };
 
@@ -145,7 +155,8 @@ class StoreView {
  public:
   virtual ~StoreView() = default;
   /// Entries with lower <= key < upper; upper "" = to the end.
-  virtual std::unique_ptr<StoreCursor> Scan(std::string_view lower, std::string_view upper, ScanKind kind) const = 0;
+  virtual std::unique_ptr<StoreCursor> Scan(std::string_view lower, std::string_view upper,
+                                            ScanKind kind) const = 0;
   /// kNotFound where there is no such entry.
   virtual Result<std::string> Get(std::string_view key) const = 0;
 
@@ -162,7 +173,9 @@ enum class DiskLevel : uint8_t { kOk, kWarn, kStop, kFull };
 struct DiskUse {
   uint64_t total_bytes = 0;
   uint64_t free_bytes = 0;
-  double used() const { return total_bytes == 0 ? 0 : 1.0 - double(free_bytes) / double(total_bytes); }
+  double used() const {
+    return total_bytes == 0 ? 0 : 1.0 - double(free_bytes) / double(total_bytes);
+  }
 };
 
 class Store {
@@ -177,16 +190,19 @@ class Store {
   /// Atomic, synced.
   virtual Status Write(StoreBatch& batch) = 0;
   virtual std::unique_ptr<StoreView> View() const = 0;
-  /// kSecondary only: views taken from now on show what the writer has done since. Costs an opening.
+  /// kSecondary only: views taken from now on show what the writer has done since. Costs an
+  /// opening.
   virtual Status CatchUp() = 0;
 
-  /// After kResourceExhausted: frees the ballast if need be, opens RocksDB again, proves it by a real write, puts the ballast back
-  /// when there is room. OK: writing works again. kResourceExhausted: still too little room (it says how much). kUnavailable: views
-  /// have been in use for 10 s; it must wait for them (new ones wait meanwhile). kInternal: end the process.
+  /// After kResourceExhausted: frees the ballast if need be, opens RocksDB again, proves it by a
+  /// real write, puts the ballast back when there is room. OK: writing works again.
+  /// kResourceExhausted: still too little room (it says how much). kUnavailable: views have been in
+  /// use for 10 s; it must wait for them (new ones wait meanwhile). kInternal: end the process.
   virtual Status TryResume() = 0;
   virtual Result<DiskUse> Disk() const = 0;
 
-  /// Checks every file's checksum and reads every entry. kCorruption names file or key. `progress` may be null.
+  /// Checks every file's checksum and reads every entry. kCorruption names file or key. `progress`
+  /// may be null.
   virtual Status VerifyFiles() = 0;
   /// Bytes on disk by kind ("tape", "series", "index", "other"), approximate.
   virtual std::vector<std::pair<std::string, uint64_t>> SizeByKind() const = 0;

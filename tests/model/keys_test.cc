@@ -1,4 +1,5 @@
-// Keys sort as their fields do, come back as they were, and have the bytes that docs/formats.md promises.
+// Keys sort as their fields do, come back as they were, and have the bytes that docs/formats.md
+// promises.
 
 #include "model/keys.h"
 

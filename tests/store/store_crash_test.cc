@@ -62,7 +62,8 @@ TEST(StoreA2, ACrashBeforeTheWriteLeavesNothingOfItAndOneAfterItAll) {
   }
 }
 
-// What is found is at least what was acknowledged before the look, and has no hole, whatever the writer flushes, compacts and removes meanwhile.
+// What is found is at least what was acknowledged before the look, and has no hole, whatever the
+// writer flushes, compacts and removes meanwhile.
 TEST(StoreSecondary, EveryOpeningBesideABusyWriterSeesAWholePrefix) {
   const uint64_t seed = TestSeed();
   SCOPED_TRACE(RepeatWith(seed));

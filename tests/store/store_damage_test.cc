@@ -1,4 +1,5 @@
-// Damaged files: torn tails and flipped bytes (RELIABILITY A4, A5). Whatever is damaged, no answer is wrong: it is right, or it is an error.
+// Damaged files: torn tails and flipped bytes (RELIABILITY A4, A5). Whatever is damaged, no answer
+// is wrong: it is right, or it is an error.
 
 #include <gtest/gtest.h>
 
@@ -47,7 +48,8 @@ std::string Only(const Files& files, const std::string& ending) {
   return found;
 }
 
-/// A store as a crash leaves it: commits up to `flushed` in SST files (two of them), the rest in the WAL only.
+/// A store as a crash leaves it: commits up to `flushed` in SST files (two of them), the rest in
+/// the WAL only.
 Files Crashed(const fs::path& dir, uint64_t flushed, uint64_t commits, size_t block_bytes) {
   auto store = Store::Open(SmallStore(dir)).value();
   for (uint64_t commit = 1; commit <= commits; ++commit) {
@@ -231,7 +233,8 @@ TEST_F(StoreA5, AMissingFileIsRefused) {
     LayOut(fewer, dir_.path() / "fewer");
     Outcome outcome = Try(dir_.path() / "fewer", SmallStore(""));
     if (name.ends_with(".log"))
-      continue;  // a shorter history, as after a power cut that took the name; not to be told from one
+      // A shorter history, as after a power cut that took the name; not to be told from one.
+      continue;
     EXPECT_EQ(outcome.open.code(), StatusCode::kCorruption) << outcome.open.ToString();
   }
 }

@@ -1,5 +1,5 @@
-// A disk that is full, and has room again (RELIABILITY A8): writing stops, reading goes on, nothing acknowledged is lost, nothing else is there, the
-// process lives, and TryResume brings it back.
+// A disk that is full, and has room again (RELIABILITY A8): writing stops, reading goes on, nothing
+// acknowledged is lost, nothing else is there, the process lives, and TryResume brings it back.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -42,7 +42,8 @@ class SmallDisk {
     ASSERT_GE(fd, 0);
     // RocksDB takes and gives room meanwhile.
     uint64_t size = free - leave;
-    while (size > 0 && ::posix_fallocate(fd, 0, static_cast<off_t>(size)) != 0) size -= size / 16 + 1;
+    while (size > 0 && ::posix_fallocate(fd, 0, static_cast<off_t>(size)) != 0)
+      size -= size / 16 + 1;
     ::close(fd);
   }
   void Drain() { std::filesystem::remove(dir_.path() / "filler"); }

@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_TESTS_STORE_WRITER_PROCESS_H_
 #define TAPEDECK_TESTS_STORE_WRITER_PROCESS_H_
 
-// WriterProcess: another process that opens a store and writes commits, one after the other, until it is killed.
+// WriterProcess: another process that opens a store and writes commits, one after the other, until
+// it is killed.
 //
-// It is this test program, started again for the test StoreWriter.DISABLED_WritesUntilKilled (store_crash_test.cc), which reads what to do from
-// the environment. It tells each acknowledged commit through a pipe.
+// It is this test program, started again for the test StoreWriter.DISABLED_WritesUntilKilled
+// (store_crash_test.cc), which reads what to do from the environment. It tells each acknowledged
+// commit through a pipe.
 //
 // Owned by one thread.
 
@@ -32,7 +34,8 @@ class WriterProcess {
   WriterProcess(const WriterProcess&) = delete;
   WriterProcess& operator=(const WriterProcess&) = delete;
 
-  /// The last commit told so far, 0 for none. Waits for the first `at_least` ones; returns early when the process has ended.
+  /// The last commit told so far, 0 for none. Waits for the first `at_least` ones; returns early
+  /// when the process has ended.
   uint64_t Acknowledged(uint64_t at_least = 0);
   /// kill -9, and the last commit it ever told.
   uint64_t Kill();
