@@ -6,7 +6,8 @@
 namespace tapedeck {
 namespace {
 
-// Rows copied at a time: enough that a copy's fixed cost vanishes, little enough for a thousand chunks.
+// Rows copied at a time: enough that a copy's fixed cost vanishes, little enough for a thousand
+// chunks.
 constexpr size_t kBatchRows = 256;
 
 class ChunkSource final : public RowSource {

@@ -3,8 +3,8 @@
 
 // The rows of one published chunk as a source of a query.
 //
-// The chunk's rows of the table, symbols and times are listed once (4 bytes each) in the order of reading, then copied a few hundred at
-// a time into columns.
+// The chunk's rows of the table, symbols and times are listed once (4 bytes each) in the order of
+// reading, then copied a few hundred at a time into columns.
 //
 // Owned by one thread; the source shares the chunk.
 

@@ -3,15 +3,17 @@
 
 // Records and messages as text: JSON objects, CSV lines, and cells for tables.
 //
-//   TD_ASSIGN_OR_RETURN(RowFields fields, RowFields::Choose(table, {"ts", "price:px"}, Origins::kLeftOut));
+//   TD_ASSIGN_OR_RETURN(RowFields fields,
+//                       RowFields::Choose(table, {"ts", "price:px"}, Origins::kLeftOut));
 //   query.columns = fields.columns();
 //   … open the cursor …
 //   RecordWriter writer(fields, *cursor, {});
-//   writer.AppendJson(run, n, &out);            // {"ts":"2024-07-02T04:17:16.373000000Z","px":63229.69}
+//   writer.AppendJson(run, n, &out);  // {"ts":"2024-07-02T04:17:16.373000000Z","px":63229.69}
 //
-// Numbers are the decimals that came in, digit for digit; nothing passes through a double. Times are RFC 3339 with nine digits, or integers
-// of a unit rounded to the past; nanoseconds are a string in JSON, because a double cannot hold them. CSV follows RFC 4180 with CRLF;
-// an empty field is null, an empty text is "".
+// Numbers are the decimals that came in, digit for digit; nothing passes through a double. Times
+// are RFC 3339 with nine digits, or integers of a unit rounded to the past; nanoseconds are a
+// string in JSON, because a double cannot hold them. CSV follows RFC 4180 with CRLF; an empty field
+// is null, an empty text is "".
 //
 // Owned by one thread.
 
@@ -56,8 +58,9 @@ class RowFields {
     std::string name;    // in the answer
   };
 
-  /// `wanted`: "name" or "name:new_name" each; empty: ts, symbol and the table's columns as declared. kShown adds ts_kafka, topic,
-  /// partition, lineage, offset, index. kInvalidArgument: unknown or doubled names.
+  /// `wanted`: "name" or "name:new_name" each; empty: ts, symbol and the table's columns as
+  /// declared. kShown adds ts_kafka, topic, partition, lineage, offset, index. kInvalidArgument:
+  /// unknown or doubled names.
   static Result<RowFields> Choose(const Table& table, std::span<const std::string> wanted,
                                   Origins origins);
 
@@ -112,10 +115,12 @@ struct MessageStyle {
   MessageEncoding encoding = MessageEncoding::kText;
 };
 
-/// {"topic":…,"partition":…,"offset":…,"ts":…,"ts_type":…,"key":…,"value":…,"headers":[…]}; "lineage" after the partition where it is not
-/// 0. Bytes that are UTF-8 are strings, others {"base64":…}; absent ones null; with kBase64 all are base64 strings.
+/// {"topic":…,"partition":…,"offset":…,"ts":…,"ts_type":…,"key":…,"value":…,"headers":[…]};
+/// "lineage" after the partition where it is not 0. Bytes that are UTF-8 are strings, others
+/// {"base64":…}; absent ones null; with kBase64 all are base64 strings.
 void AppendMessageJson(const StoredMessage& message, MessageStyle style, std::string* out);
-/// topic, partition, lineage, offset, ts, ts_type, key, value, headers (as JSON). Bytes that are not UTF-8 are base64.
+/// topic, partition, lineage, offset, ts, ts_type, key, value, headers (as JSON). Bytes that are
+/// not UTF-8 are base64.
 std::span<const std::string_view> MessageColumns();
 std::vector<std::string> MessageCells(const StoredMessage& message, MessageStyle style);
 /// The line with its CRLF.

@@ -1,12 +1,14 @@
 #ifndef TAPEDECK_QUERY_LISTING_H_
 #define TAPEDECK_QUERY_LISTING_H_
 
-// What a recording holds beside records and messages: symbols, topics, coverage with its gaps, refused messages.
+// What a recording holds beside records and messages: symbols, topics, coverage with its gaps,
+// refused messages.
 //
-//   TD_ASSIGN_OR_RETURN(std::vector<SymbolEntry> symbols, ListSymbols(*point, {.prefix = "BINANCE:"}));
+//   TD_ASSIGN_OR_RETURN(auto symbols, ListSymbols(*point, {.prefix = "BINANCE:"}));
 //
-// Each answers from a ReadPoint: published chunks first, then the view. Errors: kCorruption of the entries read; kInvalidArgument or
-// kNotFound for a name that is unknown. Thread-safe: pure functions of an immutable point.
+// Each answers from a ReadPoint: published chunks first, then the view. Errors: kCorruption of the
+// entries read; kInvalidArgument or kNotFound for a name that is unknown. Thread-safe: pure
+// functions of an immutable point.
 
 #include <cstdint>
 #include <functional>
@@ -54,8 +56,8 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
 
 struct RefusedQuery {
   std::string topic;  // "" = all
-  std::string
-      reason;  // "" = all; matches the reason or its first word: "bad-number" matches "bad-number: size (v)"
+  /// "" = all; else the whole reason or its first word ("bad-number" for "bad-number: size (v)").
+  std::string reason;
   Timestamp start = Timestamp::Min();  // [start, end) by the message's time
   Timestamp end = Timestamp::Max();
   uint64_t limit = UINT64_MAX;

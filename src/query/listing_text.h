@@ -24,20 +24,24 @@ struct ListingText {
   std::vector<std::string> cells;
 };
 
-/// {"table":…,"kind":"append"|"upsert","identity":[…],"day":"day","columns":[{"name":…,"type":…},…]}
+/// {"table":…,"kind":"append"|"upsert","identity":[…],"day":"day",
+///  "columns":[{"name":…,"type":…},…]}
 ListingText TableText(const Table& table);
 std::span<const std::string_view> TableColumns();
 
 ListingText SymbolText(const SymbolEntry& entry);
 std::span<const std::string_view> SymbolColumns();
 
-/// One topic, of its partitions in order. Offsets are next ones: one past the last; every commit is synced, so stored = durable.
-/// {"topic":…,"mapping":…,"partitions":[{"partition":…,"lineage":…,"received":…,"stored":…,"durable":…,"shipped":…,"lag":null},…]}
+/// One topic, of its partitions in order. Offsets are next ones: one past the last; every commit is
+/// synced, so stored = durable.
+/// {"topic":…,"mapping":…,"partitions":[{"partition":…,"lineage":…,"received":…,"stored":…,
+///  "durable":…,"shipped":…,"lag":null},…]}
 ListingText TopicText(std::span<const PartitionEntry> partitions);
 std::span<const std::string_view> TopicColumns();
 
-/// {"topic":…,"partition":…,"lineage":…,"from_offset":…,"received":…,"stored":…,"durable":…,"shipped":…,"messages":…,"records":…,
-///  "refused":…,"digest":"xxh3-128-sum:…","gaps":[{"from":…,"to":…,"reason":…,"at":…},…]}
+/// {"topic":…,"partition":…,"lineage":…,"from_offset":…,"received":…,"stored":…,
+///  "durable":…,"shipped":…,"messages":…,"records":…,"refused":…,
+///  "digest":"xxh3-128-sum:…","gaps":[{"from":…,"to":…,"reason":…,"at":…},…]}
 ListingText CoverageText(const PartitionEntry& entry);
 std::span<const std::string_view> CoverageColumns();
 

@@ -3,13 +3,15 @@
 
 // ReadPoint: what one read sees, frozen: published chunks, then a pinned view of the store.
 //
-// The order matters. Chunks are taken first and the view second; chunks that the view says are flushed are dropped. So each row that was
-// visible before is seen, and none twice, while recording and flushing go on.
+// The order matters. Chunks are taken first and the view second; chunks that the view says are
+// flushed are dropped. So each row that was visible before is seen, and none twice, while recording
+// and flushing go on.
 //
 //   TD_ASSIGN_OR_RETURN(auto point, ReadPoint::Take(open_rows, &directory, *store));
 //   TD_ASSIGN_OR_RETURN(auto cursor, RecordCursor::Open(point, query));
 //
-// A ReadPoint holds old files of the store on disk as long as it lives: give it back soon. The directory outlives it.
+// A ReadPoint holds old files of the store on disk as long as it lives: give it back soon. The
+// directory outlives it.
 //
 // Thread safety: immutable and shared between threads (its view is only read).
 

@@ -3,15 +3,16 @@
 
 // Reader: answers from a data directory, with or without a node that records into it.
 //
-// It opens the store as a secondary, takes in once what the writer has made durable, and answers as of that moment. Rows above the series
-// watermark are only on the tape there: it decodes them itself, by the mappings recorded for them.
+// It opens the store as a secondary, takes in once what the writer has made durable, and answers as
+// of that moment. Rows above the series watermark are only on the tape there: it decodes them
+// itself, by the mappings recorded for them.
 //
 //   TD_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader, Reader::Open({.dir = dir}));
 //   TD_ASSIGN_OR_RETURN(auto cursor, reader->Query(query));
 //   TD_ASSIGN_OR_RETURN(auto point, reader->Point());             // for listing.h
 //
-// Errors: kNotFound: no store there; kCorruption: damage; kResourceExhausted: the tail is larger than memory_bytes.
-// Owned by one thread; what it gives ends before it.
+// Errors: kNotFound: no store there; kCorruption: damage; kResourceExhausted: the tail is larger
+// than memory_bytes. Owned by one thread; what it gives ends before it.
 
 #include <filesystem>
 #include <memory>

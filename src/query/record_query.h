@@ -9,13 +9,16 @@
 //   query.start = …; query.end = …;                         // [start, end)
 //   query.where = {{"side", "buy"}};
 //
-// Append tables are ordered by (ts, symbol, topic, partition, lineage, offset, index). Upsert tables by (ts, symbol, the other fields of
-// the identity as canonical text, null first, in the order in which they were declared); of the records with one identity that the
-// selected topics hold, the one with the greatest (ts_kafka, topic, partition, lineage, offset, index) is shown. `where` applies
-// to what is shown, `topics` before: a record of a topic that is not selected hides nothing.
+// Append tables are ordered by (ts, symbol, topic, partition, lineage, offset, index). Upsert
+// tables by (ts, symbol, the other fields of the identity as canonical text, null first, in the
+// order in which they were declared); of the records with one identity that the selected topics
+// hold, the one with the greatest (ts_kafka, topic, partition, lineage, offset, index) is shown.
+// `where` applies to what is shown, `topics` before: a record of a topic that is not selected hides
+// nothing.
 //
 // A position is encoded as bytes that only this module reads:
-//   position := version:u8=1 ts:zigzag symbol:blob topic:blob partition:zigzag lineage:varint offset:zigzag index:varint
+//   position := version:u8=1 ts:zigzag symbol:blob topic:blob partition:zigzag lineage:varint
+//       offset:zigzag index:varint
 //               identity:varint { present:u8 text:blob }
 //
 // Values; thread-compatible.
@@ -65,8 +68,9 @@ struct RecordQuery {
   uint64_t limit = UINT64_MAX;
   /// Goes on behind this row.
   std::optional<RecordPosition> after;
-  /// Bytes that decoded rows may hold at once; short of it every open block keeps only a slice of its rows, and is decoded more than
-  /// once. Not counted: a few hundred bytes for each symbol of the day in hand.
+  /// Bytes that decoded rows may hold at once; short of it every open block keeps only a slice of
+  /// its rows, and is decoded more than once. Not counted: a few hundred bytes for each symbol of
+  /// the day in hand.
   size_t memory_bytes = size_t{64} << 20;
 };
 

@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_QUERY_ROW_SOURCE_H_
 #define TAPEDECK_QUERY_ROW_SOURCE_H_
 
-// RowSource: rows of one table in the full order, from one place: a chunk, the store's blocks, later the archive.
+// RowSource: rows of one table in the full order, from one place: a chunk, the store's blocks,
+// later the archive.
 //
-// Rows come in runs: consecutive rows of one series that lie in one `Rows`. A merge takes as many rows of a run as come before every
-// other source's next row, so sources that do not overlap cost nothing per row.
+// Rows come in runs: consecutive rows of one series that lie in one `Rows`. A merge takes as many
+// rows of a run as come before every other source's next row, so sources that do not overlap cost
+// nothing per row.
 //
 //   TD_RETURN_IF_ERROR(source->Fill());
 //   while (source->head().count > 0) {
@@ -32,8 +34,9 @@ namespace tapedeck {
 
 enum class ReadOrder : uint8_t { kAscending = 0, kDescending = 1 };
 
-/// Rows of one series that follow each other in the order of reading: the rows `first`, first + step, first + 2 step … of `rows`, whose
-/// columns are those that the selection reads, in its order.
+/// Rows of one series that follow each other in the order of reading: the rows `first`, first +
+/// step, first + 2 step … of `rows`, whose columns are those that the selection reads, in its
+/// order.
 struct RowRun {
   std::string_view symbol;
   const Rows* rows = nullptr;
@@ -45,7 +48,8 @@ struct RowRun {
   uint32_t RowAt(uint32_t n) const { return first + n * static_cast<uint32_t>(step); }
 };
 
-/// What of a table a source gives: rows with start <= ts < end (and ts = end where `end` is INT64_MAX).
+/// What of a table a source gives: rows with start <= ts < end (and ts = end where `end` is
+/// INT64_MAX).
 struct RowSelection {
   const Table* table = nullptr;
   std::vector<std::string> symbols;  // sorted, each once; empty: all
@@ -86,7 +90,8 @@ inline RowKey KeyOf(const RowRun& run, uint32_t n, const TapeRanks& ranks) {
 class RowSource {
  public:
   virtual ~RowSource() = default;
-  /// Makes head() the next rows; head().count is 0 at the end. Valid until the next Fill or Advance.
+  /// Makes head() the next rows; head().count is 0 at the end. Valid until the next Fill or
+  /// Advance.
   virtual Status Fill() = 0;
   const RowRun& head() const { return head_; }
   /// Leaves out the first `rows` of head(); at most head().count.
@@ -111,7 +116,8 @@ class RunHeap {
   bool empty() const { return heap_.empty(); }
   size_t size() const { return heap_.size(); }
   const RowRun& top() const { return heap_.front().source->head(); }
-  /// How many rows of top() come before every other source's rows and have a ts before `ts_bound` (in the direction of reading).
+  /// How many rows of top() come before every other source's rows and have a ts before `ts_bound`
+  /// (in the direction of reading).
   uint32_t TopRun(int64_t ts_bound) const;
   /// Drops `rows` rows of top() and puts its source where it belongs.
   Status AdvanceTop(uint32_t rows);

@@ -122,7 +122,8 @@ Status RecordCursor::ChooseTopics() {
   return Status::Ok();
 }
 
-// Narrows the times to what may come behind the position, and prepares the comparison that finds the exact row.
+// Narrows the times to what may come behind the position, and prepares the comparison that finds
+// the exact row.
 Status RecordCursor::StartAfter() {
   if (!query_.after) return Status::Ok();
   const RecordPosition& after = *query_.after;

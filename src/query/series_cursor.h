@@ -9,17 +9,19 @@
 //     if (run.count == 0) break;
 //     for (uint32_t n = 0; n < run.count; ++n) {
 //       uint32_t row = run.RowAt(n);
-//       Use(run.symbol, run.rows->ts[row], run.rows->columns[0].At(row));    // columns[i] is cursor->columns()[i]
+//       // columns[i] is cursor->columns()[i]
+//       Use(run.symbol, run.rows->ts[row], run.rows->columns[0].At(row));
 //     }
 //   }
 //   RecordPosition here = cursor->PositionOf(run, n);    // go on later: query.after = here
 //
-// The answer does not depend on where rows lie: in a published chunk, in any block of any generation, later in the archive. Rows that cannot
-// be read are an error (kCorruption, kUnavailable), never left out.
+// The answer does not depend on where rows lie: in a published chunk, in any block of any
+// generation, later in the archive. Rows that cannot be read are an error (kCorruption,
+// kUnavailable), never left out.
 //
-// Errors of Open: kNotFound: no such table; kInvalidArgument: an unknown column or topic, doubled symbols or columns, a position of another
-// kind of table. Memory: RecordQuery::memory_bytes and what store_source.h says.
-// Owned by one thread; it keeps its read point.
+// Errors of Open: kNotFound: no such table; kInvalidArgument: an unknown column or topic, doubled
+// symbols or columns, a position of another kind of table. Memory: RecordQuery::memory_bytes and
+// what store_source.h says. Owned by one thread; it keeps its read point.
 
 #include <map>
 #include <memory>
@@ -101,8 +103,8 @@ class RecordCursor {
   std::string scratch_;
 
   bool resuming_ = false;  // rows up to after_ are still to be passed over
-  RowKey
-      after_;  // append: the first key that is not passed over (ascending), or the last (descending)
+  // Append: the first key that is not passed over (ascending), or the last (descending).
+  RowKey after_;
   std::string after_identity_;
 
   // Upsert: the group of one (ts, symbol) in hand, and the rows that are ready.

@@ -217,8 +217,8 @@ class StoreSource final : public RowSource {
     return Status::Ok();
   }
 
-  // The scan stands at the first block of a series (of `symbol`, or any): makes its chain. True where a series was there; the scan then
-  // stands behind it if `symbol` is null.
+  // The scan stands at the first block of a series (of `symbol`, or any): makes its chain. True
+  // where a series was there; the scan then stands behind it if `symbol` is null.
   Result<bool> StartChain(Day day, uint32_t generation, const std::string* symbol) {
     if (!scan_->Valid()) {
       TD_RETURN_IF_ERROR(scan_->status());
@@ -276,7 +276,8 @@ class StoreSource final : public RowSource {
     return up() ? OpenNext(std::move(chain)) : OpenLast(std::move(chain));
   }
 
-  // Ascending: opens the chain's next block that reaches into the range, and puts the chain back for the one after.
+  // Ascending: opens the chain's next block that reaches into the range, and puts the chain back
+  // for the one after.
   Status OpenNext(Chain chain) {
     TD_RETURN_IF_ERROR(StandAt(chain.next));
     for (bool opened = false; !opened;) {

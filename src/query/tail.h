@@ -1,18 +1,20 @@
 #ifndef TAPEDECK_QUERY_TAIL_H_
 #define TAPEDECK_QUERY_TAIL_H_
 
-// Decoding stored messages again: by the mapping that each tape block's index entry names, as it was when they were recorded.
+// Decoding stored messages again: by the mapping that each tape block's index entry names, as it
+// was when they were recorded.
 //
-// The tail of a tape is its messages in [watermark, next): on the tape, not yet in the series. Recovery, readers beside a node and verify
-// decode it; the result is exactly the rows that the recorder had published.
+// The tail of a tape is its messages in [watermark, next): on the tape, not yet in the series.
+// Recovery, readers beside a node and verify decode it; the result is exactly the rows that the
+// recorder had published.
 //
 //   TailDecoder tail(view.get(), &directory);
 //   for (const auto& [tp, checkpoint] : state.checkpoints) {
 //     TD_ASSIGN_OR_RETURN(TailCounts counts, tail.Decode(tp, checkpoint, &builder));
 //   }
 //
-// Errors: kCorruption names topic[partition]@offset: a damaged or missing block or index entry, a mapping that is not stored.
-// Owned by one thread; the view and the directory outlive it.
+// Errors: kCorruption names topic[partition]@offset: a damaged or missing block or index entry, a
+// mapping that is not stored. Owned by one thread; the view and the directory outlive it.
 
 #include <functional>
 #include <map>
@@ -29,7 +31,8 @@
 
 namespace tapedeck {
 
-/// Kafka timestamp of the message's records: nanoseconds, or kNoKafkaTime where it has none (or one that no int64 holds).
+/// Kafka timestamp of the message's records: nanoseconds, or kNoKafkaTime where it has none (or one
+/// that no int64 holds).
 int64_t KafkaNanosOf(const MessageView& message);
 
 /// What one decoded message came to.

@@ -5,7 +5,8 @@
 namespace tapedeck {
 namespace {
 
-// Every key of one tape's entries of a kind: offsets are never negative, but the whole range costs nothing.
+// Every key of one tape's entries of a kind: offsets are never negative, but the whole range costs
+// nothing.
 std::string Lower(std::string key) { return key.substr(0, key.size() - sizeof(int64_t)); }
 
 }  // namespace

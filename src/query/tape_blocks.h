@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_QUERY_TAPE_BLOCKS_H_
 #define TAPEDECK_QUERY_TAPE_BLOCKS_H_
 
-// TapeBlocks: goes through the blocks of one tape by their index entries, and loads those that are wanted.
+// TapeBlocks: goes through the blocks of one tape by their index entries, and loads those that are
+// wanted.
 //
 //   TapeBlocks blocks(view, tp, "Finhub1[3]", ScanKind::kLong);
 //   TD_RETURN_IF_ERROR(blocks.Seek(offset));
@@ -10,9 +11,9 @@
 //     TD_RETURN_IF_ERROR(blocks.Next());
 //   }
 //
-// Errors: kCorruption, naming the tape and the block's first offset, for a damaged block or entry, an entry without its block, a block
-// that is not what its entry says, and, where no block was left out between two loads, a block without an entry.
-// Owned by one thread; ends before its view.
+// Errors: kCorruption, naming the tape and the block's first offset, for a damaged block or entry,
+// an entry without its block, a block that is not what its entry says, and, where no block was left
+// out between two loads, a block without an entry. Owned by one thread; ends before its view.
 
 #include <memory>
 #include <string>

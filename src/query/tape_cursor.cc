@@ -11,7 +11,8 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-// A tape keeps at least this much of a block, however many there are: less would be decoded too often.
+// A tape keeps at least this much of a block, however many there are: less would be decoded too
+// often.
 constexpr size_t kTapeBytesMin = size_t{64} << 10;
 
 }  // namespace
@@ -87,8 +88,9 @@ Status MessageCursor::Prepare() {
   return Status::Ok();
 }
 
-// Behind a position, the position's own tape goes on with the next offset; a tape that sorts before it has given all messages up to and with
-// the position's time; one that sorts after it, all before that time.
+// Behind a position, the position's own tape goes on with the next offset; a tape that sorts before
+// it has given all messages up to and with the position's time; one that sorts after it, all before
+// that time.
 Status MessageCursor::AddTape(TpId tp, const TapeId& tape, size_t memory_bytes) {
   TapeReader::Range range{.from_offset = query_.from_offset,
                           .to_offset = query_.to_offset,

@@ -14,13 +14,15 @@
 //   }
 //   query.after = cursor->position();                  // goes on behind the last message given
 //
-// The time of a message is its Kafka timestamp, or its time of receipt where it has none. Tapes are merged by (greatest time of the
-// selected messages of the tape so far, topic, partition, lineage, offset): total, each tape in its own order, and independent of how
-// messages lie in blocks. That key is the whole position: a tape goes on with its first message whose time is past it.
+// The time of a message is its Kafka timestamp, or its time of receipt where it has none. Tapes are
+// merged by (greatest time of the selected messages of the tape so far, topic, partition, lineage,
+// offset): total, each tape in its own order, and independent of how messages lie in blocks. That
+// key is the whole position: a tape goes on with its first message whose time is past it.
 //
-// Index entries say which blocks hold no message of the range; they are not read. A damaged or missing block is kCorruption and names
-// topic[partition]@offset. Memory: every tape holds one block, or, where they exceed memory_bytes together, a slice of it.
-// Owned by one thread; it keeps its read point.
+// Index entries say which blocks hold no message of the range; they are not read. A damaged or
+// missing block is kCorruption and names topic[partition]@offset. Memory: every tape holds one
+// block, or, where they exceed memory_bytes together, a slice of it. Owned by one thread; it keeps
+// its read point.
 
 #include <cstdint>
 #include <memory>

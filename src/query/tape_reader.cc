@@ -74,7 +74,8 @@ TapeReader::TapeReader(const StoreView* view, TpId tp, const TapeId* tape, const
   message_.greatest_time = range.greatest;
 }
 
-// By the index entry; -1 stands for messages without a time, whose time of receipt the entry does not have.
+// By the index entry; -1 stands for messages without a time, whose time of receipt the entry does
+// not have.
 bool TapeReader::MayHold(const TapeIndexEntry& index) const {
   if (index.last_offset < range_.from_offset) return false;
   if (index.kafka_min_ms < 0) return true;

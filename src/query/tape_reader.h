@@ -18,7 +18,8 @@ namespace tapedeck {
 /// Copies of messages: a part of a block that is too large to keep.
 class MessageSlice {
  public:
-  /// Messages from `from` on, at least one, as long as they take less than `bytes`. Returns the first that is not in it.
+  /// Messages from `from` on, at least one, as long as they take less than `bytes`. Returns the
+  /// first that is not in it.
   size_t Take(const TapeBlock& block, size_t from, size_t bytes);
   void Clear();
   size_t size() const { return messages_.size(); }
@@ -34,7 +35,8 @@ class MessageSlice {
 
 class TapeReader {
  public:
-  /// `begin_at`: nothing is selected before the first message whose time is at or past it. `greatest`: of the messages selected before.
+  /// `begin_at`: nothing is selected before the first message whose time is at or past it.
+  /// `greatest`: of the messages selected before.
   struct Range {
     int64_t from_offset = INT64_MIN;
     int64_t to_offset = INT64_MAX;
@@ -43,7 +45,8 @@ class TapeReader {
     Timestamp begin_at = Timestamp::Min();
     Timestamp greatest = Timestamp::Min();
   };
-  /// `scratch` and `buffers` are shared by the readers of one thread, and outlive them, as `tape` does.
+  /// `scratch` and `buffers` are shared by the readers of one thread, and outlive them, as `tape`
+  /// does.
   TapeReader(const StoreView* view, TpId tp, const TapeId* tape, const Range& range,
              size_t memory_bytes, TapeBlock* scratch, CodecBuffers* buffers);
 

@@ -3,14 +3,15 @@
 
 // Times as people write them in a query.
 //
-//   2024-07-02T04:17:16.373Z, 2024-07-02T06:17:16+02:00      RFC 3339, any offset, 0 to 9 fraction digits
-//   2024-07-02                                                midnight UTC
-//   1712877306113ms (also s, us, ns)                          since 1970; may be negative
-//   1712877306113000000                                       a bare integer is nanoseconds, from 10^18 on only
+//   2024-07-02T04:17:16.373Z    RFC 3339, any offset, 0 to 9 fraction digits
+//   2024-07-02                  midnight UTC
+//   1712877306113ms             since 1970, in s, ms, us or ns; may be negative
+//   1712877306113000000         a bare integer is nanoseconds, from 10^18 on only
 //   now, now-15m, now+1h
-//   +1h                                                       after the start of the range; where one is given
+//   +1h                         after the start of the range; where one is given
 //
-// An integer without a unit below 10^18 is refused: pasted seconds, milliseconds and microseconds all are.
+// An integer without a unit below 10^18 is refused: pasted seconds, milliseconds and microseconds
+// all are.
 //
 // Thread-safe: pure functions.
 
@@ -22,7 +23,8 @@
 
 namespace tapedeck {
 
-/// `start`: what "+1h" is relative to; nullopt refuses that form. kInvalidArgument says what to write instead.
+/// `start`: what "+1h" is relative to; nullopt refuses that form. kInvalidArgument says what to
+/// write instead.
 Result<Timestamp> ParseTimeText(std::string_view text, Timestamp now,
                                 std::optional<Timestamp> start = std::nullopt);
 

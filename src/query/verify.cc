@@ -93,7 +93,8 @@ Status Verifier::Run() {
   return Status::Ok();
 }
 
-// Every entry of the store: a key of ours whose value parses and whose tape is known. Blocks are looked at elsewhere.
+// Every entry of the store: a key of ours whose value parses and whose tape is known. Blocks are
+// looked at elsewhere.
 void Verifier::CheckEntries() {
   auto cursor = view_->Scan("", "", ScanKind::kLong);
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {

@@ -8,16 +8,21 @@
 //   return report.ok() ? 0 : 4;
 //
 // What is compared:
-//   files        every file's checksum, every entry read once
-//   tapes        each block's hash; offsets ascending, outside gaps, within the checkpoint; index entries = what their messages give by the mapping
-//                they name; refusals = those of decoding again; messages, records, refused, skipped, last message and digest = checkpoint
-//   series       each block's hash; rows in order, under the right key and day, below the watermarks; rows and digest of each day = its `d`
-//                entry; rows, first and last time of each symbol = the catalog
-//   both         rows and digest of each (table, day): series = a fresh decode of the tape below the watermarks
-//   the rest     every entry parses, every number it names is there, mappings are stored under their own hashes
+//   files     every file's checksum, every entry read once
+//   tapes     each block's hash; offsets ascending, outside gaps, within the checkpoint; index
+//             entries = what their messages give by the mapping they name; refusals = those of
+//             decoding again; messages, records, refused, skipped, last message and digest =
+//             checkpoint
+//   series    each block's hash; rows in order, under the right key and day, below the watermarks;
+//             rows and digest of each day = its `d` entry; rows, first and last time of each symbol
+//             = the catalog
+//   both      rows and digest of each (table, day): series = a fresh decode of the tape below the
+//             watermarks
+//   the rest  every entry parses, every number it names is there, mappings are stored under their
+//             own hashes
 //
-// A finding is a difference; reading goes on behind it. Memory: one block, about 200 bytes for each series and 100 for each (table, day).
-// Owned by one thread.
+// A finding is a difference; reading goes on behind it. Memory: one block, about 200 bytes for each
+// series and 100 for each (table, day). Owned by one thread.
 
 #include <cstdint>
 #include <filesystem>
@@ -32,8 +37,8 @@
 namespace tapedeck {
 
 struct Finding {
-  std::string
-      where;  // "tape Finhub1[3]@42", "series trades \"BTC\" 2024-07-02 generation 0", "file 000012.sst"
+  /// "tape Finhub1[3]@42", "series trades \"BTC\" 2024-07-02 generation 0 from …", "files".
+  std::string where;
   std::string what;
 };
 
@@ -69,12 +74,14 @@ struct VerifyReport {
   void Add(std::string where, std::string what, size_t findings_max);
 };
 
-/// All but the files. An error: the view cannot be read at all; what could be read wrongly is a finding.
+/// All but the files. An error: the view cannot be read at all; what could be read wrongly is a
+/// finding.
 Result<VerifyReport> VerifyView(const StoreView& view, const VerifyOptions& options);
 /// With the files.
 Result<VerifyReport> VerifyStore(Store* store, const VerifyOptions& options);
-/// Opens the store for writing, so that nothing damaged passes, which a damaged log then is a finding of; beside a running node it reads as a
-/// secondary and says so in the notes. kNotFound: no store there.
+/// Opens the store for writing, so that nothing damaged passes, which a damaged log then is a
+/// finding of; beside a running node it reads as a secondary and says so in the notes. kNotFound:
+/// no store there.
 Result<VerifyReport> VerifyDataDir(const std::filesystem::path& dir, const VerifyOptions& options);
 
 }  // namespace tapedeck

@@ -1,4 +1,5 @@
-// Messages: what the tape gives back equals what was appended, merged by time and resumable anywhere.
+// Messages: what the tape gives back equals what was appended, merged by time and resumable
+// anywhere.
 
 #include <gtest/gtest.h>
 

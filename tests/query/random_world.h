@@ -1,8 +1,9 @@
 #ifndef TAPEDECK_TESTS_QUERY_RANDOM_WORLD_H_
 #define TAPEDECK_TESTS_QUERY_RANDOM_WORLD_H_
 
-// RandomWorld: a recording of several topics with everything that is awkward: symbols with NUL and 0x01, times before 1970, equal times,
-// late rows, several lineages, messages without times, generations, blocks and chunks of all sizes.
+// RandomWorld: a recording of several topics with everything that is awkward: symbols with NUL and
+// 0x01, times before 1970, equal times, late rows, several lineages, messages without times,
+// generations, blocks and chunks of all sizes.
 //
 // Owned by one thread.
 
@@ -95,7 +96,8 @@ class RandomWorld {
     return m;
   }
 
-  /// Records for a while: appends, commits, flushes, closes days and merges in random order. The last rows stay open.
+  /// Records for a while: appends, commits, flushes, closes days and merges in random order. The
+  /// last rows stay open.
   void Run(size_t messages) {
     for (size_t i = 0; i < messages; ++i) {
       filler_->Append(tapes_[random_->Uniform(tapes_.size())], Message());

@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_TESTS_QUERY_STORE_FILLER_H_
 #define TAPEDECK_TESTS_QUERY_STORE_FILLER_H_
 
-// StoreFiller: fills a real store as the record journey does, and remembers every message and record in plain vectors.
+// StoreFiller: fills a real store as the record journey does, and remembers every message and
+// record in plain vectors.
 //
 //   StoreFiller filler(dir.path());
 //   TpId tp = filler.AddTape({"c1", "ticks", 0, 3});
@@ -10,8 +11,8 @@
 //   filler.Flush();                           // series blocks, catalog, days, watermarks
 //   filler.records()                          // the oracle: decoded once, when appended
 //
-// The values go through kMapping: units of an array with k = q (quotes), t (trades), b (bars), x (a table "odd" with every type of
-// column). Failures of the store fail the test. Owned by one thread.
+// The values go through kMapping: units of an array with k = q (quotes), t (trades), b (bars), x (a
+// table "odd" with every type of column). Failures of the store fail the test. Owned by one thread.
 
 #include <gtest/gtest.h>
 
@@ -72,10 +73,12 @@ class StoreFiller {
   /// A hole of the log that is recorded as a gap; committed at once with what is open.
   void AddGap(TpId tp, int64_t to, GapReason reason);
   void Commit();
-  /// Of everything committed. The days named in `closed` are closed: the next rows open another generation.
+  /// Of everything committed. The days named in `closed` are closed: the next rows open another
+  /// generation.
   void Flush();
   void CloseDays();
-  /// Joins all series blocks of each (table, day, generation, symbol); all tape blocks of each tape.
+  /// Joins all series blocks of each (table, day, generation, symbol); all tape blocks of each
+  /// tape.
   void MergeSeries();
   void MergeTape();
   /// Flushes what lies open and closes the store; nothing else may be called afterwards.

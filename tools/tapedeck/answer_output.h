@@ -36,7 +36,8 @@ class AnswerOutput {
   AnswerOutput(AnswerFormat format, std::vector<std::string> names, Envelope envelope = {});
 
   AnswerFormat format() const { return format_; }
-  /// One row in the form of format(): JSON text, a CSV line with its end, or cells. kUnavailable: the reader of stdout has gone.
+  /// One row in the form of format(): JSON text, a CSV line with its end, or cells. kUnavailable:
+  /// the reader of stdout has gone.
   Status Json(std::string_view object);
   Status Csv(std::string_view line);
   Status Cells(std::vector<std::string> cells);

@@ -3,8 +3,9 @@
 
 // TextTable: rows as aligned columns for a terminal.
 //
-// The first rows decide the columns' widths and which of them hold numbers (aligned to the right); later rows are written as they come. Control
-// characters are escaped, so that data cannot command the terminal; long cells are cut.
+// The first rows decide the columns' widths and which of them hold numbers (aligned to the right);
+// later rows are written as they come. Control characters are escaped, so that data cannot command
+// the terminal; long cells are cut.
 //
 // Owned by one thread.
 
