@@ -1,9 +1,11 @@
-// One side of record_bench, in a process of its own: the record journey as the node runs it (Kafka to a synced, queryable
-// store, merging included), on a topic from its beginning to its end. Prints one line as consume_side does
+// One side of record_bench, in a process of its own: the record journey as the node runs it (Kafka
+// to a synced, queryable store, merging included), on a topic from its beginning to its end. Prints
+// one line as consume_side does
 //
 //   messages bytes checksum wall_s cpu_s
 //
-// measured from the first message on to the end of the last flush. What the store holds then is counted and compared.
+// measured from the first message on to the end of the last flush. What the store holds then is
+// counted and compared.
 //
 //   record_side SERVERS TOPIC MAPPING FOLDER        FOLDER is made and removed
 
@@ -55,9 +57,12 @@ class Metered final : public MessageSource {
     cpu_s = bench::CpuSeconds() - cpu_start;
     return Status::Ok();
   }
-  Status Commit(std::span<const GroupCommit> c, std::chrono::milliseconds t) override { return source_->Commit(c, t); }
+  Status Commit(std::span<const GroupCommit> c, std::chrono::milliseconds t) override {
+    return source_->Commit(c, t);
+  }
   void CommitAsync(std::span<const GroupCommit> c) override { source_->CommitAsync(c); }
-  Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> p, std::chrono::milliseconds t) override {
+  Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> p,
+                                             std::chrono::milliseconds t) override {
     return source_->Committed(p, t);
   }
   std::string ClusterId(std::chrono::milliseconds t) override { return source_->ClusterId(t); }
@@ -89,7 +94,8 @@ Result<uint64_t> MessagesOf(const std::string& servers, const std::string& topic
   return messages;
 }
 
-Status Run(const std::string& servers, const std::string& topic, const std::string& mapping, const std::string& folder) {
+Status Run(const std::string& servers, const std::string& topic, const std::string& mapping,
+           const std::string& folder) {
   TD_ASSIGN_OR_RETURN(const uint64_t wanted, MessagesOf(servers, topic));
   StoreOptions store_options;
   store_options.dir = folder;
@@ -103,9 +109,13 @@ Status Run(const std::string& servers, const std::string& topic, const std::stri
 
   RecorderOptions options;
   options.node_id = "bench";
-  TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::Resolve(mapping, PresetLibrary(), TopicSettings{}));
+  TD_ASSIGN_OR_RETURN(MappingSpec spec,
+                      MappingSpec::Resolve(mapping, PresetLibrary(), TopicSettings{}));
   options.topics.push_back({.name = topic, .mapping = spec});
-  RecorderParts parts{.store = store.get(), .directory = &directory, .open_rows = &open_rows, .clock = &SystemClock()};
+  RecorderParts parts{.store = store.get(),
+                      .directory = &directory,
+                      .open_rows = &open_rows,
+                      .clock = &SystemClock()};
   parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> {
     ProbeOptions probe_options;
     probe_options.bootstrap_servers = servers;
@@ -113,7 +123,9 @@ Status Run(const std::string& servers, const std::string& topic, const std::stri
     return std::unique_ptr<LogProbe>(std::move(probe));
   };
   parts.open_source = [&](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
-    KafkaOptions kafka{.bootstrap_servers = servers, .group = "record-bench-" + std::to_string(getpid()), .topics = {topic}};
+    KafkaOptions kafka{.bootstrap_servers = servers,
+                       .group = "record-bench-" + std::to_string(getpid()),
+                       .topics = {topic}};
     kafka.memory_bytes = kKafkaMemory;
     TD_ASSIGN_OR_RETURN(auto source, KafkaSource::Open(kafka, listener));
     auto wrapped = std::make_unique<Metered>(std::move(source), wanted, &stop);
@@ -126,15 +138,17 @@ Status Run(const std::string& servers, const std::string& topic, const std::stri
   TD_ASSIGN_OR_RETURN(StoreState state, store->View()->LoadState());
   uint64_t stored = 0;
   for (const auto& [tp, checkpoint] : state.checkpoints) {
-    if (checkpoint.watermark != checkpoint.next) return Status::Internal("rows were left unflushed");
+    if (checkpoint.watermark != checkpoint.next)
+      return Status::Internal("rows were left unflushed");
     stored += checkpoint.messages;
   }
   if (stored != metered->messages) {
-    return Status::Internal("the store holds " + std::to_string(stored) + " of " + std::to_string(metered->messages) + " messages");
+    return Status::Internal("the store holds " + std::to_string(stored) + " of " +
+                            std::to_string(metered->messages) + " messages");
   }
   std::printf("%llu %llu %llu %.6f %.6f\n", static_cast<unsigned long long>(metered->messages),
-              static_cast<unsigned long long>(metered->bytes), static_cast<unsigned long long>(metered->checksum),
-              metered->wall_s, metered->cpu_s);
+              static_cast<unsigned long long>(metered->bytes),
+              static_cast<unsigned long long>(metered->checksum), metered->wall_s, metered->cpu_s);
   std::fflush(stdout);
   return Status::Ok();
 }

@@ -8,21 +8,27 @@
 
 namespace tapedeck::limits {
 
-/// A Kafka message: key, value and headers together. Kafka's own default is 1 MiB; brokers are seldom set above 10.
+/// A Kafka message: key, value and headers together. Kafka's own default is 1 MiB; brokers are
+/// seldom set above 10.
 inline constexpr size_t kMessageBytesMax = size_t{64} << 20;
-/// A raw (uncompressed) tape block. A block holds at least one message, so a message of the greatest size must fit.
+/// A raw (uncompressed) tape block. A block holds at least one message, so a message of the
+/// greatest size must fit.
 inline constexpr size_t kTapeBlockRawBytesMax = kMessageBytesMax + (size_t{1} << 20);
-/// An open tape block is sealed at this size even before its commit: zstd gains nothing beyond, reads cost more.
+/// An open tape block is sealed at this size even before its commit: zstd gains nothing beyond,
+/// reads cost more.
 inline constexpr size_t kTapeBlockSealBytes = size_t{1} << 20;
 /// Messages of one tape block: bounds what a decoder allocates for offsets and lengths.
 inline constexpr size_t kTapeBlockMessagesMax = 1u << 20;
-/// Background merging joins tape blocks towards this size (raw): DESIGN, "large blocks are the point".
+/// Background merging joins tape blocks towards this size (raw): DESIGN, "large blocks are the
+/// point".
 inline constexpr size_t kTapeMergeBytes = size_t{256} << 10;
-/// Rows of a series block: 4,096 rows decode in about 60 us and compress within 2 % of larger blocks.
+/// Rows of a series block: 4,096 rows decode in about 60 us and compress within 2 % of larger
+/// blocks.
 inline constexpr size_t kSeriesBlockRows = 4096;
 /// What a decoder accepts: room for a later, larger block.
 inline constexpr size_t kSeriesBlockRowsMax = 1u << 16;
-/// A decoded series block: text columns of kSeriesBlockRows rows at a kilobyte each fit many times over.
+/// A decoded series block: text columns of kSeriesBlockRows rows at a kilobyte each fit many times
+/// over.
 inline constexpr size_t kSeriesBlockRawBytesMax = size_t{64} << 20;
 /// A text field of a record, and a symbol. Longer: the record is refused.
 inline constexpr size_t kTextBytesMax = size_t{1} << 20;
@@ -35,11 +41,13 @@ inline constexpr size_t kTableColumnsMax = 256;
 inline constexpr size_t kRecordsPerMessageMax = 1u << 20;
 /// Depth of a JSON document (RELIABILITY S12 counts 32 for requests; real feeds nest below 10).
 inline constexpr size_t kJsonDepthMax = 64;
-/// Values of one JSON message: bounds the tree of a decoder at 96 MiB; a full listing of 5,000 coins has 300,000.
+/// Values of one JSON message: bounds the tree of a decoder at 96 MiB; a full listing of 5,000
+/// coins has 300,000.
 inline constexpr size_t kJsonNodesMax = size_t{1} << 22;
 /// JSON text of one mapping; the greatest preset has 9 kB.
 inline constexpr size_t kMappingBytesMax = size_t{1} << 20;
-/// Text that an `extract` expression looks at, and the size of its compiled program: time is at most the product.
+/// Text that an `extract` expression looks at, and the size of its compiled program: time is at
+/// most the product.
 inline constexpr size_t kExtractTextBytesMax = 4096;
 inline constexpr size_t kExtractProgramMax = 2000;
 /// A message that a learned layout may take; longer ones gain nothing and cost a copy.

@@ -7,8 +7,9 @@ namespace {
 
 /// librdkafka 2.0.2.
 constexpr int kVersionLookedAt = 0x020002ff;
-/// From the end of a value without headers to the next record's key or value: at most count 1, length 5, attributes 1, time 10,
-/// offset 5, key length 5, value length 5. At least six bytes of these are always there.
+/// From the end of a value without headers to the next record's key or value: at most count 1,
+/// length 5, attributes 1, time 10, offset 5, key length 5, value length 5. At least six bytes of
+/// these are always there.
 constexpr uintptr_t kNextRecordMin = 6;
 constexpr uintptr_t kNextRecordMax = 40;
 

@@ -17,14 +17,18 @@ namespace tapedeck {
 /// Everything but the headers, into a view that is as it was made.
 void FillView(const rd_kafka_message_s& message, MessageView* view);
 
-/// Whether it is certain, without asking librdkafka, that the message has no headers. Asking costs an allocation per message even
-/// where there are none: a fifth of all work of a consumer of small messages.
+/// Whether it is certain, without asking librdkafka, that the message has no headers. Asking costs
+/// an allocation per message even where there are none: a fifth of all work of a consumer of small
+/// messages.
 ///
-/// In a record batch the count of headers stands right behind the value, and the next record begins behind it:
-///   record := … keyLength key valueLength value headerCount header* ;  headerCount 0 is one byte 0x00
-/// So a zero byte behind the value is a count of zero if `next`, the message that came next, lies right behind it in the
-/// same buffer. In formats before record batches that byte is the first of the next offset, and there are no headers. This
-/// knows librdkafka's insides (messages point into its buffers), and is off for versions that were not looked at.
+/// In a record batch the count of headers stands right behind the value, and the next record begins
+/// behind it:
+///   record := … keyLength key valueLength value headerCount header* ;  headerCount 0 is one byte
+///     0x00
+/// So a zero byte behind the value is a count of zero if `next`, the message that came next, lies
+/// right behind it in the same buffer. In formats before record batches that byte is the first of
+/// the next offset, and there are no headers. This knows librdkafka's insides (messages point into
+/// its buffers), and is off for versions that were not looked at.
 bool SurelyHasNoHeaders(const rd_kafka_message_s& message, const rd_kafka_message_s& next);
 
 /// Appends the message's headers. False where they do not parse.

@@ -66,8 +66,8 @@ TapeIndexEntry JoinTapeIndex(const TapeIndexEntry& first, const TapeIndexEntry& 
   joined.many_symbols = first.many_symbols || second.many_symbols;
   joined.symbols.clear();
   if (!joined.many_symbols) {
-    std::set_union(first.symbols.begin(), first.symbols.end(), second.symbols.begin(), second.symbols.end(),
-                   std::back_inserter(joined.symbols));
+    std::set_union(first.symbols.begin(), first.symbols.end(), second.symbols.begin(),
+                   second.symbols.end(), std::back_inserter(joined.symbols));
     joined.many_symbols = joined.symbols.size() > limits::kTapeSummarySymbolsMax;
     if (joined.many_symbols) joined.symbols.clear();
   }

@@ -18,7 +18,8 @@ TapeRanks::TapeRanks(std::span<const std::pair<TpId, TapeId>> tapes) {
   std::sort(by_name.begin(), by_name.end(), [&](size_t a, size_t b) {
     const TapeId& x = tapes[a].second;
     const TapeId& y = tapes[b].second;
-    return std::tie(x.topic, x.partition, x.lineage, x.cluster) < std::tie(y.topic, y.partition, y.lineage, y.cluster);
+    return std::tie(x.topic, x.partition, x.lineage, x.cluster) <
+           std::tie(y.topic, y.partition, y.lineage, y.cluster);
   });
   for (size_t rank = 0; rank < by_name.size(); ++rank) {
     const uint32_t tp = Raw(tapes[by_name[rank]].first);
@@ -42,7 +43,8 @@ std::string_view TextArena::Copy(std::string_view text) {
 }
 
 size_t Chunk::bytes() const {
-  return rows_.capacity() * (sizeof(ChunkRow) + sizeof(uint32_t)) + values_.capacity() * sizeof(Value) + texts_.bytes();
+  return rows_.capacity() * (sizeof(ChunkRow) + sizeof(uint32_t)) +
+         values_.capacity() * sizeof(Value) + texts_.bytes();
 }
 
 std::span<const uint32_t> Chunk::RowsOf(SeriesId series) const {
@@ -52,8 +54,8 @@ std::span<const uint32_t> Chunk::RowsOf(SeriesId series) const {
   return std::span<const uint32_t>(order_).subspan(starts_[at], starts_[at + 1] - starts_[at]);
 }
 
-// Moves rows and values to where order_ has them. The rows of one commit are still in the processor's cache; a flush, a minute later, would
-// fetch each of them from memory on its own.
+// Moves rows and values to where order_ has them. The rows of one commit are still in the
+// processor's cache; a flush, a minute later, would fetch each of them from memory on its own.
 void Chunk::LayOutInOrder() {
   std::vector<ChunkRow> rows;
   std::vector<Value> values;
@@ -89,7 +91,8 @@ SeriesId ChunkBuilder::Append(const RecordView& record) {
       continue;
     }
     std::string_view text = chunk_->texts_.Copy(value.text());
-    chunk_->values_.push_back(value.kind() == Value::Kind::kText ? Value::OfText(text) : Value::OfDecimalText(text));
+    chunk_->values_.push_back(value.kind() == Value::Kind::kText ? Value::OfText(text)
+                                                                 : Value::OfDecimalText(text));
   }
   chunk_->rows_.push_back(row);
   return row.series;
@@ -115,7 +118,8 @@ std::shared_ptr<const Chunk> ChunkBuilder::Finish(uint64_t commit, const TapeRan
   }
   chunk->starts_.push_back(static_cast<uint32_t>(chunk->rows_.size()));
   chunk->order_.resize(chunk->rows_.size());
-  for (uint32_t i = 0; i < chunk->rows_.size(); ++i) chunk->order_[counts[chunk->rows_[i].series]++] = i;
+  for (uint32_t i = 0; i < chunk->rows_.size(); ++i)
+    chunk->order_[counts[chunk->rows_[i].series]++] = i;
 
   const std::vector<ChunkRow>& rows = chunk->rows_;
   auto before = [&](uint32_t a, uint32_t b) {

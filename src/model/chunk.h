@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_MODEL_CHUNK_H_
 #define TAPEDECK_MODEL_CHUNK_H_
 
-// Chunk: the rows that one commit published. Immutable; queries read it, a flush turns it into series blocks.
+// Chunk: the rows that one commit published. Immutable; queries read it, a flush turns it into
+// series blocks.
 //
-// Rows lie, and `order()` lists them, by (series, ts, tape, offset, index), where tapes are ranked by (topic, partition, lineage): within one
-// series that is the order of answers. One row costs 48 bytes, 16 for each value, and its texts.
+// Rows lie, and `order()` lists them, by (series, ts, tape, offset, index), where tapes are ranked
+// by (topic, partition, lineage): within one series that is the order of answers. One row costs 48
+// bytes, 16 for each value, and its texts.
 //
 //   ChunkBuilder builder(&directory);
 //   builder.Append(record);                              // copies texts
@@ -38,12 +40,15 @@ struct ChunkRow {
   uint32_t value_count = 0;
 };
 
-/// Rank of each tp id in the order (topic, partition, lineage); index = Raw(tp). Ranks order tapes wherever rows are compared.
+/// Rank of each tp id in the order (topic, partition, lineage); index = Raw(tp). Ranks order tapes
+/// wherever rows are compared.
 class TapeRanks {
  public:
   TapeRanks() = default;
   explicit TapeRanks(std::span<const std::pair<TpId, TapeId>> tapes);
-  uint32_t operator[](TpId tp) const { return Raw(tp) < ranks_.size() ? ranks_[Raw(tp)] : UINT32_MAX; }
+  uint32_t operator[](TpId tp) const {
+    return Raw(tp) < ranks_.size() ? ranks_[Raw(tp)] : UINT32_MAX;
+  }
 
  private:
   std::vector<uint32_t> ranks_;

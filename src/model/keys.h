@@ -1,8 +1,8 @@
 #ifndef TAPEDECK_MODEL_KEYS_H_
 #define TAPEDECK_MODEL_KEYS_H_
 
-// Keys of the store: one letter, then fixed-width big-endian integers (signed ones with the sign bit flipped) and escaped byte
-// strings, so that bytewise order is the order of the fields.
+// Keys of the store: one letter, then fixed-width big-endian integers (signed ones with the sign
+// bit flipped) and escaped byte strings, so that bytewise order is the order of the fields.
 //
 //   key :=
 //     'm' name                                                meta: format version, node id, …
@@ -13,7 +13,8 @@
 //     'g' tp:u32 from:i64                                     gap
 //     't' tp:u32 base:i64                                     tape block
 //     'x' tp:u32 base:i64                                     tape index entry
-//     's' table:u16 day:i32 generation:u32 symbol:escaped first_ts:i64 flush:u64 block:u32    series block
+//     's' table:u16 day:i32 generation:u32 symbol:escaped first_ts:i64 flush:u64 block:u32
+//       series block
 //     'y' table:u16 symbol:escaped                            catalog entry
 //     'd' table:u16 day:i32 generation:u32                    state of a day
 //     'e' tp:u32 offset:i64                                   refusal
@@ -21,7 +22,8 @@
 //     'j' job                                                 job
 //   escaped := each byte; 0x00 as 0x01 0x01, 0x01 as 0x01 0x02; ended by 0x00
 //
-// An escaped string sorts as its bytes do, and no escaped string is a prefix of another. docs/formats.md, "Keys".
+// An escaped string sorts as its bytes do, and no escaped string is a prefix of another.
+// docs/formats.md, "Keys".
 //
 // Thread-safe: pure functions.
 
@@ -39,8 +41,20 @@ namespace tapedeck::keys {
 
 /// Persisted.
 enum class Prefix : char {
-  kMeta = 'm', kMapping = 'v', kTable = 'k', kTape = 'p', kCheckpoint = 'c', kGap = 'g', kTapeBlock = 't',
-  kTapeIndex = 'x', kSeries = 's', kCatalog = 'y', kDay = 'd', kRefusal = 'e', kObject = 'o', kJob = 'j',
+  kMeta = 'm',
+  kMapping = 'v',
+  kTable = 'k',
+  kTape = 'p',
+  kCheckpoint = 'c',
+  kGap = 'g',
+  kTapeBlock = 't',
+  kTapeIndex = 'x',
+  kSeries = 's',
+  kCatalog = 'y',
+  kDay = 'd',
+  kRefusal = 'e',
+  kObject = 'o',
+  kJob = 'j',
 };
 
 std::string Meta(std::string_view name);
@@ -66,7 +80,8 @@ struct SeriesKey {
   bool operator==(const SeriesKey&) const = default;
 };
 std::string Series(const SeriesKey& key);
-/// All blocks of (table, day, generation, symbol), of (table, day, generation), of (table, day): a scan starts here.
+/// All blocks of (table, day, generation, symbol), of (table, day, generation), of (table, day): a
+/// scan starts here.
 std::string SeriesPrefix(TableId table, Day day, uint32_t generation, std::string_view symbol);
 std::string SeriesPrefix(TableId table, Day day, uint32_t generation);
 std::string SeriesPrefix(TableId table, Day day);
@@ -96,7 +111,8 @@ struct DayKey {
 };
 Result<DayKey> ParseDayState(std::string_view key);
 
-/// The first key after every key that starts with `prefix`: an exclusive upper bound of a scan. "" when there is none.
+/// The first key after every key that starts with `prefix`: an exclusive upper bound of a scan. ""
+/// when there is none.
 std::string After(std::string_view prefix);
 
 void AppendEscaped(std::string* out, std::string_view bytes);

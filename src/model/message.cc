@@ -39,7 +39,9 @@ size_t MessageView::PayloadBytes() const {
   return bytes;
 }
 
-std::string TopicPartition::ToString() const { return topic + "[" + std::to_string(partition) + "]"; }
+std::string TopicPartition::ToString() const {
+  return topic + "[" + std::to_string(partition) + "]";
+}
 
 Hash128 MessageHasher::Content(const MessageView& message, HashTime time) {
   buffer_.clear();

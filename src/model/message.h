@@ -3,13 +3,13 @@
 
 // MessageView: one Kafka message as bytes that somebody else owns.
 //
-// Key, value and header values may be absent (null), which is not the same as empty. Headers may repeat a name. Nothing
-// is assumed to be text. A view is valid as long as its source says (a polled batch: until the next poll; a tape block: as long as
-// its decoded bytes).
+// Key, value and header values may be absent (null), which is not the same as empty. Headers may
+// repeat a name. Nothing is assumed to be text. A view is valid as long as its source says (a
+// polled batch: until the next poll; a tape block: as long as its decoded bytes).
 //
 // content hash = XXH3-128 of the content form below; message hash = of the identified form.
 //   content    := time key value headers
-//   time       := type:u8 timestamp_ms:i64 little-endian            (left out in the variant for replays)
+//   time       := type:u8 timestamp_ms:i64 little-endian    (left out in the variant for replays)
 //   key, value := 0x00 | 0x01 length:u32 little-endian bytes
 //   headers    := count:u32 { length:u32 name  (0x00 | 0x01 length:u32 bytes) }
 //   identified := content length:u32 topic partition:i32 offset:i64
@@ -67,6 +67,7 @@ class MessageHasher {
  public:
   Hash128 Content(const MessageView& message, HashTime time = HashTime::kIncluded);
   Hash128 Message(const MessageView& message, const TopicPartition& tp);
+
  private:
   std::string buffer_;
 };

@@ -1,11 +1,13 @@
 #ifndef TAPEDECK_MODEL_OPEN_ROWS_H_
 #define TAPEDECK_MODEL_OPEN_ROWS_H_
 
-// OpenRows: the published chunks that no flush has written yet. Part of the closed list of shared mutable state.
+// OpenRows: the published chunks that no flush has written yet. Part of the closed list of shared
+// mutable state.
 //
-// The record thread adds the chunk of each commit and drops those up to a commit once their flush is durable. A query takes the list
-// first and the store's snapshot after it, and ignores chunks that the snapshot says are flushed (commit <= its flushed commit): no row is
-// missed and none is seen twice.
+// The record thread adds the chunk of each commit and drops those up to a commit once their flush
+// is durable. A query takes the list first and the store's snapshot after it, and ignores chunks
+// that the snapshot says are flushed (commit <= its flushed commit): no row is missed and none is
+// seen twice.
 //
 // Thread-safe.
 

@@ -3,9 +3,10 @@
 
 // Origin: the identity of a record, and TapeId: which tape it comes from.
 //
-// A lineage is one life of a topic's log: a topic deleted and made again, or a log that was cut and written anew, goes on in
-// a new lineage, so offsets never collide with the past. (cluster, topic, lineage, partition) gets a small number in
-// each store, the tp id; inside the store and in memory an Origin is (tp id, offset, index).
+// A lineage is one life of a topic's log: a topic deleted and made again, or a log that was cut and
+// written anew, goes on in a new lineage, so offsets never collide with the past. (cluster, topic,
+// lineage, partition) gets a small number in each store, the tp id; inside the store and in memory
+// an Origin is (tp id, offset, index).
 //
 // Values; thread-compatible.
 
@@ -15,7 +16,8 @@
 
 namespace tapedeck {
 
-/// The number a store gave to one (cluster, topic, lineage, partition). Never reused within a store.
+/// The number a store gave to one (cluster, topic, lineage, partition). Never reused within a
+/// store.
 enum class TpId : uint32_t {};
 constexpr uint32_t Raw(TpId id) { return static_cast<uint32_t>(id); }
 

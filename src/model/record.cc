@@ -17,23 +17,34 @@ void PutSized(std::string* out, std::string_view bytes) {
 
 uint8_t KindByte(Value::Kind kind) {
   switch (kind) {
-    case Value::Kind::kNull: return 0;
-    case Value::Kind::kDecimal: return 1;
-    case Value::Kind::kDecimalText: return 2;
-    case Value::Kind::kInteger: return 3;
-    case Value::Kind::kText: return 4;
-    case Value::Kind::kFlag: return 5;
-    case Value::Kind::kTimestamp: return 6;
+    case Value::Kind::kNull:
+      return 0;
+    case Value::Kind::kDecimal:
+      return 1;
+    case Value::Kind::kDecimalText:
+      return 2;
+    case Value::Kind::kInteger:
+      return 3;
+    case Value::Kind::kText:
+      return 4;
+    case Value::Kind::kFlag:
+      return 5;
+    case Value::Kind::kTimestamp:
+      return 6;
   }
   return 0;
 }
 
 Value FromNumber(ColumnType type, int64_t number) {
   switch (type) {
-    case ColumnType::kInteger: return Value::OfInteger(number);
-    case ColumnType::kFlag: return Value::OfFlag(number != 0);
-    case ColumnType::kTimestamp: return Value::OfTimestamp(Timestamp(number));
-    default: return {};
+    case ColumnType::kInteger:
+      return Value::OfInteger(number);
+    case ColumnType::kFlag:
+      return Value::OfFlag(number != 0);
+    case ColumnType::kTimestamp:
+      return Value::OfTimestamp(Timestamp(number));
+    default:
+      return {};
   }
 }
 
@@ -56,7 +67,8 @@ void RowsColumn::Append(const Value& value) {
       } else {
         TD_CHECK(value.is_null() || value.kind() == Value::Kind::kDecimalText, "a decimal column");
         scales.push_back(value.is_null() ? kNullScale : kTextScale);
-        if (!value.is_null()) text_ends.resize(scales.size() - 1, static_cast<uint32_t>(text.size()));
+        if (!value.is_null())
+          text_ends.resize(scales.size() - 1, static_cast<uint32_t>(text.size()));
         text.append(value.text());
       }
       if (!text.empty()) text_ends.push_back(static_cast<uint32_t>(text.size()));
@@ -115,9 +127,8 @@ Hash128 TapeHash(const TapeId& tape) {
 
 RecordHasher::RecordHasher(const Table& table) : order_(table.columns.size()) {
   std::iota(order_.begin(), order_.end(), 0u);
-  std::sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) {
-    return table.columns[a].name < table.columns[b].name;
-  });
+  std::sort(order_.begin(), order_.end(),
+            [&](uint32_t a, uint32_t b) { return table.columns[a].name < table.columns[b].name; });
   for (const Column& column : table.columns) tags_.push_back(HashBytes64(column.name));
 }
 
@@ -147,14 +158,16 @@ void RecordHasher::Add(uint64_t tag, const Value& value) {
 }
 
 Hash128 RecordHasher::Hash(const Hash128& series, const Hash128& tape, const RecordView& record) {
-  Start(series, tape, record.ts.ns(), record.ts_kafka.ns(), record.origin.offset, record.origin.index);
+  Start(series, tape, record.ts.ns(), record.ts_kafka.ns(), record.origin.offset,
+        record.origin.index);
   for (uint32_t column : order_) {
     if (column < record.values.size()) Add(tags_[column], record.values[column]);
   }
   return HashBytes(buffer_);
 }
 
-Hash128 RecordHasher::Hash(const Hash128& series, const Hash128& tape, const Rows& rows, size_t row) {
+Hash128 RecordHasher::Hash(const Hash128& series, const Hash128& tape, const Rows& rows,
+                           size_t row) {
   Start(series, tape, rows.ts[row], rows.ts_kafka[row], rows.offset[row], rows.index[row]);
   for (uint32_t column : order_) {
     if (column < rows.columns.size()) Add(tags_[column], rows.columns[column].At(row));

@@ -3,8 +3,9 @@
 
 // SeriesDirectory: a small number for each (table, symbol) seen since the process started.
 //
-// Rows in memory carry that number instead of the symbol. Numbers are given in order of first use, are never taken back, and mean
-// nothing outside the process. Memory: about 100 bytes a series; 10,000 symbols are 1 MB.
+// Rows in memory carry that number instead of the symbol. Numbers are given in order of first use,
+// are never taken back, and mean nothing outside the process. Memory: about 100 bytes a series;
+// 10,000 symbols are 1 MB.
 //
 // Thread safety: Intern by one thread; Find, At and size by any thread at any time.
 
@@ -49,7 +50,8 @@ class SeriesDirectory {
   SeriesId Lookup(uint64_t hash, TableId table, std::string_view symbol) const;
   void Grow();
 
-  // The writer reads without the lock (nobody else changes anything) and writes with it; other readers take it.
+  // The writer reads without the lock (nobody else changes anything) and writes with it; other
+  // readers take it.
   mutable std::mutex mutex_;
   std::deque<SeriesName> names_;  // addresses are stable
   std::vector<Slot> slots_;       // open addressing, a power of two

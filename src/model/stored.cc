@@ -46,10 +46,12 @@ ByteReader Open(std::string_view bytes) {
 // The status of a finished read.
 Status Finish(const ByteReader& reader, std::string_view what) {
   if (reader.done()) return Status::Ok();
-  return Status::Corruption("stored " + std::string(what) + " entry is damaged or of another version");
+  return Status::Corruption("stored " + std::string(what) +
+                            " entry is damaged or of another version");
 }
 
-// Counts that follow in a list of elements of at least `bytes_each`: bounds what a damaged count can allocate.
+// Counts that follow in a list of elements of at least `bytes_each`: bounds what a damaged count
+// can allocate.
 bool Plausible(const ByteReader& reader, uint64_t count, size_t bytes_each) {
   return reader.ok() && count <= reader.rest().size() / bytes_each;
 }
@@ -99,13 +101,20 @@ Result<Checkpoint> DecodeCheckpoint(std::string_view bytes) {
 
 std::string_view GapReasonName(GapReason reason) {
   switch (reason) {
-    case GapReason::kRetention: return "retention";
-    case GapReason::kElsewhere: return "elsewhere";
-    case GapReason::kElsewhereMaybe: return "elsewhere?";
-    case GapReason::kHeld: return "held";
-    case GapReason::kSkipped: return "skipped";
-    case GapReason::kRetain: return "retain";
-    case GapReason::kOwnReplay: return "own-replay";
+    case GapReason::kRetention:
+      return "retention";
+    case GapReason::kElsewhere:
+      return "elsewhere";
+    case GapReason::kElsewhereMaybe:
+      return "elsewhere?";
+    case GapReason::kHeld:
+      return "held";
+    case GapReason::kSkipped:
+      return "skipped";
+    case GapReason::kRetain:
+      return "retain";
+    case GapReason::kOwnReplay:
+      return "own-replay";
   }
   return "unknown";
 }
@@ -137,7 +146,8 @@ Result<Gap> DecodeGap(int64_t from, std::string_view bytes) {
   gap.noticed_at = Timestamp(Signed(&reader));
   gap.detail = reader.Blob();
   TD_RETURN_IF_ERROR(Finish(reader, "gap"));
-  if (reason < 1 || reason > 7 || gap.to <= gap.from) return Status::Corruption("stored gap contradicts itself");
+  if (reason < 1 || reason > 7 || gap.to <= gap.from)
+    return Status::Corruption("stored gap contradicts itself");
   return gap;
 }
 
@@ -176,11 +186,13 @@ Result<TapeIndexEntry> DecodeTapeIndex(std::string_view bytes) {
   x.records = reader.Varint();
   x.many_symbols = reader.Byte() != 0;
   uint64_t symbols = reader.Varint();
-  if (!Plausible(reader, symbols, 1)) return Status::Corruption("stored tape index entry is damaged");
+  if (!Plausible(reader, symbols, 1))
+    return Status::Corruption("stored tape index entry is damaged");
   x.symbols.reserve(symbols);
   for (uint64_t i = 0; i < symbols; ++i) x.symbols.emplace_back(reader.Blob());
   TD_RETURN_IF_ERROR(Finish(reader, "tape index"));
-  if (x.count == 0 || x.last_offset < x.first_offset) return Status::Corruption("stored tape index contradicts itself");
+  if (x.count == 0 || x.last_offset < x.first_offset)
+    return Status::Corruption("stored tape index contradicts itself");
   return x;
 }
 
@@ -226,13 +238,20 @@ Result<CatalogEntry> DecodeCatalog(std::string_view bytes) {
 
 std::string_view DayPhaseName(DayPhase phase) {
   switch (phase) {
-    case DayPhase::kOpen: return "open";
-    case DayPhase::kClosing: return "closing";
-    case DayPhase::kWritten: return "written";
-    case DayPhase::kUploaded: return "uploaded";
-    case DayPhase::kVerified: return "verified";
-    case DayPhase::kShipped: return "shipped";
-    case DayPhase::kPruned: return "pruned";
+    case DayPhase::kOpen:
+      return "open";
+    case DayPhase::kClosing:
+      return "closing";
+    case DayPhase::kWritten:
+      return "written";
+    case DayPhase::kUploaded:
+      return "uploaded";
+    case DayPhase::kVerified:
+      return "verified";
+    case DayPhase::kShipped:
+      return "shipped";
+    case DayPhase::kPruned:
+      return "pruned";
   }
   return "unknown";
 }
@@ -260,7 +279,8 @@ Result<DayEntry> DecodeDay(std::string_view bytes) {
   entry.rows = reader.Varint();
   entry.digest = ReadHash(&reader);
   uint64_t ranges = reader.Varint();
-  if (phase > 6 || !Plausible(reader, ranges, 3)) return Status::Corruption("stored day entry is damaged");
+  if (phase > 6 || !Plausible(reader, ranges, 3))
+    return Status::Corruption("stored day entry is damaged");
   entry.vector.reserve(ranges);
   for (uint64_t i = 0; i < ranges; ++i) {
     DayEntry::Range range;

@@ -1,8 +1,9 @@
 #ifndef TAPEDECK_MODEL_STORED_H_
 #define TAPEDECK_MODEL_STORED_H_
 
-// The values of the store's small entries. Each starts with a version byte; integers are little-endian or varints; `blob` is a varint
-// length and bytes; hashes are 16 bytes, high half first. Blocks are the codec module's. docs/formats.md, "Values".
+// The values of the store's small entries. Each starts with a version byte; integers are
+// little-endian or varints; `blob` is a varint length and bytes; hashes are 16 bytes, high half
+// first. Blocks are the codec module's. docs/formats.md, "Values".
 //
 // Decode* give kCorruption for bytes that no Encode* writes. Thread-safe: pure functions on values.
 
@@ -27,22 +28,23 @@ struct Landmark {
 };
 
 /// `c`: where a topic-partition stands. Written in the same batch as the messages it covers.
-///   checkpoint := version:u8=1 start:zigzag next:zigzag last:landmark anchor:landmark digest:hash mapping:hash
-///                 watermark:zigzag messages:varint records:varint refused:varint skipped:varint run_start:zigzag kafka_max_ms:zigzag
+///   checkpoint := version:u8=1 start:zigzag next:zigzag last:landmark anchor:landmark digest:hash
+///                 mapping:hash watermark:zigzag messages:varint records:varint refused:varint
+///                 skipped:varint run_start:zigzag kafka_max_ms:zigzag
 ///   landmark   := offset:zigzag hash
 struct Checkpoint {
-  int64_t start = 0;       // coverage starts here: the first offset that was ever asked for
-  int64_t next = 0;        // everything in [start, next) is on the tape, in a gap, or is a hole of Kafka's own
-  Landmark last;           // last message recorded
-  Landmark anchor;         // last message recorded before the previous tail check
-  Digest digest;           // sum of message hashes of the tape
-  Hash128 mapping;         // in force for messages from `next` on
-  int64_t watermark = 0;   // series hold every record of [start, watermark)
-  uint64_t messages = 0;   // on the tape
+  int64_t start = 0;  // coverage starts here: the first offset that was ever asked for
+  int64_t next = 0;   // [start, next) is on the tape, in a gap, or a hole of Kafka's own
+  Landmark last;          // last message recorded
+  Landmark anchor;        // last message recorded before the previous tail check
+  Digest digest;          // sum of message hashes of the tape
+  Hash128 mapping;        // in force for messages from `next` on
+  int64_t watermark = 0;  // series hold every record of [start, watermark)
+  uint64_t messages = 0;  // on the tape
   uint64_t records = 0;
-  uint64_t refused = 0;    // messages with a refusal
-  uint64_t skipped = 0;    // messages of which something was skipped
-  int64_t run_start = 0;   // where this uninterrupted run of ours begins (RELIABILITY G5)
+  uint64_t refused = 0;       // messages with a refusal
+  uint64_t skipped = 0;       // messages of which something was skipped
+  int64_t run_start = 0;      // where this uninterrupted run of ours begins (RELIABILITY G5)
   int64_t kafka_max_ms = -1;  // greatest Kafka timestamp so far
   bool operator==(const Checkpoint&) const = default;
 };
@@ -51,13 +53,20 @@ Result<Checkpoint> DecodeCheckpoint(std::string_view bytes);
 
 /// Persisted. Why offsets are not on a tape.
 enum class GapReason : uint8_t {
-  kRetention = 1, kElsewhere = 2, kElsewhereMaybe = 3, kHeld = 4, kSkipped = 5, kRetain = 6, kOwnReplay = 7,
+  kRetention = 1,
+  kElsewhere = 2,
+  kElsewhereMaybe = 3,
+  kHeld = 4,
+  kSkipped = 5,
+  kRetain = 6,
+  kOwnReplay = 7,
 };
 /// "retention", "elsewhere", "elsewhere?", "held", "skipped", "retain", "own-replay".
 std::string_view GapReasonName(GapReason reason);
 
 /// `g`: offsets [from, to) of a topic-partition that are not here; `from` is in the key.
-///   gap := version:u8=1 to:zigzag reason:u8 kafka_before:zigzag kafka_after:zigzag event_before:zigzag event_after:zigzag at:zigzag detail:blob
+///   gap := version:u8=1 to:zigzag reason:u8 kafka_before:zigzag kafka_after:zigzag
+///          event_before:zigzag event_after:zigzag at:zigzag detail:blob
 struct Gap {
   int64_t from = 0;
   int64_t to = 0;
@@ -74,8 +83,9 @@ std::string EncodeGap(const Gap& gap);
 Result<Gap> DecodeGap(int64_t from, std::string_view bytes);
 
 /// `x`: what a tape block holds, to find and skip blocks without decoding them.
-///   index := version:u8=1 count:varint raw_bytes:varint first:zigzag last:zigzag kafka_min:zigzag kafka_max:zigzag
-///            kafka_running_max:zigzag event_min:zigzag event_max:zigzag mapping:hash records:varint many:u8 symbols:varint { blob }
+///   index := version:u8=1 count:varint raw_bytes:varint first:zigzag last:zigzag kafka_min:zigzag
+///            kafka_max:zigzag kafka_running_max:zigzag event_min:zigzag event_max:zigzag
+///            mapping:hash records:varint many:u8 symbols:varint { blob }
 struct TapeIndexEntry {
   uint64_t count = 0;
   uint64_t raw_bytes = 0;
@@ -83,13 +93,14 @@ struct TapeIndexEntry {
   int64_t last_offset = 0;
   int64_t kafka_min_ms = -1;
   int64_t kafka_max_ms = -1;
-  int64_t kafka_running_max_ms = -1;  // greatest since the tape's first message, this block included
-  int64_t event_min_ns = INT64_MAX;   // over the block's records; MAX/MIN where it has none
+  int64_t kafka_running_max_ms =
+      -1;                            // greatest since the tape's first message, this block included
+  int64_t event_min_ns = INT64_MAX;  // over the block's records; MAX/MIN where it has none
   int64_t event_max_ns = INT64_MIN;
-  Hash128 mapping;                    // that made this summary
+  Hash128 mapping;  // that made this summary
   uint64_t records = 0;
-  bool many_symbols = false;          // more than limits::kTapeSummarySymbolsMax: `symbols` says nothing
-  std::vector<std::string> symbols;   // sorted, each once
+  bool many_symbols = false;  // more than limits::kTapeSummarySymbolsMax: `symbols` says nothing
+  std::vector<std::string> symbols;  // sorted, each once
   bool operator==(const TapeIndexEntry&) const = default;
 };
 std::string EncodeTapeIndex(const TapeIndexEntry& entry);
@@ -98,8 +109,8 @@ Result<TapeIndexEntry> DecodeTapeIndex(std::string_view bytes);
 /// `e`: a message that its mapping refused, wholly or in part.
 ///   refusal := version:u8=1 reason:blob refused:varint kept:varint received:zigzag kafka:zigzag
 struct RefusalEntry {
-  std::string reason;   // the first one
-  uint32_t refused = 0; // of the message's records
+  std::string reason;    // the first one
+  uint32_t refused = 0;  // of the message's records
   uint32_t kept = 0;
   Timestamp received;
   int64_t kafka_ms = -1;
@@ -121,12 +132,19 @@ Result<CatalogEntry> DecodeCatalog(std::string_view bytes);
 
 /// Persisted. In order of a day's life.
 enum class DayPhase : uint8_t {
-  kOpen = 0, kClosing = 1, kWritten = 2, kUploaded = 3, kVerified = 4, kShipped = 5, kPruned = 6,
+  kOpen = 0,
+  kClosing = 1,
+  kWritten = 2,
+  kUploaded = 3,
+  kVerified = 4,
+  kShipped = 5,
+  kPruned = 6,
 };
 std::string_view DayPhaseName(DayPhase phase);
 
 /// `d`: a generation of a (table, day).
-///   day    := version:u8=1 phase:u8 rows:varint digest:hash vector:varint { tp:varint from:zigzag to:zigzag } manifest:blob
+///   day    := version:u8=1 phase:u8 rows:varint digest:hash vector:varint { tp:varint from:zigzag
+///             to:zigzag } manifest:blob
 struct DayEntry {
   struct Range {
     TpId tp{};
@@ -135,8 +153,8 @@ struct DayEntry {
     bool operator==(const Range&) const = default;
   };
   DayPhase phase = DayPhase::kOpen;
-  uint64_t rows = 0;       // in the store's blocks
-  Digest digest;           // of those rows
+  uint64_t rows = 0;          // in the store's blocks
+  Digest digest;              // of those rows
   std::vector<Range> vector;  // closed: the offsets it covers; open: empty
   std::string manifest;
   bool operator==(const DayEntry&) const = default;

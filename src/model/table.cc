@@ -21,17 +21,27 @@ const std::array<CoreTable, 4>& CoreTables() {
   static const std::array<CoreTable, 4> kTables = {{
       {"trades", {{"price", kDecimal}, {"size", kDecimal}, {"side", kText}, {"trade_id", kText}}},
       {"quotes",
-       {{"bid_price", kDecimal}, {"bid_size", kDecimal}, {"ask_price", kDecimal}, {"ask_size", kDecimal}, {"last", kDecimal}}},
+       {{"bid_price", kDecimal},
+        {"bid_size", kDecimal},
+        {"ask_price", kDecimal},
+        {"ask_size", kDecimal},
+        {"last", kDecimal}}},
       {"bars",
-       {{"interval", kText}, {"open", kDecimal}, {"high", kDecimal}, {"low", kDecimal}, {"close", kDecimal}, {"volume", kDecimal}}},
+       {{"interval", kText},
+        {"open", kDecimal},
+        {"high", kDecimal},
+        {"low", kDecimal},
+        {"close", kDecimal},
+        {"volume", kDecimal}}},
       {"snapshots", {{"price", kDecimal}, {"volume_24h", kDecimal}, {"market_cap", kDecimal}}},
   }};
   return kTables;
 }
 
 constexpr std::array<std::string_view, 18> kReservedTables = {
-    "tape", "tables", "symbols", "topics", "coverage", "days", "objects", "refused", "status", "messages",
-    "stream", "flush", "replays", "reindex", "metrics", "healthz", "readyz", "livez"};
+    "tape",    "tables",  "symbols", "topics",   "coverage", "days",
+    "objects", "refused", "status",  "messages", "stream",   "flush",
+    "replays", "reindex", "metrics", "healthz",  "readyz",   "livez"};
 constexpr std::array<std::string_view, 9> kReservedColumns = {
     "ts", "symbol", "ts_kafka", "topic", "partition", "lineage", "offset", "index", "_end"};
 
@@ -64,13 +74,15 @@ std::span<const Column> CoreColumns(std::string_view table) {
 
 Status CheckTableName(std::string_view name) {
   bool good = !name.empty() && name.size() <= 63 && Lower(name[0]) &&
-              std::all_of(name.begin(), name.end(), [](char c) { return Lower(c) || Number(c) || c == '_'; });
+              std::all_of(name.begin(), name.end(),
+                          [](char c) { return Lower(c) || Number(c) || c == '_'; });
   if (!good) {
     return Status::InvalidArgument("table name '" + std::string(name) +
                                    "': use 1 to 63 of a-z, 0-9 and _, the first a letter");
   }
   if (std::find(kReservedTables.begin(), kReservedTables.end(), name) != kReservedTables.end()) {
-    return Status::InvalidArgument("table name '" + std::string(name) + "' is reserved: choose another");
+    return Status::InvalidArgument("table name '" + std::string(name) +
+                                   "' is reserved: choose another");
   }
   return Status::Ok();
 }
@@ -84,7 +96,8 @@ Status CheckColumnName(std::string_view name) {
                                    "': use 1 to 63 letters, digits and _, the first no digit");
   }
   if (std::find(kReservedColumns.begin(), kReservedColumns.end(), name) != kReservedColumns.end()) {
-    return Status::InvalidArgument("column name '" + std::string(name) + "' is reserved: choose another");
+    return Status::InvalidArgument("column name '" + std::string(name) +
+                                   "' is reserved: choose another");
   }
   return Status::Ok();
 }
@@ -101,7 +114,8 @@ TableRegistry::TableRegistry() {
 }
 
 Result<TableId> TableRegistry::Declare(std::string_view name, std::span<const Column> columns) {
-  auto found = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.name == name; });
+  auto found =
+      std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.name == name; });
   Table grown;
   if (found != tables_.end()) {
     grown = *found;
@@ -122,13 +136,15 @@ Result<TableId> TableRegistry::Declare(std::string_view name, std::span<const Co
     } else if (grown.columns[static_cast<size_t>(at)].type != column.type) {
       return Status::InvalidArgument(
           "table '" + grown.name + "': column '" + column.name + "' is " +
-          std::string(ColumnTypeName(grown.columns[static_cast<size_t>(at)].type)) + " and cannot also be " +
-          std::string(ColumnTypeName(column.type)) + ": give the field another name");
+          std::string(ColumnTypeName(grown.columns[static_cast<size_t>(at)].type)) +
+          " and cannot also be " + std::string(ColumnTypeName(column.type)) +
+          ": give the field another name");
     }
   }
   if (grown.columns.size() > limits::kTableColumnsMax) {
-    return Status::InvalidArgument("table '" + grown.name + "' would have " + std::to_string(grown.columns.size()) +
-                                   " columns; the limit is " + std::to_string(limits::kTableColumnsMax));
+    return Status::InvalidArgument(
+        "table '" + grown.name + "' would have " + std::to_string(grown.columns.size()) +
+        " columns; the limit is " + std::to_string(limits::kTableColumnsMax));
   }
   TableId id = grown.id;
   if (found != tables_.end()) {
@@ -139,23 +155,28 @@ Result<TableId> TableRegistry::Declare(std::string_view name, std::span<const Co
   return id;
 }
 
-Status TableRegistry::Configure(std::string_view name, DaySize day_size, std::vector<std::string> identity, bool fixed) {
-  auto found = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.name == name; });
+Status TableRegistry::Configure(std::string_view name, DaySize day_size,
+                                std::vector<std::string> identity, bool fixed) {
+  auto found =
+      std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.name == name; });
   if (found == tables_.end()) return Status::NotFound("no table '" + std::string(name) + "'");
   auto has = [&](std::string_view column) {
     return std::find(identity.begin(), identity.end(), column) != identity.end();
   };
   if (!identity.empty() && (!has("symbol") || !has("ts"))) {
-    return Status::InvalidArgument("table '" + found->name + "': unique must contain symbol and ts");
+    return Status::InvalidArgument("table '" + found->name +
+                                   "': unique must contain symbol and ts");
   }
   for (const std::string& column : identity) {
     if (column != "symbol" && column != "ts" && found->FindColumn(column) < 0) {
-      return Status::InvalidArgument("table '" + found->name + "': unique names '" + column + "', which is no column of it");
+      return Status::InvalidArgument("table '" + found->name + "': unique names '" + column +
+                                     "', which is no column of it");
     }
   }
   if (fixed && (found->day_size != day_size || found->identity != identity)) {
-    return Status::FailedPrecondition("table '" + found->name +
-                                      "': day and unique are fixed by the rows that are stored; they cannot be changed");
+    return Status::FailedPrecondition(
+        "table '" + found->name +
+        "': day and unique are fixed by the rows that are stored; they cannot be changed");
   }
   found->day_size = day_size;
   found->identity = std::move(identity);
@@ -163,16 +184,18 @@ Status TableRegistry::Configure(std::string_view name, DaySize day_size, std::ve
 }
 
 Status TableRegistry::Restore(Table table) {
-  auto found = std::find_if(tables_.begin(), tables_.end(), [&](const Table& t) { return t.id == table.id; });
+  auto found = std::find_if(tables_.begin(), tables_.end(),
+                            [&](const Table& t) { return t.id == table.id; });
   if (found != tables_.end()) {
     if (found->name != table.name) {
-      return Status::Corruption("stored table " + std::to_string(Raw(table.id)) + " is named '" + table.name +
-                                "', expected '" + found->name + "'");
+      return Status::Corruption("stored table " + std::to_string(Raw(table.id)) + " is named '" +
+                                table.name + "', expected '" + found->name + "'");
     }
     *found = std::move(table);
     return Status::Ok();
   }
-  if (Raw(table.id) != Raw(tables_.back().id) + 1) return Status::Corruption("stored tables are not numbered in sequence");
+  if (Raw(table.id) != Raw(tables_.back().id) + 1)
+    return Status::Corruption("stored tables are not numbered in sequence");
   tables_.push_back(std::move(table));
   return Status::Ok();
 }
@@ -227,7 +250,8 @@ Result<Table> DecodeTable(TableId id, std::string_view bytes) {
   good = good && identity <= limits::kTableColumnsMax + 2;
   for (uint64_t i = 0; good && i < identity; ++i) table.identity.emplace_back(reader.Blob());
   if (!good || !reader.done()) {
-    return Status::Corruption("stored table " + std::to_string(Raw(id)) + " is damaged or of another version");
+    return Status::Corruption("stored table " + std::to_string(Raw(id)) +
+                              " is damaged or of another version");
   }
   return table;
 }

@@ -3,10 +3,11 @@
 
 // Tables and their registry.
 //
-// A table is a kind of record. The four core tables have fixed first columns; any mapping may add typed columns after them,
-// and may name tables of its own. Every table has `ts` and `symbol` (not listed among the columns here), `ts_kafka` and the
-// Origin. A table is `append` (each record counts) or `upsert` by a declared identity. Columns are only ever added; a
-// column keeps its type for good. The registry is stored (prefix `k`), fixed by first use.
+// A table is a kind of record. The four core tables have fixed first columns; any mapping may add
+// typed columns after them, and may name tables of its own. Every table has `ts` and `symbol` (not
+// listed among the columns here), `ts_kafka` and the Origin. A table is `append` (each record
+// counts) or `upsert` by a declared identity. Columns are only ever added; a column keeps its type
+// for good. The registry is stored (prefix `k`), fixed by first use.
 //
 //   TableRegistry tables;                                    // the core tables
 //   TD_ASSIGN_OR_RETURN(TableId id, tables.Declare("book", {{"side", ColumnType::kText}, …}));
@@ -40,8 +41,8 @@ struct Column {
 struct Table {
   TableId id{};
   std::string name;
-  std::vector<Column> columns;          // without ts, symbol, ts_kafka and Origin
-  std::vector<std::string> identity;    // upsert: contains "symbol" and "ts"; empty: append
+  std::vector<Column> columns;        // without ts, symbol, ts_kafka and Origin
+  std::vector<std::string> identity;  // upsert: contains "symbol" and "ts"; empty: append
   DaySize day_size = DaySize::kDay;
 
   bool upsert() const { return !identity.empty(); }
@@ -65,11 +66,13 @@ class TableRegistry {
   /// With the four core tables; `bars` is upsert by symbol, ts, interval.
   TableRegistry();
 
-  /// Makes the table if it is new and adds the columns that it lacks. kInvalidArgument for a bad name, a column that has
-  /// another type already (both are named), or too many columns.
+  /// Makes the table if it is new and adds the columns that it lacks. kInvalidArgument for a bad
+  /// name, a column that has another type already (both are named), or too many columns.
   Result<TableId> Declare(std::string_view name, std::span<const Column> columns);
-  /// Day size and upsert identity of configuration. kFailedPrecondition when `fixed` (rows exist) and they differ.
-  Status Configure(std::string_view name, DaySize day_size, std::vector<std::string> identity, bool fixed);
+  /// Day size and upsert identity of configuration. kFailedPrecondition when `fixed` (rows exist)
+  /// and they differ.
+  Status Configure(std::string_view name, DaySize day_size, std::vector<std::string> identity,
+                   bool fixed);
   /// Puts a stored table in place (recovery). kCorruption where it contradicts one that is there.
   Status Restore(Table table);
 
@@ -82,7 +85,8 @@ class TableRegistry {
 };
 
 /// Value of a `k` entry.
-///   table := version:u8=1 name:blob day_size:u8 columns:varint { name:blob type:u8 } identity:varint { name:blob }
+///   table := version:u8=1 name:blob day_size:u8 columns:varint { name:blob type:u8 }
+///     identity:varint { name:blob }
 std::string EncodeTable(const Table& table);
 Result<Table> DecodeTable(TableId id, std::string_view bytes);
 

@@ -3,9 +3,10 @@
 
 // Value: one field of one record.
 //
-// A decimal is (mantissa, scale) as written; a number that does not fit has kind kDecimalText and its canonical text
-// (base/decimal.h). The kinds are exclusive: a number that fits is never kept as text, so equal fields have equal values.
-// Text is a view: its owner is the decoder, the chunk or the block that the value came from.
+// A decimal is (mantissa, scale) as written; a number that does not fit has kind kDecimalText and
+// its canonical text (base/decimal.h). The kinds are exclusive: a number that fits is never kept as
+// text, so equal fields have equal values. Text is a view: its owner is the decoder, the chunk or
+// the block that the value came from.
 //
 // 16 bytes. Values; thread-compatible.
 
@@ -19,7 +20,13 @@
 namespace tapedeck {
 
 /// Persisted.
-enum class ColumnType : uint8_t { kTimestamp = 0, kDecimal = 1, kInteger = 2, kText = 3, kFlag = 4 };
+enum class ColumnType : uint8_t {
+  kTimestamp = 0,
+  kDecimal = 1,
+  kInteger = 2,
+  kText = 3,
+  kFlag = 4
+};
 std::string_view ColumnTypeName(ColumnType type);
 
 class Value {
@@ -28,7 +35,9 @@ class Value {
 
   constexpr Value() = default;
   static Value OfDecimal(Decimal d) { return Value(Kind::kDecimal, d.mantissa, d.scale); }
-  static Value OfDecimalText(std::string_view canonical) { return Value(Kind::kDecimalText, canonical); }
+  static Value OfDecimalText(std::string_view canonical) {
+    return Value(Kind::kDecimalText, canonical);
+  }
   static Value OfInteger(int64_t v) { return Value(Kind::kInteger, v, 0); }
   static Value OfText(std::string_view text) { return Value(Kind::kText, text); }
   static Value OfFlag(bool flag) { return Value(Kind::kFlag, flag ? 1 : 0, 0); }
@@ -42,13 +51,16 @@ class Value {
   bool flag() const { return number_ != 0; }
   Timestamp timestamp() const { return Timestamp(number_); }
   /// "" where the value is not text.
-  std::string_view text() const { return has_text() ? std::string_view(text_, size_) : std::string_view(); }
+  std::string_view text() const {
+    return has_text() ? std::string_view(text_, size_) : std::string_view();
+  }
   /// Mantissa, integer, flag or nanoseconds; 0 for text and null.
   int64_t number() const { return has_text() ? 0 : number_; }
   uint8_t scale() const { return scale_; }
 
   bool operator==(const Value& other) const;
-  /// The canonical text: decimals as written, timestamps as integer nanoseconds, flags true or false, null "".
+  /// The canonical text: decimals as written, timestamps as integer nanoseconds, flags true or
+  /// false, null "".
   void AppendCanonical(std::string* out) const;
 
  private:

@@ -1,4 +1,5 @@
-// The part of the record journey that begins and ends partitions: where to start, whether the log is still the one we know, lineages, gaps.
+// The part of the record journey that begins and ends partitions: where to start, whether the log
+// is still the one we know, lineages, gaps.
 
 #include <algorithm>
 
@@ -35,13 +36,15 @@ Status RecorderImpl::CheckCluster(StoreBatch* batch) {
     batch->PutClusterId(cluster);
   }
   if (cluster != cluster_id_) {
-    return Status::FailedPrecondition("this store records cluster '" + cluster_id_ + "', but bootstrap_servers lead to cluster '" +
-                                      cluster + "': point them at the first, or use another data_dir");
+    return Status::FailedPrecondition("this store records cluster '" + cluster_id_ +
+                                      "', but bootstrap_servers lead to cluster '" + cluster +
+                                      "': point them at the first, or use another data_dir");
   }
   return Status::Ok();
 }
 
-Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(std::span<const TopicPartition> partitions) {
+Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(
+    std::span<const TopicPartition> partitions) {
   Discard();
   ++live_.rebalances;
   Result<std::vector<StartOffset>> starts = AssignAll(partitions);
@@ -53,17 +56,21 @@ Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(std::span<const TopicP
   return starts;
 }
 
-Result<std::vector<StartOffset>> RecorderImpl::AssignAll(std::span<const TopicPartition> partitions) {
+Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
+    std::span<const TopicPartition> partitions) {
   TD_RETURN_IF_ERROR(FailpointHit("record.on_assign"));
   StoreBatch batch;
   TD_RETURN_IF_ERROR(CheckCluster(&batch));
-  TD_ASSIGN_OR_RETURN(std::vector<GroupCommit> committed, source_->Committed(partitions, options_.broker_timeout));
+  TD_ASSIGN_OR_RETURN(std::vector<GroupCommit> committed,
+                      source_->Committed(partitions, options_.broker_timeout));
   std::vector<StartOffset> starts;
   std::vector<std::unique_ptr<Lane>> lanes;
   for (const TopicPartition& tp : partitions) {
-    auto commit = std::find_if(committed.begin(), committed.end(), [&](const GroupCommit& c) { return c.tp == tp; });
+    auto commit = std::find_if(committed.begin(), committed.end(),
+                               [&](const GroupCommit& c) { return c.tp == tp; });
     GroupCommit none{tp, -1, ""};
-    Result<std::unique_ptr<Lane>> lane = Assign(tp, commit == committed.end() ? none : *commit, &batch);
+    Result<std::unique_ptr<Lane>> lane =
+        Assign(tp, commit == committed.end() ? none : *commit, &batch);
     if (!lane.ok()) return lane.status().WithContext("assigning " + tp.ToString());
     starts.push_back({(*lane)->health.empty() ? (*lane)->now.next : (*lane)->log_end});
     lanes.push_back(std::move(lane).value());
@@ -73,7 +80,8 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(std::span<const TopicPa
   lanes_ = std::move(lanes);
   for (const auto& lane : lanes_) book_->SetCheckpoint(lane->tape, lane->now);
   live_.assigned = true;
-  TD_LOG(kInfo, "record", "assigned", "partitions assigned", {{"count", std::to_string(lanes_.size())}});
+  TD_LOG(kInfo, "record", "assigned", "partitions assigned",
+         {{"count", std::to_string(lanes_.size())}});
   return starts;
 }
 
@@ -84,20 +92,24 @@ void RecorderImpl::OnRevoked(bool lost) {
     if (!stored.ok()) {
       TD_LOG(kError, "record", "revoke-commit", stored.ToString());
     } else if (!lanes_.empty()) {
-      Status told = source_->Commit(GroupCommits(), std::chrono::milliseconds(kRevokeCommitTimeout));
+      Status told =
+          source_->Commit(GroupCommits(), std::chrono::milliseconds(kRevokeCommitTimeout));
       if (!told.ok()) TD_LOG(kWarn, "record", "revoke-broker-commit", told.ToString());
     }
   }
-  TD_LOG(kInfo, "record", "revoked", lost ? "partitions lost: the batch in hand is dropped" : "partitions given up",
+  TD_LOG(kInfo, "record", "revoked",
+         lost ? "partitions lost: the batch in hand is dropped" : "partitions given up",
          {{"count", std::to_string(lanes_.size())}});
   Discard();
   live_.assigned = false;
 }
 
-Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp, const GroupCommit& committed,
+Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp,
+                                                   const GroupCommit& committed,
                                                    StoreBatch* batch) {
   TopicSetup* setup = SetupFor(tp.topic);
-  if (setup == nullptr) return Status::Internal("no topic of the configuration matches " + tp.topic);
+  if (setup == nullptr)
+    return Status::Internal("no topic of the configuration matches " + tp.topic);
   auto lane = std::make_unique<Lane>();
   lane->tp = tp;
   lane->topic = setup->topic;
@@ -107,8 +119,10 @@ Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp, con
   if (known) {
     lane->tape = *known;
     lane->now = book_->checkpoint(*known);
-    TD_ASSIGN_OR_RETURN(TailAnswer answer, CheckTail(probe_.get(), {tp, lane->now.next, lane->now.last, lane->now.anchor},
-                                                     options_.broker_timeout, parts_.clock));
+    TD_ASSIGN_OR_RETURN(
+        TailAnswer answer,
+        CheckTail(probe_.get(), {tp, lane->now.next, lane->now.last, lane->now.anchor},
+                  options_.broker_timeout, parts_.clock));
     lane->log_end = answer.bounds.end;
     if (answer.verdict == TailVerdict::kChanged) {
       const std::optional<CommitMetadata> metadata = ParseCommitMetadata(committed.metadata);
@@ -126,10 +140,13 @@ Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp, con
   return lane;
 }
 
-Result<int64_t> RecorderImpl::ResolveStart(const RecordTopic& topic, const TopicPartition& tp, const LogBounds& bounds) {
+Result<int64_t> RecorderImpl::ResolveStart(const RecordTopic& topic, const TopicPartition& tp,
+                                           const LogBounds& bounds) {
   switch (topic.start.kind) {
-    case TopicStart::Kind::kEarliest: return bounds.start;
-    case TopicStart::Kind::kLatest: return bounds.end;
+    case TopicStart::Kind::kEarliest:
+      return bounds.start;
+    case TopicStart::Kind::kLatest:
+      return bounds.end;
     case TopicStart::Kind::kTime: {
       // The first message at or after the time: a start between two milliseconds is the later one.
       const int64_t ns = topic.start.time.ns();
@@ -141,26 +158,35 @@ Result<int64_t> RecorderImpl::ResolveStart(const RecordTopic& topic, const Topic
 }
 
 // Sets where the lane starts by what the store, the group and the log say.
-Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds, StoreBatch* batch) {
+Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds,
+                              StoreBatch* batch) {
   const std::optional<TpId> known = book_->Current(cluster_id_, lane->tp);
-  StartFacts facts{.node_id = options_.node_id, .store_id = parts_.store->meta().store_id, .bounds = bounds,
-                   .topic_known = book_->KnowsTopic(cluster_id_, lane->tp.topic), .now = parts_.clock->Now()};
+  StartFacts facts{.node_id = options_.node_id,
+                   .store_id = parts_.store->meta().store_id,
+                   .bounds = bounds,
+                   .topic_known = book_->KnowsTopic(cluster_id_, lane->tp.topic),
+                   .now = parts_.clock->Now()};
   if (known) facts.own_next = lane->now.next;
   uint32_t lineage = known ? book_->tape(*known).lineage : 0;
   if (committed.offset >= 0) {
     std::optional<CommitMetadata> metadata = ParseCommitMetadata(committed.metadata);
     if (metadata) {
-      facts.commit = OtherCommit{metadata->node, metadata->store, committed.offset, metadata->run_start};
+      facts.commit =
+          OtherCommit{metadata->node, metadata->store, committed.offset, metadata->run_start};
       if (!known) lineage = metadata->lineage;
     } else {
       facts.foreign_offset = committed.offset;
     }
-    if (metadata && metadata->store != facts.store_id && committed.offset > facts.own_next.value_or(-1)) {
+    if (metadata && metadata->store != facts.store_id &&
+        committed.offset > facts.own_next.value_or(-1)) {
       // Another store's word counts only while the log is the one that it recorded.
-      TD_ASSIGN_OR_RETURN(TailAnswer answer, CheckTail(probe_.get(), {lane->tp, committed.offset, metadata->last, Landmark{}},
-                                                       options_.broker_timeout, parts_.clock));
+      TD_ASSIGN_OR_RETURN(
+          TailAnswer answer,
+          CheckTail(probe_.get(), {lane->tp, committed.offset, metadata->last, Landmark{}},
+                    options_.broker_timeout, parts_.clock));
       if (answer.verdict == TailVerdict::kChanged) {
-        Notice(lane->tp.ToString() + ": the commit of " + metadata->node + " is of another log (" + answer.reason + "); left aside");
+        Notice(lane->tp.ToString() + ": the commit of " + metadata->node + " is of another log (" +
+               answer.reason + "); left aside");
         facts.commit.reset();
         if (!known) lineage = metadata->lineage + 1;
       }
@@ -179,11 +205,14 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
   if (plan.new_run) lane->now.run_start = plan.next;
   if (!known) {
     lane->now.watermark = plan.next;
-    lane->tape = book_->Add({cluster_id_, lane->tp.topic, lineage, lane->tp.partition}, lane->now, batch);
+    lane->tape =
+        book_->Add({cluster_id_, lane->tp.topic, lineage, lane->tp.partition}, lane->now, batch);
   }
   for (const Gap& gap : plan.gaps) {
     TD_LOG(kWarn, "record", "gap", std::string(GapReasonName(gap.reason)),
-           {{"partition", lane->tp.ToString()}, {"from", std::to_string(gap.from)}, {"to", std::to_string(gap.to)}});
+           {{"partition", lane->tp.ToString()},
+            {"from", std::to_string(gap.from)},
+            {"to", std::to_string(gap.to)}});
     batch->PutGap(lane->tape, gap);
   }
   batch->PutCheckpoint(lane->tape, lane->now);
@@ -192,7 +221,8 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
 }
 
 // The log is not the one that the tape was made from: a new lineage takes what differs.
-Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t lineage_at_least, StoreBatch* batch) {
+Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t lineage_at_least,
+                                 StoreBatch* batch) {
   TD_RETURN_IF_ERROR(FailpointHit("record.new_lineage"));
   const TapeId old = book_->tape(lane->tape);
   if (options_.on_divergence == RecorderOptions::OnDivergence::kHalt) {
@@ -203,28 +233,35 @@ Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t 
   const Checkpoint known = lane->now;
   StoredTapeReader tape(*parts_.store, lane->tape);
   TD_ASSIGN_OR_RETURN(Divergence divergence,
-                      CompareLogAndTape(probe_.get(), &tape, lane->tp, answer.bounds, known.start, known.next, known.anchor,
-                                        options_.broker_timeout));
+                      CompareLogAndTape(probe_.get(), &tape, lane->tp, answer.bounds, known.start,
+                                        known.next, known.anchor, options_.broker_timeout));
   lane->now = Checkpoint{};
   lane->now.start = divergence.first_different;
-  if (!divergence.held.empty()) lane->now.start = std::min(lane->now.start, divergence.held.front().from);
+  if (!divergence.held.empty())
+    lane->now.start = std::min(lane->now.start, divergence.held.front().from);
   lane->now.next = lane->now.watermark = lane->now.run_start = divergence.first_different;
   const uint32_t lineage = std::max(old.lineage + 1, lineage_at_least);
-  lane->tape = book_->Add({cluster_id_, lane->tp.topic, lineage, lane->tp.partition}, lane->now, batch);
+  lane->tape =
+      book_->Add({cluster_id_, lane->tp.topic, lineage, lane->tp.partition}, lane->now, batch);
   for (const Divergence::Run& run : divergence.held) {
-    Gap gap{.from = run.from, .to = run.to, .reason = GapReason::kHeld, .noticed_at = parts_.clock->Now(),
+    Gap gap{.from = run.from,
+            .to = run.to,
+            .reason = GapReason::kHeld,
+            .noticed_at = parts_.clock->Now(),
             .detail = "lineage " + std::to_string(old.lineage)};
     batch->PutGap(lane->tape, gap);
     lane->held.push_back(gap);
   }
-  const std::string text = lane->tp.ToString() + ": the log has changed (" + answer.reason + "): lineage " +
-                           std::to_string(lineage) + " goes on from offset " + std::to_string(divergence.first_different);
+  const std::string text = lane->tp.ToString() + ": the log has changed (" + answer.reason +
+                           "): lineage " + std::to_string(lineage) + " goes on from offset " +
+                           std::to_string(divergence.first_different);
   TD_LOG(kWarn, "record", "new-lineage", text);
   Notice(text);
   return Status::Ok();
 }
 
-// From `next` on the mapping of the configuration is in force; the tape below keeps the one that its index entries name.
+// From `next` on the mapping of the configuration is in force; the tape below keeps the one that
+// its index entries name.
 void RecorderImpl::AdoptMapping(Lane* lane, StoreBatch* batch) {
   if (!lane->health.empty() || lane->now.mapping == lane->topic->mapping.hash()) return;
   lane->now.mapping = lane->topic->mapping.hash();

@@ -23,26 +23,31 @@ Status RecorderImpl::Append(Lane* lane, const MessageView& message) {
   return AppendChecked(lane, message);
 }
 
-// A hole of one offset is a commit marker; a longer one may be aborted messages or compaction, or a fetch bug of the client (RELIABILITY
-// 4.1). It is read once more by the probe: a message found there was skipped, is recorded now, in order, and alarms.
+// A hole of one offset is a commit marker; a longer one may be aborted messages or compaction, or a
+// fetch bug of the client (RELIABILITY 4.1). It is read once more by the probe: a message found
+// there was skipped, is recorded now, in order, and alarms.
 Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
   const MonotonicTime start = parts_.clock->Monotonic();
   if (start < hole_checks_from_) return Status::Ok();
   uint64_t found = 0;
   Status append;
-  Status read = probe_->ReadRange(lane->tp, lane->now.next, to, options_.broker_timeout, [&](const MessageView& m) {
-    if (m.offset < lane->now.next || m.offset >= to) return true;
-    ++found;
-    append = AppendChecked(lane, m);
-    return append.ok();
-  });
+  Status read = probe_->ReadRange(lane->tp, lane->now.next, to, options_.broker_timeout,
+                                  [&](const MessageView& m) {
+                                    if (m.offset < lane->now.next || m.offset >= to) return true;
+                                    ++found;
+                                    append = AppendChecked(lane, m);
+                                    return append.ok();
+                                  });
   TD_RETURN_IF_ERROR(append);
   const MonotonicTime end = parts_.clock->Monotonic();
   hole_checks_from_ = end + (end - start) * kHoleCheckShare;
-  if (!read.ok()) TD_LOG(kWarn, "record", "hole-unchecked", read.ToString(), {{"partition", lane->tp.ToString()}});
+  if (!read.ok())
+    TD_LOG(kWarn, "record", "hole-unchecked", read.ToString(),
+           {{"partition", lane->tp.ToString()}});
   if (found > 0) {
-    std::string text = std::to_string(found) + " messages before offset " + std::to_string(to) + " of " +
-                       lane->tp.ToString() + " were left out by the client; read again and recorded";
+    std::string text = std::to_string(found) + " messages before offset " + std::to_string(to) +
+                       " of " + lane->tp.ToString() +
+                       " were left out by the client; read again and recorded";
     TD_LOG(kError, "record", "skipped-by-client", text);
     Notice(std::move(text));
   }
@@ -51,7 +56,8 @@ Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
 
 // Messages that an older lineage holds as they are, are not recorded again.
 bool RecorderImpl::DropsHeld(Lane* lane, int64_t offset) {
-  while (lane->held_next < lane->held.size() && lane->held[lane->held_next].to <= offset) ++lane->held_next;
+  while (lane->held_next < lane->held.size() && lane->held[lane->held_next].to <= offset)
+    ++lane->held_next;
   return lane->held_next < lane->held.size() && lane->held[lane->held_next].from <= offset;
 }
 
@@ -68,18 +74,21 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
   }
   lane->decoder->Decode(lane->tp, message, received_, &decoded_);
   if (decoded_.refused > 0 && lane->topic->mapping.stop_on_error()) {
-    lane->health = "on_error = stop: offset " + std::to_string(message.offset) + " is refused: " +
-                   std::string(decoded_.first_refusal());
-    TD_LOG(kError, "record", "stopped-on-refusal", lane->health, {{"partition", lane->tp.ToString()}});
+    lane->health = "on_error = stop: offset " + std::to_string(message.offset) +
+                   " is refused: " + std::string(decoded_.first_refusal());
+    TD_LOG(kError, "record", "stopped-on-refusal", lane->health,
+           {{"partition", lane->tp.ToString()}});
     return Status::Ok();
   }
   if (lane->block.Full()) TD_RETURN_IF_ERROR(Seal(lane));
   if (lane->block.empty()) lane->summary.Start(lane->now.mapping, lane->now.kafka_max_ms);
   Status appended = lane->block.Append(message);
   if (!appended.ok()) {
-    lane->health = appended.ToString() + "; past it: tapedeck skip --topic " + lane->tp.topic + " --partition " +
-                   std::to_string(lane->tp.partition) + " --to " + std::to_string(message.offset + 1);
-    TD_LOG(kError, "record", "message-refused-by-tape", lane->health, {{"partition", lane->tp.ToString()}});
+    lane->health = appended.ToString() + "; past it: tapedeck skip --topic " + lane->tp.topic +
+                   " --partition " + std::to_string(lane->tp.partition) + " --to " +
+                   std::to_string(message.offset + 1);
+    TD_LOG(kError, "record", "message-refused-by-tape", lane->health,
+           {{"partition", lane->tp.ToString()}});
     return Status::Ok();
   }
   Record(lane, message);
@@ -92,7 +101,9 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
   Checkpoint& now = lane->now;
   const Hash128 hash = hasher_.Message(message, lane->tp);
   now.last = {message.offset, hash};
-  if (now.anchor.offset < 0) now.anchor = now.last;  // just read: as good as probed, and a log changed before the first check shows
+  if (now.anchor.offset < 0)
+    now.anchor =
+        now.last;  // just read: as good as probed, and a log changed before the first check shows
   now.digest += hash;
   now.next = message.offset + 1;
   now.messages += 1;
@@ -115,18 +126,19 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
   if (!decoded_.marks.empty()) {
     if (decoded_.refused > 0) {
       now.refused += 1;
-      lane->refusals.emplace_back(message.offset,
-                                  RefusalEntry{.reason = std::string(decoded_.first_refusal()),
-                                               .refused = decoded_.refused,
-                                               .kept = static_cast<uint32_t>(decoded_.records.size()),
-                                               .received = received_,
-                                               .kafka_ms = message.timestamp_ms});
+      lane->refusals.emplace_back(
+          message.offset, RefusalEntry{.reason = std::string(decoded_.first_refusal()),
+                                       .refused = decoded_.refused,
+                                       .kept = static_cast<uint32_t>(decoded_.records.size()),
+                                       .received = received_,
+                                       .kafka_ms = message.timestamp_ms});
     }
     if (decoded_.marks.size() > decoded_.refused) now.skipped += 1;
   }
 }
 
-// The end of the partition was reached: what lies between (control records, aborted messages) is behind us.
+// The end of the partition was reached: what lies between (control records, aborted messages) is
+// behind us.
 void RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
   lane->log_end = offset;
   if (!lane->health.empty() || offset <= lane->now.next) return;
@@ -143,7 +155,8 @@ Status RecorderImpl::Seal(Lane* lane) {
   SealedBlock sealed;
   sealed.base_offset = lane->block.base_offset();
   sealed.index = lane->summary.Finish();
-  TD_RETURN_IF_ERROR(lane->block.Seal(lane->tape, received_, Effort::kLive, &codec_buffers_, &sealed.bytes));
+  TD_RETURN_IF_ERROR(
+      lane->block.Seal(lane->tape, received_, Effort::kLive, &codec_buffers_, &sealed.bytes));
   live_.raw_bytes += sealed.index.raw_bytes;
   live_.tape_bytes += sealed.bytes.size();
   lane->sealed.push_back(std::move(sealed));
@@ -151,7 +164,8 @@ Status RecorderImpl::Seal(Lane* lane) {
 }
 
 bool RecorderImpl::CommitIsDue(MonotonicTime now) const {
-  return pending_ && (pending_bytes_ >= options_.commit_bytes || now - pending_since_ >= options_.commit_interval);
+  return pending_ && (pending_bytes_ >= options_.commit_bytes ||
+                      now - pending_since_ >= options_.commit_interval);
 }
 
 Status RecorderImpl::PutLanes(StoreBatch* batch) {
@@ -162,7 +176,8 @@ Status RecorderImpl::PutLanes(StoreBatch* batch) {
       batch->PutTapeBlock(lane->tape, sealed.base_offset, sealed.bytes);
       batch->PutTapeIndex(lane->tape, sealed.base_offset, sealed.index);
     }
-    for (const auto& [offset, refusal] : lane->refusals) batch->PutRefusal(lane->tape, offset, refusal);
+    for (const auto& [offset, refusal] : lane->refusals)
+      batch->PutRefusal(lane->tape, offset, refusal);
     batch->PutCheckpoint(lane->tape, lane->now);
   }
   return Status::Ok();
@@ -170,7 +185,9 @@ Status RecorderImpl::PutLanes(StoreBatch* batch) {
 
 // Commit number N: one synced batch, then the rows become visible, then the broker is told.
 Status RecorderImpl::Commit() {
-  if (!pending_ && std::none_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->dirty; })) return Status::Ok();
+  if (!pending_ &&
+      std::none_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->dirty; }))
+    return Status::Ok();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_commit"));
   StoreBatch batch;
   TD_RETURN_IF_ERROR(PutLanes(&batch));
@@ -210,13 +227,15 @@ std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
                                                          .lineage = book_->tape(lane->tape).lineage,
                                                          .run_start = committed.run_start,
                                                          .last = committed.last});
-    // A node id too long for metadata is refused by the configuration; an offset without metadata is still of use to lag tools.
+    // A node id too long for metadata is refused by the configuration; an offset without metadata
+    // is still of use to lag tools.
     commits.push_back({lane->tp, committed.next, metadata.ok() ? *metadata : std::string()});
   }
   return commits;
 }
 
-// Writes, and waits while the disk is full: the batch is kept, nothing is pulled, reads go on. Only `stop` ends the waiting.
+// Writes, and waits while the disk is full: the batch is kept, nothing is pulled, reads go on. Only
+// `stop` ends the waiting.
 Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
   for (;;) {
     Status written = parts_.store->Write(*batch);
@@ -225,14 +244,18 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
       live_.stall.clear();
       return written;
     }
-    const bool waits = written.code() == StatusCode::kResourceExhausted || written.code() == StatusCode::kUnavailable;
+    const bool waits = written.code() == StatusCode::kResourceExhausted ||
+                       written.code() == StatusCode::kUnavailable;
     if (!waits) return written.WithContext(std::string("writing a ") + std::string(what));
     live_.stall = written.ToString();
     PublishState();
     TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
-    for (Status resumed = parts_.store->TryResume(); !resumed.ok(); resumed = parts_.store->TryResume()) {
-      if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption) return resumed;
-      if (stop_ != nullptr && stop_->load()) return Status::Cancelled("stopped while the store could not write");
+    for (Status resumed = parts_.store->TryResume(); !resumed.ok();
+         resumed = parts_.store->TryResume()) {
+      if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
+        return resumed;
+      if (stop_ != nullptr && stop_->load())
+        return Status::Cancelled("stopped while the store could not write");
       parts_.clock->SleepFor(kRetryWrite);
     }
   }
@@ -252,11 +275,12 @@ Status RecorderImpl::StartFlush() {
   return Status::Ok();
 }
 
-// Takes in a flush that the worker has finished. Where rows come faster than they are flushed, recording waits for it here: half as much
-// again as flush_bytes is the most that is ever open.
+// Takes in a flush that the worker has finished. Where rows come faster than they are flushed,
+// recording waits for it here: half as much again as flush_bytes is the most that is ever open.
 Status RecorderImpl::TakeFlush() {
   std::unique_ptr<BuiltFlush> built = flusher_.TakeBuilt();
-  if (built == nullptr && flusher_.busy() && parts_.open_rows->bytes() >= options_.flush_bytes + options_.flush_bytes / 2) {
+  if (built == nullptr && flusher_.busy() &&
+      parts_.open_rows->bytes() >= options_.flush_bytes + options_.flush_bytes / 2) {
     built = flusher_.WaitBuilt();
   }
   return built == nullptr ? Status::Ok() : ApplyFlush(built.get());

@@ -6,17 +6,20 @@
 namespace tapedeck {
 namespace {
 
-// How far back the first look goes when the anchor differs; each further look goes four times as far.
+// How far back the first look goes when the anchor differs; each further look goes four times as
+// far.
 constexpr int64_t kFirstStepBack = 1024;
 // Hashes of the tape held at once while comparing forward: bounds memory to some megabytes.
 constexpr int64_t kCompareWindow = 65536;
 
 class Comparison {
  public:
-  Comparison(LogProbe* probe, TapeReader* tape, const TopicPartition& tp, std::chrono::milliseconds timeout)
+  Comparison(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+             std::chrono::milliseconds timeout)
       : probe_(probe), tape_(tape), tp_(tp), timeout_(timeout) {}
 
-  // Whether the log's message at the first recorded offset at or after `from` (below `to`) is the recorded one.
+  // Whether the log's message at the first recorded offset at or after `from` (below `to`) is the
+  // recorded one.
   Result<bool> EqualAtOrAfter(int64_t from, int64_t to, int64_t* where) {
     Landmark recorded;
     TD_RETURN_IF_ERROR(tape_->ReadRange(from, to, [&](const MessageView& m) {
@@ -29,11 +32,13 @@ class Comparison {
   }
 
   Result<bool> EqualAt(const Landmark& recorded) {
-    TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed, probe_->ReadAt(tp_, recorded.offset, timeout_));
+    TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed,
+                        probe_->ReadAt(tp_, recorded.offset, timeout_));
     return probed->found && hasher_.Message(probed->message, tp_) == recorded.hash;
   }
 
-  // Compares [from, to) of the log with the tape; equal messages extend or open runs of `held`, and each different one ends them.
+  // Compares [from, to) of the log with the tape; equal messages extend or open runs of `held`, and
+  // each different one ends them.
   Status Forward(int64_t from, int64_t to, Divergence* result) {
     for (int64_t at = from; at < to; at += kCompareWindow) {
       const int64_t end = std::min(to, at + kCompareWindow);
@@ -79,9 +84,9 @@ class Comparison {
 
 }  // namespace
 
-Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp, const LogBounds& bounds,
-                                     int64_t tape_start, int64_t tape_next, const Landmark& anchor,
-                                     std::chrono::milliseconds timeout) {
+Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+                                     const LogBounds& bounds, int64_t tape_start, int64_t tape_next,
+                                     const Landmark& anchor, std::chrono::milliseconds timeout) {
   Comparison comparison(probe, tape, tp, timeout);
   const int64_t low = std::max(bounds.start, tape_start);
   const int64_t high = std::min(bounds.end, tape_next);

@@ -3,9 +3,9 @@
 
 // Compares a log that has changed with the tape that was made from the earlier one.
 //
-// Whatever is equal at the same offset is held by the old lineage; a new lineage records only what differs. The comparison starts at a
-// landmark that is known to be equal (the anchor, or one found by looking back in growing steps) and goes forward to the end of whichever
-// is shorter.
+// Whatever is equal at the same offset is held by the old lineage; a new lineage records only what
+// differs. The comparison starts at a landmark that is known to be equal (the anchor, or one found
+// by looking back in growing steps) and goes forward to the end of whichever is shorter.
 //
 // Owned by one thread.
 
@@ -24,15 +24,18 @@ namespace tapedeck {
 class TapeReader {
  public:
   virtual ~TapeReader() = default;
-  /// Calls `visit` for each recorded message with from <= offset < to in order until it returns false.
-  virtual Status ReadRange(int64_t from, int64_t to, const std::function<bool(const MessageView&)>& visit) = 0;
+  /// Calls `visit` for each recorded message with from <= offset < to in order until it returns
+  /// false.
+  virtual Status ReadRange(int64_t from, int64_t to,
+                           const std::function<bool(const MessageView&)>& visit) = 0;
 };
 
 struct Divergence {
-  /// First offset of the log that the tape does not hold as it is: a new lineage starts to record here.
+  /// First offset of the log that the tape does not hold as it is: a new lineage starts to record
+  /// here.
   int64_t first_different = 0;
-  /// Runs of offsets [from, to) that the tape holds as the log has them: one up to first_different, and any
-  /// later ones. What lies before the tape's own start stays out of both.
+  /// Runs of offsets [from, to) that the tape holds as the log has them: one up to first_different,
+  /// and any later ones. What lies before the tape's own start stays out of both.
   struct Run {
     int64_t from = 0;
     int64_t to = 0;
@@ -41,10 +44,11 @@ struct Divergence {
   std::vector<Run> held;
 };
 
-/// `tape_start`, `tape_next`: what the tape covers. `anchor`: may be equal or not, it is looked at first.
-Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp, const LogBounds& bounds,
-                                     int64_t tape_start, int64_t tape_next, const Landmark& anchor,
-                                     std::chrono::milliseconds timeout);
+/// `tape_start`, `tape_next`: what the tape covers. `anchor`: may be equal or not, it is looked at
+/// first.
+Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+                                     const LogBounds& bounds, int64_t tape_start, int64_t tape_next,
+                                     const Landmark& anchor, std::chrono::milliseconds timeout);
 
 }  // namespace tapedeck
 

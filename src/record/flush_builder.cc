@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
-#include "base/limits.h"
 #include "base/check.h"
+#include "base/limits.h"
 #include "codec/series_block.h"
 
 namespace tapedeck {
@@ -12,7 +12,8 @@ namespace tapedeck {
 FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
     : directory_(directory), store_(store) {}
 
-Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch, Result* result) {
+Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch,
+                           Result* result) {
   pending_.clear();
   // (series, chunk) pairs, so that each series meets only the chunks that hold it.
   std::vector<std::pair<SeriesId, uint32_t>> places;
@@ -44,30 +45,39 @@ void FlushBuilder::SortRefs(const TapeBook& book) {
     if (x.tp != y.tp) return ranks[x.tp] < ranks[y.tp];
     return std::tie(x.offset, x.index) < std::tie(y.offset, y.index);
   };
-  if (!std::is_sorted(refs_.begin(), refs_.end(), before)) std::sort(refs_.begin(), refs_.end(), before);
+  if (!std::is_sorted(refs_.begin(), refs_.end(), before))
+    std::sort(refs_.begin(), refs_.end(), before);
 }
 
-Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch, Result* result) {
+Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch,
+                                 Result* result) {
   const SeriesName& name = directory_->At(series);
   const Table* table = book.tables.Find(name.table);
   TD_CHECK(table != nullptr, "rows have a table of the registry");
   for (size_t from = 0; from < refs_.size();) {
     const Day day = table->DayOf(Timestamp(refs_[from].chunk->row(refs_[from].row).ts));
     size_t to = from + 1;
-    while (to < refs_.size() && table->DayOf(Timestamp(refs_[to].chunk->row(refs_[to].row).ts)) == day) ++to;
-    TD_RETURN_IF_ERROR(BuildDay(*table, name, book, {table->id, day, book.OpenGeneration(table->id, day)}, from, to,
+    while (to < refs_.size() &&
+           table->DayOf(Timestamp(refs_[to].chunk->row(refs_[to].row).ts)) == day)
+      ++to;
+    TD_RETURN_IF_ERROR(BuildDay(*table, name, book,
+                                {table->id, day, book.OpenGeneration(table->id, day)}, from, to,
                                 batch, result));
     from = to;
   }
   return UpdateCatalog(series, name, batch);
 }
 
-Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const TapeBook& book, const keys::DayKey& day,
-                              size_t from, size_t to, StoreBatch* batch, Result* result) {
+Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const TapeBook& book,
+                              const keys::DayKey& day, size_t from, size_t to, StoreBatch* batch,
+                              Result* result) {
   DayEntry& entry = result->days.try_emplace(day, book.DayOf(day)).first->second;
   RecordHasher hasher(table);
   const Hash128 series_hash = SeriesHash(table.name, name.symbol);
-  keys::SeriesKey key{.table = table.id, .day = day.day, .generation = day.generation, .symbol = name.symbol,
+  keys::SeriesKey key{.table = table.id,
+                      .day = day.day,
+                      .generation = day.generation,
+                      .symbol = name.symbol,
                       .flush = book.flush + 1};
   FillRows(table, from, to);
   for (size_t row = 0; row < rows_.size(); ++row) {
@@ -78,8 +88,8 @@ Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const 
   for (size_t at = 0; at < rows_.size();) {
     const size_t count = SeriesRowsThatFit(rows_, at, limits::kSeriesBlockRows);
     key.first_ts = Timestamp(rows_.ts[at]);
-    TD_RETURN_IF_ERROR(
-        EncodeSeriesBlock(keys::Series(key), rows_, table.columns, at, count, Effort::kLive, &buffers_, &block_));
+    TD_RETURN_IF_ERROR(EncodeSeriesBlock(keys::Series(key), rows_, table.columns, at, count,
+                                         Effort::kLive, &buffers_, &block_));
     batch->PutSeriesBlock(key, block_);
     result->blocks.push_back({key, count});
     result->block_bytes += block_.size();
@@ -102,7 +112,8 @@ void FlushBuilder::FillRows(const Table& table, size_t from, size_t to) {
     rows_.offset.push_back(row.offset);
     rows_.index.push_back(row.index);
     std::span<const Value> values = ref.chunk->values(ref.row);
-    for (size_t c = 0; c < rows_.columns.size(); ++c) rows_.columns[c].Append(c < values.size() ? values[c] : Value());
+    for (size_t c = 0; c < rows_.columns.size(); ++c)
+      rows_.columns[c].Append(c < values.size() ? values[c] : Value());
   }
 }
 
@@ -119,7 +130,8 @@ Status FlushBuilder::UpdateCatalog(SeriesId series, const SeriesName& name, Stor
   auto known = catalog_.find(series);
   if (known == catalog_.end()) {
     CatalogEntry entry;
-    tapedeck::Result<std::string> stored = store_->View()->Get(keys::Catalog(name.table, name.symbol));
+    tapedeck::Result<std::string> stored =
+        store_->View()->Get(keys::Catalog(name.table, name.symbol));
     if (stored.ok()) {
       TD_ASSIGN_OR_RETURN(entry, DecodeCatalog(*stored));
     } else if (stored.status().code() != StatusCode::kNotFound) {

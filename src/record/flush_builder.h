@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_RECORD_FLUSH_BUILDER_H_
 #define TAPEDECK_RECORD_FLUSH_BUILDER_H_
 
-// FlushBuilder: turns published chunks into the series blocks, catalog entries and day entries of one flush.
+// FlushBuilder: turns published chunks into the series blocks, catalog entries and day entries of
+// one flush.
 //
-// For each series: its rows of all chunks in the full order, cut by (day, open generation), encoded in blocks of at most
-// limits::kSeriesBlockRows rows. Upserts are not resolved here: every record is kept, readers choose.
+// For each series: its rows of all chunks in the full order, cut by (day, open generation), encoded
+// in blocks of at most limits::kSeriesBlockRows rows. Upserts are not resolved here: every record
+// is kept, readers choose.
 //
 // Owned by one thread.
 
@@ -35,7 +37,8 @@ class FlushBuilder {
     uint64_t block_bytes = 0;
   };
   /// Adds everything to `batch`, as flush number book.flush + 1.
-  Status Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch, Result* result);
+  Status Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch,
+               Result* result);
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
 
@@ -46,8 +49,9 @@ class FlushBuilder {
   };
   void SortRefs(const TapeBook& book);
   Status BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch, Result* result);
-  Status BuildDay(const Table& table, const SeriesName& name, const TapeBook& book, const keys::DayKey& day, size_t from,
-                  size_t to, StoreBatch* batch, Result* result);
+  Status BuildDay(const Table& table, const SeriesName& name, const TapeBook& book,
+                  const keys::DayKey& day, size_t from, size_t to, StoreBatch* batch,
+                  Result* result);
   Status UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
   const Hash128& TapeHashOf(const TapeBook& book, TpId tp);

@@ -48,8 +48,10 @@ std::unique_ptr<BuiltFlush> FlushWorker::WaitBuilt() {
 std::unique_ptr<BuiltFlush> FlushWorker::Build(const FlushJob& job) {
   auto built = std::make_unique<BuiltFlush>();
   built->through_commit = job.book.commit;
-  for (const auto& [tp, tape] : job.book.tapes()) built->marks.emplace_back(tp, job.book.checkpoint(tp).next);
-  built->status = builder_.Build(job.chunks, job.book, &built->batch, &built->result).WithContext("building a flush");
+  for (const auto& [tp, tape] : job.book.tapes())
+    built->marks.emplace_back(tp, job.book.checkpoint(tp).next);
+  built->status = builder_.Build(job.chunks, job.book, &built->batch, &built->result)
+                      .WithContext("building a flush");
   return built;
 }
 

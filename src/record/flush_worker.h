@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_RECORD_FLUSH_WORKER_H_
 #define TAPEDECK_RECORD_FLUSH_WORKER_H_
 
-// FlushWorker: builds the batch of one flush on a thread of its own, while the record thread goes on recording.
+// FlushWorker: builds the batch of one flush on a thread of its own, while the record thread goes
+// on recording.
 //
-// Sorting and encoding rows costs about as much as recording them did. The chunks are immutable and the job has its own copy of the book,
-// so nothing is shared; the record thread applies the finished batch, as it does every other: one writer.
+// Sorting and encoding rows costs about as much as recording them did. The chunks are immutable and
+// the job has its own copy of the book, so nothing is shared; the record thread applies the
+// finished batch, as it does every other: one writer.
 //
 //   worker.Start({open_rows->Take(), *book, marks});
 //   …
@@ -34,7 +36,8 @@ struct BuiltFlush {
   StoreBatch batch;  // series blocks, catalog, days
   FlushBuilder::Result result;
   uint64_t through_commit = 0;
-  std::vector<std::pair<TpId, int64_t>> marks;  // next offsets of the job's book: the watermarks to be
+  std::vector<std::pair<TpId, int64_t>>
+      marks;  // next offsets of the job's book: the watermarks to be
 };
 
 class FlushWorker {

@@ -3,8 +3,9 @@
 
 // Lane: one assigned partition while it is being recorded.
 //
-// `now` is the checkpoint as it will be once everything open is committed; the committed one is in the TapeBook. Between two commits the lane
-// grows: messages in `block`, sealed blocks, refusals, gaps. A commit takes all of it; a lost assignment throws all of it away.
+// `now` is the checkpoint as it will be once everything open is committed; the committed one is in
+// the TapeBook. Between two commits the lane grows: messages in `block`, sealed blocks, refusals,
+// gaps. A commit takes all of it; a lost assignment throws all of it away.
 //
 // Owned by the record thread.
 
@@ -33,7 +34,7 @@ struct Lane {
   const RecordTopic* topic = nullptr;
   Decoder* decoder = nullptr;
   Checkpoint now;
-  bool dirty = false;        // `now` differs from the committed checkpoint
+  bool dirty = false;  // `now` differs from the committed checkpoint
   int64_t log_end = -1;
 
   TapeBlockBuilder block;
@@ -41,9 +42,11 @@ struct Lane {
   std::vector<SealedBlock> sealed;
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;
 
-  std::vector<Gap> held;     // ranges of this lineage that an older one holds: such messages are dropped
-  size_t held_next = 0;      // first of them that may still matter
-  std::string health;        // not empty: nothing of this partition is recorded until it is assigned again
+  std::vector<Gap>
+      held;  // ranges of this lineage that an older one holds: such messages are dropped
+  size_t held_next = 0;  // first of them that may still matter
+  std::string
+      health;  // not empty: nothing of this partition is recorded until it is assigned again
 };
 
 }  // namespace tapedeck

@@ -71,7 +71,8 @@ uint64_t Merger::looks() const {
 
 namespace {
 
-Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge* tapes, SeriesMerge* series,
+Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge* tapes,
+                                                  SeriesMerge* series,
                                                   std::vector<FlushedBlock> flushed) {
   auto merge = std::make_unique<PreparedMerge>();
   std::unique_ptr<StoreView> view = store.View();
@@ -102,8 +103,8 @@ void Merger::Loop() {
       state_->poked = false;
       flushed = std::exchange(state_->flushed, {});
     }
-    Result<std::unique_ptr<PreparedMerge>> merge = PrepareOne(
-        *state_->store, &state_->tapes, &state_->series, std::move(flushed));
+    Result<std::unique_ptr<PreparedMerge>> merge =
+        PrepareOne(*state_->store, &state_->tapes, &state_->series, std::move(flushed));
     std::unique_lock lock(state_->mutex);
     ++state_->looks;
     if (!merge.ok()) {

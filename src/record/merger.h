@@ -3,12 +3,14 @@
 
 // Merger: joins the small blocks that quiet hours leave, in the background.
 //
-// A feed of 200 messages a second over 12 partitions makes sixty tape blocks of three messages each second, and each flush one short series
-// block per symbol. Both cost far more than their content, so a thread of its own reads runs of small neighbours and prepares one batch that
-// deletes them and puts their union: tape blocks of one partition and mapping towards limits::kTapeMergeBytes of content, series blocks of one
-// (table, day, generation, symbol) towards limits::kSeriesBlockRows rows. The record thread applies a batch as it is: one writer, one atomic step.
-// Nothing of it changes an answer. Series are merged in size classes (each eight times the last), so a row is rewritten at most four times.
-// Only generations whose state is open are merged.
+// A feed of 200 messages a second over 12 partitions makes sixty tape blocks of three messages each
+// second, and each flush one short series block per symbol. Both cost far more than their content,
+// so a thread of its own reads runs of small neighbours and prepares one batch that deletes them
+// and puts their union: tape blocks of one partition and mapping towards limits::kTapeMergeBytes of
+// content, series blocks of one (table, day, generation, symbol) towards limits::kSeriesBlockRows
+// rows. The record thread applies a batch as it is: one writer, one atomic step. Nothing of it
+// changes an answer. Series are merged in size classes (each eight times the last), so a row is
+// rewritten at most four times. Only generations whose state is open are merged.
 //
 // Thread safety: thread-safe; the batches are the record thread's.
 
@@ -52,10 +54,12 @@ class Merger {
 
   /// Something was committed or flushed (`blocks`): there may be work. Cheap.
   void Poke(std::vector<FlushedBlock> blocks = {});
-  /// The next batch, or null. Until Applied() the merger prepares no other one, so it never works on blocks that a batch in hand deletes.
+  /// The next batch, or null. Until Applied() the merger prepares no other one, so it never works
+  /// on blocks that a batch in hand deletes.
   std::unique_ptr<PreparedMerge> TakePrepared();
   void Applied();
-  /// Looks that have ended since the start. One that ends without a prepared batch found nothing to do.
+  /// Looks that have ended since the start. One that ends without a prepared batch found nothing to
+  /// do.
   uint64_t looks() const;
 
  private:

@@ -28,7 +28,8 @@ constexpr size_t kNoticesMax = 16;
 
 Result<std::unique_ptr<Recorder>> Recorder::Make(RecorderOptions options, RecorderParts parts) {
   if (options.topics.empty()) {
-    return Status::InvalidArgument("no topic to record: add a [[topics]] section with name and mapping");
+    return Status::InvalidArgument(
+        "no topic to record: add a [[topics]] section with name and mapping");
   }
   auto recorder = std::make_unique<RecorderImpl>(std::move(options), std::move(parts));
   TD_RETURN_IF_ERROR(recorder->Open());
@@ -83,7 +84,8 @@ Status RecorderImpl::Recover() {
 Status RecorderImpl::Run(const std::atomic<bool>& stop) {
   stop_ = &stop;
   TD_ASSIGN_OR_RETURN(probe_, parts_.open_probe());
-  checker_ = std::make_unique<TailChecker>(parts_.open_probe, options_.broker_timeout, parts_.clock);
+  checker_ =
+      std::make_unique<TailChecker>(parts_.open_probe, options_.broker_timeout, parts_.clock);
   if (options_.merge) merger_ = std::make_unique<Merger>(parts_.store, parts_.clock);
   TD_ASSIGN_OR_RETURN(source_, parts_.open_source(this));
   last_flush_ = parts_.clock->Monotonic();
@@ -110,8 +112,11 @@ Status RecorderImpl::Step() {
   const MonotonicTime now = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(StallIfDiskIsFull(now));
   std::chrono::nanoseconds wait = kPollMax;
-  if (pending_) wait = std::clamp<std::chrono::nanoseconds>(pending_since_ + options_.commit_interval - now, milliseconds(0), kPollMax);
-  TD_ASSIGN_OR_RETURN(const SourceBatch* batch, source_->Poll(std::chrono::ceil<milliseconds>(wait)));
+  if (pending_)
+    wait = std::clamp<std::chrono::nanoseconds>(pending_since_ + options_.commit_interval - now,
+                                                milliseconds(0), kPollMax);
+  TD_ASSIGN_OR_RETURN(const SourceBatch* batch,
+                      source_->Poll(std::chrono::ceil<milliseconds>(wait)));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
   TD_RETURN_IF_ERROR(Take(*batch));
   const MonotonicTime after = parts_.clock->Monotonic();
@@ -143,9 +148,9 @@ void RecorderImpl::TakeError(const PartitionError& error) {
   TD_LOG(kWarn, "record", "partition-error", error.detail, {{"partition", lane->tp.ToString()}});
   switch (error.trouble) {
     case SourceTrouble::kBadBatch:
-      lane->health = "Kafka cannot deliver what follows offset " + std::to_string(lane->now.next) + " (" + error.detail +
-                     "); if it stays so: tapedeck skip --topic " + lane->tp.topic + " --partition " +
-                     std::to_string(lane->tp.partition);
+      lane->health = "Kafka cannot deliver what follows offset " + std::to_string(lane->now.next) +
+                     " (" + error.detail + "); if it stays so: tapedeck skip --topic " +
+                     lane->tp.topic + " --partition " + std::to_string(lane->tp.partition);
       break;
     case SourceTrouble::kUnknownTopic:
     case SourceTrouble::kNotAuthorized:
@@ -162,7 +167,8 @@ void RecorderImpl::TakeError(const PartitionError& error) {
 void RecorderImpl::ReassignSoon(std::chrono::nanoseconds delay) {
   if (reassign_at_) return;
   reassign_at_ = parts_.clock->Monotonic() + delay;
-  reassign_delay_ = std::clamp<std::chrono::nanoseconds>(reassign_delay_ * 2, kReassignDelayFirst, kReassignDelayMax);
+  reassign_delay_ = std::clamp<std::chrono::nanoseconds>(reassign_delay_ * 2, kReassignDelayFirst,
+                                                         kReassignDelayMax);
 }
 
 Status RecorderImpl::Periodic() {
@@ -200,13 +206,16 @@ void RecorderImpl::AskTails(MonotonicTime now) {
 
 void RecorderImpl::TakeTailAnswers() {
   for (TailAnswer& answer : checker_->TakeAnswers()) {
-    auto lane = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->tp == answer.question.tp; });
+    auto lane = std::find_if(lanes_.begin(), lanes_.end(),
+                             [&](const auto& l) { return l->tp == answer.question.tp; });
     if (lane == lanes_.end()) continue;
     (*lane)->log_end = answer.bounds.end;
     if (answer.verdict == TailVerdict::kChanged) {
-      TD_LOG(kWarn, "record", "log-changed", answer.reason, {{"partition", answer.question.tp.ToString()}});
+      TD_LOG(kWarn, "record", "log-changed", answer.reason,
+             {{"partition", answer.question.tp.ToString()}});
       ReassignSoon(std::chrono::nanoseconds(0));
-    } else if (answer.verdict == TailVerdict::kSame && (*lane)->now.last.offset >= answer.question.last.offset) {
+    } else if (answer.verdict == TailVerdict::kSame &&
+               (*lane)->now.last.offset >= answer.question.last.offset) {
       // What compared equal becomes the anchor: older than anything a later change can hide behind.
       (*lane)->now.anchor = answer.question.last;
       (*lane)->dirty = true;
@@ -221,7 +230,8 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
     Result<DiskUse> disk = parts_.store->Disk();
     if (!disk.ok() || disk->used() < options_.disk_stop) break;
     if (pending_) TD_RETURN_IF_ERROR(Commit());
-    live_.stall = "the disk is " + std::to_string(int(disk->used() * 100)) + " % full: nothing is pulled from Kafka";
+    live_.stall = "the disk is " + std::to_string(int(disk->used() * 100)) +
+                  " % full: nothing is pulled from Kafka";
     PublishState();
     TD_LOG(kError, "record", "disk-stop", live_.stall);
     if (stop_->load()) return Status::Ok();
@@ -235,13 +245,15 @@ Status RecorderImpl::Finish(Status end) {
   TD_RETURN_IF_ERROR(FailpointHit("record.shutdown"));
   checker_.reset();
   merger_.reset();
-  const bool store_is_sound = end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
+  const bool store_is_sound =
+      end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
   if (store_is_sound) {
     Status last = Commit();
     if (last.ok()) last = FlushAll();
     if (!last.ok()) TD_LOG(kError, "record", "last-commit", last.ToString());
     if (last.ok() && !lanes_.empty()) {
-      Status told = source_->Commit(GroupCommits(), std::chrono::duration_cast<milliseconds>(kFinalCommitTimeout));
+      Status told = source_->Commit(GroupCommits(),
+                                    std::chrono::duration_cast<milliseconds>(kFinalCommitTimeout));
       if (!told.ok()) TD_LOG(kWarn, "record", "last-broker-commit", told.ToString());
     }
   }

@@ -1,21 +1,26 @@
 #ifndef TAPEDECK_RECORD_RECORDER_H_
 #define TAPEDECK_RECORD_RECORDER_H_
 
-// Recorder: the record journey. One thread pulls messages from Kafka, appends them to the tape, decodes them, and commits.
+// Recorder: the record journey. One thread pulls messages from Kafka, appends them to the tape,
+// decodes them, and commits.
 //
-//   pull a batch -> open tape block of its partition -> decode -> open rows -> commit on time or bytes
-//   commit N:  ONE synced batch {tape blocks, index entries, refusals, gaps, checkpoints} -> publish the rows -> broker commit
-//   flush:     ONE synced batch {series blocks of the chunks up to commit N, catalog, days, watermarks} -> drop the chunks
+//   loop:     pull a batch -> open tape block of its partition -> decode -> open rows
+//   commit N: ONE synced batch {tape blocks, index entries, refusals, gaps, checkpoints}
+//             -> publish the rows -> broker commit
+//   flush:    ONE synced batch {series blocks of the chunks up to commit N, catalog, days,
+//             watermarks} -> drop the chunks
 //
-// The store decides where reading starts; the broker's committed offsets are for lag tools and hand-overs. A crash anywhere loses
-// nothing that was committed: rows above the series watermark are decoded again from the tape by Recover(). See docs/recovery.md.
+// The store decides where reading starts; the broker's committed offsets are for lag tools and
+// hand-overs. A crash anywhere loses nothing that was committed: rows above the series watermark
+// are decoded again from the tape by Recover(). See docs/recovery.md.
 //
 //   TD_ASSIGN_OR_RETURN(auto recorder, Recorder::Make(std::move(options), parts));
 //   TD_RETURN_IF_ERROR(recorder->Recover());                 // reads can be served from here on
 //   Status end = recorder->Run(stop);                        // the record thread
 //
-// Errors of Run: OK after `stop`; kFailedPrecondition: fenced, or another cluster (recording must not go on, reads may);
-// kInternal: the store cannot be trusted to sync: end the process; kCorruption: a damaged block in the way.
+// Errors of Run: OK after `stop`; kFailedPrecondition: fenced, or another cluster (recording must
+// not go on, reads may); kInternal: the store cannot be trusted to sync: end the process;
+// kCorruption: a damaged block in the way.
 //
 // Thread safety: Make, Recover and Run by one thread; stop flag and State() by any.
 
@@ -68,7 +73,7 @@ struct RecorderOptions {
   double disk_stop = 0.90;  // share of the disk in use from which nothing is pulled
   double disk_warn = 0.85;
   bool leave_on_stop = false;
-  bool merge = true;        // join small blocks in the background
+  bool merge = true;  // join small blocks in the background
 };
 
 /// What the recorder works with; all outlive it.
@@ -78,7 +83,8 @@ struct RecorderParts {
   OpenRows* open_rows = nullptr;
   Clock* clock = nullptr;
   std::function<Result<std::unique_ptr<MessageSource>>(AssignmentListener*)> open_source;
-  std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;  // called twice: record thread and tail checker
+  /// Called twice: for the record thread and for the tail checker.
+  std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;
 };
 
 /// One partition as an operator sees it.
@@ -90,7 +96,7 @@ struct PartitionState {
   int64_t watermark = 0;
   int64_t log_end = -1;  // -1 unknown
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;
-  std::string health;    // "" = well, else the reason why it is not being recorded
+  std::string health;  // "" = well, else the reason why it is not being recorded
 };
 
 struct RecorderState {
@@ -98,9 +104,9 @@ struct RecorderState {
   bool assigned = false;
   uint64_t commits = 0, flushes = 0, rebalances = 0;
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;  // since this process started
-  uint64_t raw_bytes = 0, tape_bytes = 0;                        // of messages, and of the blocks made of them
-  std::string stall;                                             // "" or why nothing is pulled
-  std::vector<std::string> notices;                              // newest last, at most 16
+  uint64_t raw_bytes = 0, tape_bytes = 0;  // of messages, and of the blocks made of them
+  std::string stall;                       // "" or why nothing is pulled
+  std::vector<std::string> notices;        // newest last, at most 16
   std::vector<PartitionState> partitions;
 };
 
@@ -110,8 +116,8 @@ class Recorder {
   static Result<std::unique_ptr<Recorder>> Make(RecorderOptions options, RecorderParts parts);
   virtual ~Recorder() = default;
 
-  /// Decodes the tape above the series watermarks by the recorded mappings and publishes the rows as they were: what was
-  /// open when the process ended, flush_bytes and one commit at most.
+  /// Decodes the tape above the series watermarks by the recorded mappings and publishes the rows
+  /// as they were: what was open when the process ended, flush_bytes and one commit at most.
   virtual Status Recover() = 0;
   /// Records until `stop`, then commits, flushes, tells the broker and closes.
   virtual Status Run(const std::atomic<bool>& stop) = 0;

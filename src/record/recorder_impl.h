@@ -1,8 +1,9 @@
 #ifndef TAPEDECK_RECORD_RECORDER_IMPL_H_
 #define TAPEDECK_RECORD_RECORDER_IMPL_H_
 
-// RecorderImpl: the record thread's state, shared by recorder.cc (loop), commit.cc (append, commit, flush) and assignment.cc (partitions
-// that come and go). Private to the record module; recorder.h is its door.
+// RecorderImpl: the record thread's state, shared by recorder.cc (loop), commit.cc (append, commit,
+// flush) and assignment.cc (partitions that come and go). Private to the record module; recorder.h
+// is its door.
 //
 // Owned by the record thread but for State() and what state_mutex_ protects.
 
@@ -78,10 +79,14 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Result<std::vector<StartOffset>> AssignAll(std::span<const TopicPartition> partitions);
   Status CheckCluster(StoreBatch* batch);
   TopicSetup* SetupFor(const std::string& topic);
-  Result<std::unique_ptr<Lane>> Assign(const TopicPartition& tp, const GroupCommit& committed, StoreBatch* batch);
-  Status PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds, StoreBatch* batch);
-  Result<int64_t> ResolveStart(const RecordTopic& topic, const TopicPartition& tp, const LogBounds& bounds);
-  Status OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t lineage_at_least, StoreBatch* batch);
+  Result<std::unique_ptr<Lane>> Assign(const TopicPartition& tp, const GroupCommit& committed,
+                                       StoreBatch* batch);
+  Status PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds,
+                  StoreBatch* batch);
+  Result<int64_t> ResolveStart(const RecordTopic& topic, const TopicPartition& tp,
+                               const LogBounds& bounds);
+  Status OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t lineage_at_least,
+                     StoreBatch* batch);
   void AdoptMapping(Lane* lane, StoreBatch* batch);
 
   const RecorderOptions options_;
@@ -102,10 +107,10 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   MessageHasher hasher_;
   CodecBuffers codec_buffers_;
   Decoded decoded_;
-  bool pending_ = false;             // something is open or moved since the last commit
+  bool pending_ = false;  // something is open or moved since the last commit
   size_t pending_bytes_ = 0;
   MonotonicTime pending_since_{0};
-  Timestamp received_;               // time of receipt of everything that is open
+  Timestamp received_;  // time of receipt of everything that is open
   MonotonicTime last_flush_{0};
   MonotonicTime last_tail_check_{0};
   MonotonicTime last_disk_check_{0};
@@ -116,8 +121,8 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   std::chrono::nanoseconds reassign_delay_{0};
 
   mutable std::mutex state_mutex_;
-  RecorderState state_;              // protected by state_mutex_
-  RecorderState live_;               // the record thread's own
+  RecorderState state_;  // protected by state_mutex_
+  RecorderState live_;   // the record thread's own
 };
 
 }  // namespace tapedeck

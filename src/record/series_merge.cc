@@ -10,15 +10,18 @@
 namespace tapedeck {
 namespace {
 
-// Block numbers in keys: a flush counts from 0, a union has the top bit and counts its pieces above the lower half.
+// Block numbers in keys: a flush counts from 0, a union has the top bit and counts its pieces above
+// the lower half.
 constexpr uint32_t kFlushBlockMask = 0xffff;
 constexpr uint32_t kUnionBlock = 0x8000'0000;
 constexpr uint32_t kNextPiece = 0x1'0000;
 
-// Rows below which a block is of a class: 8, 64, 512, 4,096. kClasses where it is as long as it should be.
+// Rows below which a block is of a class: 8, 64, 512, 4,096. kClasses where it is as long as it
+// should be.
 size_t ClassOf(uint64_t rows) {
   size_t size_class = 0;
-  for (uint64_t bound = 8; size_class < SeriesMerge::kClasses && rows >= bound; bound *= 8) ++size_class;
+  for (uint64_t bound = 8; size_class < SeriesMerge::kClasses && rows >= bound; bound *= 8)
+    ++size_class;
   return size_class;
 }
 
@@ -28,7 +31,8 @@ std::string PrefixOf(const keys::SeriesKey& key) {
 
 bool IsOpen(const StoreState& state, const keys::SeriesKey& key) {
   return std::any_of(state.days.begin(), state.days.end(), [&](const auto& day) {
-    return day.first == keys::DayKey{key.table, key.day, key.generation} && day.second.phase == DayPhase::kOpen;
+    return day.first == keys::DayKey{key.table, key.day, key.generation} &&
+           day.second.phase == DayPhase::kOpen;
   });
 }
 
@@ -44,9 +48,11 @@ Rows Sorted(const std::vector<Rows>& blocks, const TapeRanks& ranks, const Table
     for (size_t i = 0; i < rows.size(); ++i) order.push_back({&rows, i});
   }
   auto key = [&](const RowAt& r) {
-    return std::make_tuple(r.rows->ts[r.row], ranks[TpId{r.rows->tp[r.row]}], r.rows->offset[r.row], r.rows->index[r.row]);
+    return std::make_tuple(r.rows->ts[r.row], ranks[TpId{r.rows->tp[r.row]}], r.rows->offset[r.row],
+                           r.rows->index[r.row]);
   };
-  std::sort(order.begin(), order.end(), [&](const RowAt& a, const RowAt& b) { return key(a) < key(b); });
+  std::sort(order.begin(), order.end(),
+            [&](const RowAt& a, const RowAt& b) { return key(a) < key(b); });
   Rows joined;
   joined.columns.resize(table.columns.size());
   for (size_t c = 0; c < table.columns.size(); ++c) joined.columns[c].type = table.columns[c].type;
@@ -56,7 +62,8 @@ Rows Sorted(const std::vector<Rows>& blocks, const TapeRanks& ranks, const Table
     joined.tp.push_back(r.rows->tp[r.row]);
     joined.offset.push_back(r.rows->offset[r.row]);
     joined.index.push_back(r.rows->index[r.row]);
-    for (size_t c = 0; c < joined.columns.size(); ++c) joined.columns[c].Append(r.rows->columns[c].At(r.row));
+    for (size_t c = 0; c < joined.columns.size(); ++c)
+      joined.columns[c].Append(r.rows->columns[c].At(r.row));
   }
   return joined;
 }
@@ -72,7 +79,8 @@ void SeriesMerge::Note(FlushedBlock block) {
   if (same.size() >= kClassBlocks) ready_.insert(std::move(prefix));
 }
 
-Status SeriesMerge::Learn(const StoreView& view, const StoreState& state, std::vector<FlushedBlock> flushed) {
+Status SeriesMerge::Learn(const StoreView& view, const StoreState& state,
+                          std::vector<FlushedBlock> flushed) {
   if (looked_) {
     for (FlushedBlock& block : flushed) Note(std::move(block));
     return Status::Ok();
@@ -107,30 +115,34 @@ Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, Prep
   return Status::Ok();
 }
 
-Status SeriesMerge::Join(const StoreView& view, const StoreState& state, std::vector<FlushedBlock> blocks,
-                         PreparedMerge* merge) {
+Status SeriesMerge::Join(const StoreView& view, const StoreState& state,
+                         std::vector<FlushedBlock> blocks, PreparedMerge* merge) {
   if (!IsOpen(state, blocks.front().key)) return Status::Ok();
   const Table* table = state.tables.Find(blocks.front().key.table);
-  if (table == nullptr) return Status::Corruption("a series block of a table that the store does not know");
+  if (table == nullptr)
+    return Status::Corruption("a series block of a table that the store does not know");
   std::vector<Rows> decoded(blocks.size());
   keys::SeriesKey key = blocks.front().key;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const std::string stored_key = keys::Series(blocks[i].key);
     TD_ASSIGN_OR_RETURN(std::string bytes, view.Get(stored_key));
-    TD_RETURN_IF_ERROR(DecodeSeriesBlock(stored_key, bytes, table->columns, &buffers_, &decoded[i]));
+    TD_RETURN_IF_ERROR(
+        DecodeSeriesBlock(stored_key, bytes, table->columns, &buffers_, &decoded[i]));
     merge->batch.DeleteSeriesBlock(blocks[i].key);
-    if (std::tie(blocks[i].key.flush, blocks[i].key.block) > std::tie(key.flush, key.block)) key = blocks[i].key;
+    if (std::tie(blocks[i].key.flush, blocks[i].key.block) > std::tie(key.flush, key.block))
+      key = blocks[i].key;
   }
   merge->blocks_before += blocks.size();
-  // The union is named after its newest part, which no other union has; pieces are told apart above the numbers that flushes give.
+  // The union is named after its newest part, which no other union has; pieces are told apart above
+  // the numbers that flushes give.
   key.block = (key.block & kFlushBlockMask) | kUnionBlock;
   const Rows joined = Sorted(decoded, TapeRanks(state.tapes), *table);
   std::string bytes;
   for (size_t at = 0; at < joined.size();) {
     const size_t count = SeriesRowsThatFit(joined, at, limits::kSeriesBlockRows);
     key.first_ts = Timestamp(joined.ts[at]);
-    TD_RETURN_IF_ERROR(
-        EncodeSeriesBlock(keys::Series(key), joined, table->columns, at, count, Effort::kMerge, &buffers_, &bytes));
+    TD_RETURN_IF_ERROR(EncodeSeriesBlock(keys::Series(key), joined, table->columns, at, count,
+                                         Effort::kMerge, &buffers_, &bytes));
     merge->batch.PutSeriesBlock(key, bytes);
     ++merge->blocks_after;
     Note({key, count});

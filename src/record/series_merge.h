@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_RECORD_SERIES_MERGE_H_
 #define TAPEDECK_RECORD_SERIES_MERGE_H_
 
-// Finds small series blocks of one (table, day, generation, symbol) and joins them, sorted. Used by the Merger's thread.
+// Finds small series blocks of one (table, day, generation, symbol) and joins them, sorted. Used by
+// the Merger's thread.
 //
-// Blocks fall into size classes by rows (below 8, 64, 512, 4,096); kClassBlocks of one class are joined into blocks of the next. New
-// blocks are told by the record thread; those of earlier runs are found by one look at the open generations.
+// Blocks fall into size classes by rows (below 8, 64, 512, 4,096); kClassBlocks of one class are
+// joined into blocks of the next. New blocks are told by the record thread; those of earlier runs
+// are found by one look at the open generations.
 //
 // Owned by one thread.
 
@@ -28,7 +30,8 @@ class SeriesMerge {
   static constexpr size_t kClasses = 4;
   static constexpr size_t kClassBlocks = 8;
 
-  /// Takes in what was flushed; the first call also looks at every block of the open generations that the view has.
+  /// Takes in what was flushed; the first call also looks at every block of the open generations
+  /// that the view has.
   Status Learn(const StoreView& view, const StoreState& state, std::vector<FlushedBlock> flushed);
   /// Adds merges to `merge` until there are none or its batch is large.
   Status Prepare(const StoreView& view, const StoreState& state, PreparedMerge* merge);
@@ -38,7 +41,8 @@ class SeriesMerge {
   using Classes = std::array<std::vector<FlushedBlock>, kClasses>;
 
   void Note(FlushedBlock block);
-  Status Join(const StoreView& view, const StoreState& state, std::vector<FlushedBlock> blocks, PreparedMerge* merge);
+  Status Join(const StoreView& view, const StoreState& state, std::vector<FlushedBlock> blocks,
+              PreparedMerge* merge);
 
   bool looked_ = false;
   std::map<std::string, Classes> series_;  // by key prefix of (table, day, generation, symbol)

@@ -5,7 +5,8 @@
 namespace tapedeck {
 namespace {
 
-void AddGap(StartPlan* plan, int64_t from, int64_t to, GapReason reason, const StartFacts& facts, std::string detail) {
+void AddGap(StartPlan* plan, int64_t from, int64_t to, GapReason reason, const StartFacts& facts,
+            std::string detail) {
   if (from >= to) return;
   Gap gap;
   gap.from = from;
@@ -43,10 +44,12 @@ StartPlan PlanStart(const StartFacts& facts) {
   if (facts.own_next) {
     plan.next = *facts.own_next;
     plan.coverage_start = *facts.own_next;
-    if (by_another && facts.commit->next > *facts.own_next) ContinueAfter(&plan, facts, *facts.own_next);
+    if (by_another && facts.commit->next > *facts.own_next)
+      ContinueAfter(&plan, facts, *facts.own_next);
   } else if (own_disk_gone) {
     StartFresh(&plan, facts);
-    plan.warning = "the group was committed by this node's name from another store (" + facts.commit->store_id +
+    plan.warning = "the group was committed by this node's name from another store (" +
+                   facts.commit->store_id +
                    "): that disk is gone; reading again from the topic's start";
   } else if (by_another) {
     plan.coverage_start = std::min(facts.bounds.start, facts.commit->next);

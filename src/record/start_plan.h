@@ -1,10 +1,11 @@
 #ifndef TAPEDECK_RECORD_START_PLAN_H_
 #define TAPEDECK_RECORD_START_PLAN_H_
 
-// StartPlan: where recording of an assigned partition begins, and which gaps that leaves (RELIABILITY G5).
+// StartPlan: where recording of an assigned partition begins, and which gaps that leaves
+// (RELIABILITY G5).
 //
-// The store decides, except at a hand-over: where another store has recorded further than we have, its commit in the group says so.
-// Pure: facts in, plan out.
+// The store decides, except at a hand-over: where another store has recorded further than we have,
+// its commit in the group says so. Pure: facts in, plan out.
 //
 //   c = own checkpoint, k = commit of another store, r = where that store's run began
 //   k <= c           start at c
@@ -13,8 +14,9 @@
 //   no c, k          as above with the start of the log for c
 //   no c, no k       the topic's start; the log's start for a partition that appeared later
 //
-// A commit under our node's name by another store means that the disk is gone: until there is an archive to continue from, the topic's
-// start, with a warning. A commit without our metadata is an operator's; it counts for nothing where there is a checkpoint.
+// A commit under our node's name by another store means that the disk is gone: until there is an
+// archive to continue from, the topic's start, with a warning. A commit without our metadata is an
+// operator's; it counts for nothing where there is a checkpoint.
 //
 // Thread-safe: a pure function.
 
@@ -39,12 +41,12 @@ struct OtherCommit {
 struct StartFacts {
   std::string node_id;
   std::string store_id;
-  std::optional<int64_t> own_next;       // next offset of our checkpoint
-  std::optional<OtherCommit> commit;     // by any store, with metadata of ours
-  std::optional<int64_t> foreign_offset; // committed by somebody without our metadata
+  std::optional<int64_t> own_next;        // next offset of our checkpoint
+  std::optional<OtherCommit> commit;      // by any store, with metadata of ours
+  std::optional<int64_t> foreign_offset;  // committed by somebody without our metadata
   LogBounds bounds;
-  int64_t topic_start = 0;               // the topic's configured start, resolved to an offset
-  bool topic_known = false;              // another partition of the topic has been recorded before
+  int64_t topic_start = 0;   // the topic's configured start, resolved to an offset
+  bool topic_known = false;  // another partition of the topic has been recorded before
   Timestamp now;
 };
 

@@ -4,9 +4,11 @@
 
 namespace tapedeck {
 
-StoredTapeReader::StoredTapeReader(const Store& store, TpId tape) : view_(store.View()), tape_(tape) {}
+StoredTapeReader::StoredTapeReader(const Store& store, TpId tape)
+    : view_(store.View()), tape_(tape) {}
 
-Status StoredTapeReader::ReadRange(int64_t from, int64_t to, const std::function<bool(const MessageView&)>& visit) {
+Status StoredTapeReader::ReadRange(int64_t from, int64_t to,
+                                   const std::function<bool(const MessageView&)>& visit) {
   std::unique_ptr<StoreCursor> cursor =
       view_->Scan(keys::TapeBlock(tape_, INT64_MIN), keys::TapeBlock(tape_, to), ScanKind::kLong);
   // The block that holds `from` may begin before it.

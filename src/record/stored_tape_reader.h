@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_RECORD_STORED_TAPE_READER_H_
 #define TAPEDECK_RECORD_STORED_TAPE_READER_H_
 
-// StoredTapeReader: the messages of one tape of the store, for comparing them with a log; and the gaps that an older lineage holds.
+// StoredTapeReader: the messages of one tape of the store, for comparing them with a log; and the
+// gaps that an older lineage holds.
 //
 // Owned by one thread.
 
@@ -18,7 +19,8 @@ class StoredTapeReader final : public TapeReader {
  public:
   /// Reads the store as it is now. `store` outlives the reader.
   StoredTapeReader(const Store& store, TpId tape);
-  Status ReadRange(int64_t from, int64_t to, const std::function<bool(const MessageView&)>& visit) override;
+  Status ReadRange(int64_t from, int64_t to,
+                   const std::function<bool(const MessageView&)>& visit) override;
 
  private:
   std::unique_ptr<StoreView> view_;

@@ -11,19 +11,22 @@ constexpr std::chrono::milliseconds kBetweenLooks(500);
 
 enum class Look : uint8_t { kEqual, kGone, kDiffers };
 
-Result<Look> LookAt(LogProbe* probe, MessageHasher* hasher, const TailQuestion& question, const Landmark& landmark,
-                    const LogBounds& bounds, std::chrono::milliseconds timeout) {
+Result<Look> LookAt(LogProbe* probe, MessageHasher* hasher, const TailQuestion& question,
+                    const Landmark& landmark, const LogBounds& bounds,
+                    std::chrono::milliseconds timeout) {
   if (landmark.offset < 0 || landmark.offset < bounds.start) return Look::kGone;
   if (landmark.offset >= bounds.end) return Look::kDiffers;
-  TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed, probe->ReadAt(question.tp, landmark.offset, timeout));
+  TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed,
+                      probe->ReadAt(question.tp, landmark.offset, timeout));
   if (!probed->found) return Look::kGone;
-  return hasher->Message(probed->message, question.tp) == landmark.hash ? Look::kEqual : Look::kDiffers;
+  return hasher->Message(probed->message, question.tp) == landmark.hash ? Look::kEqual
+                                                                        : Look::kDiffers;
 }
 
 }  // namespace
 
-Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question, std::chrono::milliseconds timeout,
-                             Clock* clock) {
+Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question,
+                             std::chrono::milliseconds timeout, Clock* clock) {
   TD_RETURN_IF_ERROR(FailpointHit("record.tail_check"));
   TailAnswer answer{.question = question};
   for (int look = 0; look < kShortLogLooks; ++look) {
@@ -39,10 +42,12 @@ Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question, std:
   }
   MessageHasher hasher;
   for (const Landmark* landmark : {&question.last, &question.anchor}) {
-    TD_ASSIGN_OR_RETURN(Look look, LookAt(probe, &hasher, question, *landmark, answer.bounds, timeout));
+    TD_ASSIGN_OR_RETURN(Look look,
+                        LookAt(probe, &hasher, question, *landmark, answer.bounds, timeout));
     if (look == Look::kDiffers) {
       answer.verdict = TailVerdict::kChanged;
-      answer.reason = "the message at offset " + std::to_string(landmark->offset) + " is not the one that was recorded";
+      answer.reason = "the message at offset " + std::to_string(landmark->offset) +
+                      " is not the one that was recorded";
       return answer;
     }
     if (look == Look::kEqual) answer.verdict = TailVerdict::kSame;
@@ -51,7 +56,10 @@ Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question, std:
 }
 
 TailChecker::TailChecker(OpenProbe open_probe, std::chrono::milliseconds timeout, Clock* clock)
-    : open_probe_(std::move(open_probe)), timeout_(timeout), clock_(clock), thread_([this] { Loop(); }) {}
+    : open_probe_(std::move(open_probe)),
+      timeout_(timeout),
+      clock_(clock),
+      thread_([this] { Loop(); }) {}
 
 TailChecker::~TailChecker() {
   {
@@ -65,7 +73,8 @@ TailChecker::~TailChecker() {
 void TailChecker::Ask(std::vector<TailQuestion> questions) {
   {
     std::lock_guard lock(mutex_);
-    questions_.assign(std::make_move_iterator(questions.begin()), std::make_move_iterator(questions.end()));
+    questions_.assign(std::make_move_iterator(questions.begin()),
+                      std::make_move_iterator(questions.end()));
   }
   wake_.notify_all();
 }

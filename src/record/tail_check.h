@@ -3,9 +3,11 @@
 
 // The tail check: is the log in Kafka still the log that the tape was made from?
 //
-// librdkafka 2.0.2 notices neither a truncated log nor a topic that was deleted and made again (RELIABILITY finding 4). So the last
-// recorded message and an older anchor are read again, by a consumer of their own, and compared by hash. Equal: go on. Not there any
-// more (retention, compaction): nothing can be said. Different, or the log ends before them: the log has changed under us.
+// librdkafka 2.0.2 notices neither a truncated log nor a topic that was deleted and made again
+// (RELIABILITY finding 4). So the last recorded message and an older anchor are read again, by a
+// consumer of their own, and compared by hash. Equal: go on. Not there any more (retention,
+// compaction): nothing can be said. Different, or the log ends before them: the log has changed
+// under us.
 //
 //   Result<TailAnswer> answer = CheckTail(probe, {tp, next, last, anchor}, timeout, clock);
 //
@@ -51,10 +53,11 @@ struct TailAnswer {
   std::string reason;  // kChanged: what differs and where
 };
 
-/// Asks the broker; kUnavailable where it does not answer in time. An end of the log before `next` is looked at three times, half a second
-/// apart, because a broker that has just started may not know its whole log yet.
-Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question, std::chrono::milliseconds timeout,
-                             Clock* clock);
+/// Asks the broker; kUnavailable where it does not answer in time. An end of the log before `next`
+/// is looked at three times, half a second apart, because a broker that has just started may not
+/// know its whole log yet.
+Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question,
+                             std::chrono::milliseconds timeout, Clock* clock);
 
 class TailChecker {
  public:
@@ -66,7 +69,8 @@ class TailChecker {
 
   /// Replaces the questions that were not asked yet.
   void Ask(std::vector<TailQuestion> questions);
-  /// Answers since the last call. Questions that the broker did not answer are dropped; the next Ask repeats them.
+  /// Answers since the last call. Questions that the broker did not answer are dropped; the next
+  /// Ask repeats them.
   std::vector<TailAnswer> TakeAnswers();
   /// Whether every question has been dealt with.
   bool idle() const;

@@ -23,7 +23,8 @@ void TapeBook::Reload(StoreState state) {
 }
 
 size_t TapeBook::Position(TpId tp) const {
-  auto found = std::lower_bound(tapes_.begin(), tapes_.end(), tp, [](const auto& t, TpId id) { return t.first < id; });
+  auto found = std::lower_bound(tapes_.begin(), tapes_.end(), tp,
+                                [](const auto& t, TpId id) { return t.first < id; });
   TD_CHECK(found != tapes_.end() && found->first == tp, "a tape of this store");
   return static_cast<size_t>(found - tapes_.begin());
 }
@@ -32,7 +33,8 @@ std::optional<TpId> TapeBook::Current(const std::string& cluster, const TopicPar
   std::optional<TpId> best;
   uint32_t lineage = 0;
   for (const auto& [id, tape] : tapes_) {
-    if (tape.topic != tp.topic || tape.partition != tp.partition || tape.cluster != cluster) continue;
+    if (tape.topic != tp.topic || tape.partition != tp.partition || tape.cluster != cluster)
+      continue;
     if (!best || tape.lineage >= lineage) {
       best = id;
       lineage = tape.lineage;
@@ -42,8 +44,9 @@ std::optional<TpId> TapeBook::Current(const std::string& cluster, const TopicPar
 }
 
 bool TapeBook::KnowsTopic(const std::string& cluster, const std::string& topic) const {
-  return std::any_of(tapes_.begin(), tapes_.end(),
-                     [&](const auto& t) { return t.second.topic == topic && t.second.cluster == cluster; });
+  return std::any_of(tapes_.begin(), tapes_.end(), [&](const auto& t) {
+    return t.second.topic == topic && t.second.cluster == cluster;
+  });
 }
 
 TpId TapeBook::Add(const TapeId& tape, const Checkpoint& checkpoint, StoreBatch* batch) {
@@ -58,7 +61,9 @@ TpId TapeBook::Add(const TapeId& tape, const Checkpoint& checkpoint, StoreBatch*
 
 const TapeId& TapeBook::tape(TpId tp) const { return tapes_[Position(tp)].second; }
 const Checkpoint& TapeBook::checkpoint(TpId tp) const { return checkpoints_[Position(tp)]; }
-void TapeBook::SetCheckpoint(TpId tp, const Checkpoint& checkpoint) { checkpoints_[Position(tp)] = checkpoint; }
+void TapeBook::SetCheckpoint(TpId tp, const Checkpoint& checkpoint) {
+  checkpoints_[Position(tp)] = checkpoint;
+}
 
 uint32_t TapeBook::OpenGeneration(TableId table, Day day) const {
   auto after = days_.upper_bound({table, day, UINT32_MAX});

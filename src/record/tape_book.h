@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_RECORD_TAPE_BOOK_H_
 #define TAPEDECK_RECORD_TAPE_BOOK_H_
 
-// TapeBook: every tape of the store with its committed checkpoint, and the open generation of every day.
+// TapeBook: every tape of the store with its committed checkpoint, and the open generation of every
+// day.
 //
-// The record thread's own picture of the store's small state: loaded once, then changed only together with a written batch.
-// It allocates tp ids and finds the tape in force for a partition (its greatest lineage).
+// The record thread's own picture of the store's small state: loaded once, then changed only
+// together with a written batch. It allocates tp ids and finds the tape in force for a partition
+// (its greatest lineage).
 //
 // Owned by one thread.
 

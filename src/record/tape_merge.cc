@@ -28,7 +28,8 @@ Result<TapeMerge::Run> TapeMerge::FindRun(const StoreView& view, TpId tp) {
     }
     run.joined = run.bases.empty() ? entry : JoinTapeIndex(run.joined, entry);
     run.bases.push_back(key.offset);
-    if (run.joined.raw_bytes >= limits::kTapeMergeBytes || run.bases.size() >= kRunBlocksMax) return run;
+    if (run.joined.raw_bytes >= limits::kTapeMergeBytes || run.bases.size() >= kRunBlocksMax)
+      return run;
   }
   TD_RETURN_IF_ERROR(cursor->status());
   return Run{};  // what is left is still growing

@@ -3,8 +3,9 @@
 
 // Finds runs of small tape blocks and joins them. Used by the Merger's thread.
 //
-// Goes once through the index entries of each tape, remembers how far it came, and looks again only at what was added. A run is closed
-// when it holds limits::kTapeMergeBytes of content or kRunBlocksMax blocks, or when the next block has another mapping or is large itself.
+// Goes once through the index entries of each tape, remembers how far it came, and looks again only
+// at what was added. A run is closed when it holds limits::kTapeMergeBytes of content or
+// kRunBlocksMax blocks, or when the next block has another mapping or is large itself.
 //
 // Owned by one thread.
 

@@ -55,7 +55,8 @@ Recording::Recording(Cluster* cluster, const std::string& group, std::vector<std
   options.properties = {{"session.timeout.ms", "6000"},
                         {"heartbeat.interval.ms", "500"},
                         {"reconnect.backoff.max.ms", "500"}};
-  // On the mock cluster a refresh in the middle of a join makes the client join again, which takes 5 s there.
+  // On the mock cluster a refresh in the middle of a join makes the client join again, which takes
+  // 5 s there.
   if ((cluster->capabilities() & kAddPartitions) != 0) {
     options.properties["topic.metadata.refresh.interval.ms"] = "500";
   }

@@ -86,7 +86,8 @@ TEST_P(SourceConformance, NullAndEmptyAreDifferentAndHeadersMayRepeat) {
   }
 }
 
-/// Bytes that end in zeros more often than not: what stands behind a value in Kafka's format is zero, too.
+/// Bytes that end in zeros more often than not: what stands behind a value in Kafka's format is
+/// zero, too.
 std::string RandomBytes(Random* random, size_t size_max) {
   std::string bytes(random->Uniform(size_max + 1), '\0');
   for (size_t i = 0; i + random->Uniform(3) < bytes.size(); ++i) {

@@ -1,4 +1,5 @@
-// The expressions of `extract`, against std::regex where that is safe, and in linear time where it is not.
+// The expressions of `extract`, against std::regex where that is safe, and in linear time where it
+// is not.
 
 #include "mapping/pattern.h"
 

@@ -30,7 +30,8 @@ void RecordInDribbles(RecorderRig* rig) {
   ASSERT_TRUE(rig->Run([&](FakeSource* source) {
                    if (left > 0) rig->ProduceTrades({"Finhub1", --left % 2}, 2);
                    return left > 0 || !source->AtEnd();
-                 }).ok());
+                 })
+                  .ok());
 }
 
 // Applies what the merger prepares until a look finds nothing.
@@ -40,7 +41,8 @@ uint64_t MergeAll(Store* store) {
   for (;;) {
     const uint64_t looks = merger.looks();
     merger.Poke();
-    std::unique_ptr<PreparedMerge> merge = merger.TakePrepared();  // of a look that followed the last batch
+    std::unique_ptr<PreparedMerge> merge =
+        merger.TakePrepared();  // of a look that followed the last batch
     while (merge == nullptr && merger.looks() == looks) {
       std::this_thread::yield();
       merge = merger.TakePrepared();
@@ -63,7 +65,8 @@ TEST(Merger, JoinedBlocksHoldTheSameMessagesAndRows) {
   rig.Check();
   EXPECT_LT(CountEntries(*rig.store, "s", "t"), series_before / 2);
   EXPECT_LE(CountEntries(*rig.store, "t", "u"), tape_before);
-  EXPECT_EQ(CountEntries(*rig.store, "t", "u"), CountEntries(*rig.store, "x", "y")) << "one index entry for each block";
+  EXPECT_EQ(CountEntries(*rig.store, "t", "u"), CountEntries(*rig.store, "x", "y"))
+      << "one index entry for each block";
   EXPECT_EQ(rig.LoadState().days, days);
 }
 
@@ -72,14 +75,18 @@ TEST(Merger, TapeBlocksAreJoinedTowardsTheirSizeAndIndexedAsOne) {
   rig.log.Create("Finhub1", 1);
   rig.options.commit_interval = milliseconds(5);
   int left = 400;
-  ASSERT_TRUE(rig.Run([&](FakeSource* source) {
-                   if (left > 0) rig.ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
-                   --left;
-                   return left > 0 || !source->AtEnd();
-                 }).ok());
+  ASSERT_TRUE(
+      rig.Run([&](FakeSource* source) {
+           if (left > 0)
+             rig.ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
+           --left;
+           return left > 0 || !source->AtEnd();
+         })
+          .ok());
   const size_t before = CountEntries(*rig.store, "t", "u");
   EXPECT_GT(MergeAll(rig.store.get()), 0u);
-  EXPECT_LT(CountEntries(*rig.store, "t", "u"), before / 4) << "whole blocks, and a rest that is still growing";
+  EXPECT_LT(CountEntries(*rig.store, "t", "u"), before / 4)
+      << "whole blocks, and a rest that is still growing";
   rig.Check();
 }
 
@@ -93,9 +100,12 @@ TEST(Merger, GoesOnBesideRecordingAndAcrossRestarts) {
     int left = 500;
     ASSERT_TRUE(rig.Run([&](FakeSource* source) {
                      if (left-- > 0) rig.ProduceTrades({"Finhub1", left % 2 ? 1 : 0}, 3);
-                     if (left % 50 == 0) rig.clock.Advance(std::chrono::seconds(5));  // time for the merger to be poked
+                     if (left % 50 == 0)
+                       rig.clock.Advance(
+                           std::chrono::seconds(5));  // time for the merger to be poked
                      return left > 0 || !source->AtEnd();
-                   }).ok());
+                   })
+                    .ok());
     rig.CloseStore();
   }
   rig.Check();

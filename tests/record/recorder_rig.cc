@@ -12,8 +12,11 @@ constexpr const char* kSymbols[] = {"BINANCE:BTCUSDT", "BINANCE:ETHUSDT", "AAPL"
 }  // namespace
 
 std::string Describe(const MessageView& m) {
-  auto bytes = [](const OptionalBytes& b) { return b ? "=" + std::string(*b) : std::string("null"); };
-  std::string text = std::to_string(m.timestamp_ms) + "|" + std::to_string(int(m.timestamp_type)) + "|" + bytes(m.key) + "|" + bytes(m.value);
+  auto bytes = [](const OptionalBytes& b) {
+    return b ? "=" + std::string(*b) : std::string("null");
+  };
+  std::string text = std::to_string(m.timestamp_ms) + "|" + std::to_string(int(m.timestamp_type)) +
+                     "|" + bytes(m.key) + "|" + bytes(m.value);
   for (const HeaderView& h : m.headers) text += "|" + std::string(h.name) + bytes(h.value);
   return text;
 }
@@ -34,10 +37,12 @@ int64_t RecorderRig::ProduceTrades(const TopicPartition& tp, int count) {
     ExpectedTrade trade;
     trade.symbol = kSymbols[random.Uniform(std::size(kSymbols))];
     trade.ts_ms = base_ms + static_cast<int64_t>(random.Uniform(50));
-    trade.price = std::to_string(60'000 + random.Uniform(5'000)) + "." + std::to_string(10 + random.Uniform(90));
+    trade.price = std::to_string(60'000 + random.Uniform(5'000)) + "." +
+                  std::to_string(10 + random.Uniform(90));
     trade.size = "0.00" + std::to_string(100 + random.Uniform(900));
-    value += std::string(i ? "," : "") + "{\"c\":null,\"p\":" + trade.price + ",\"s\":\"" + trade.symbol + "\",\"t\":" +
-             std::to_string(trade.ts_ms) + ",\"v\":" + trade.size + "}";
+    value += std::string(i ? "," : "") + "{\"c\":null,\"p\":" + trade.price + ",\"s\":\"" +
+             trade.symbol + "\",\"t\":" + std::to_string(trade.ts_ms) + ",\"v\":" + trade.size +
+             "}";
     trades.push_back(std::move(trade));
   }
   value += "],\"type\":\"trade\"}";
@@ -45,13 +50,15 @@ int64_t RecorderRig::ProduceTrades(const TopicPartition& tp, int count) {
   message.value = std::move(value);
   message.timestamp_ms = base_ms + 60;
   if (random.Uniform(3) == 0) message.key = std::to_string(random.Uniform(10));
-  if (random.Uniform(4) == 0) message.headers = {{"source", "ws"}, {"source", std::nullopt}, {"empty", ""}};
+  if (random.Uniform(4) == 0)
+    message.headers = {{"source", "ws"}, {"source", std::nullopt}, {"empty", ""}};
   const int64_t offset = log.Produce(tp, std::move(message));
   expected[{tp, offset}] = std::move(trades);
   return offset;
 }
 
-int64_t RecorderRig::ProduceRaw(const TopicPartition& tp, std::optional<std::string> value, int64_t timestamp_ms) {
+int64_t RecorderRig::ProduceRaw(const TopicPartition& tp, std::optional<std::string> value,
+                                int64_t timestamp_ms) {
   FakeMessage message;
   message.value = std::move(value);
   message.timestamp_ms = timestamp_ms;
@@ -85,7 +92,9 @@ Status RecorderRig::Run(std::function<bool(FakeSource*)> on_poll) {
   parts.directory = directory.get();
   parts.open_rows = open_rows.get();
   parts.clock = &clock;
-  parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> { return std::unique_ptr<LogProbe>(new FakeProbe(&log)); };
+  parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> {
+    return std::unique_ptr<LogProbe>(new FakeProbe(&log));
+  };
   parts.open_source = [&](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
     auto source = std::make_unique<FakeSource>(&log, listener);
     source->on_poll = [&, quiet = 0](FakeSource* self) mutable {
@@ -114,7 +123,8 @@ std::optional<TpId> RecorderRig::CurrentTape(const TopicPartition& tp) {
   std::optional<TpId> best;
   uint32_t lineage = 0;
   for (const auto& [id, tape] : LoadState().tapes) {
-    if (tape.topic == tp.topic && tape.partition == tp.partition && (!best || tape.lineage >= lineage)) {
+    if (tape.topic == tp.topic && tape.partition == tp.partition &&
+        (!best || tape.lineage >= lineage)) {
       best = id;
       lineage = tape.lineage;
     }
@@ -126,7 +136,8 @@ std::map<int64_t, std::string> RecorderRig::StoredTape(TpId tp) {
   OpenStore();
   std::map<int64_t, std::string> messages;
   auto view = store->View();
-  auto cursor = view->Scan(keys::TapeBlock(tp, INT64_MIN), keys::TapeBlock(tp, INT64_MAX), ScanKind::kLong);
+  auto cursor =
+      view->Scan(keys::TapeBlock(tp, INT64_MIN), keys::TapeBlock(tp, INT64_MAX), ScanKind::kLong);
   TapeBlock block;
   CodecBuffers buffers;
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
@@ -134,7 +145,8 @@ std::map<int64_t, std::string> RecorderRig::StoredTape(TpId tp) {
     Status decoded = block.Load(tp, base, cursor->value(), &buffers);
     EXPECT_TRUE(decoded.ok()) << decoded.ToString();
     for (size_t i = 0; i < block.size(); ++i) {
-      EXPECT_TRUE(messages.emplace(block.At(i).offset, Describe(block.At(i))).second) << "offset twice on the tape";
+      EXPECT_TRUE(messages.emplace(block.At(i).offset, Describe(block.At(i))).second)
+          << "offset twice on the tape";
     }
   }
   EXPECT_TRUE(cursor->status().ok());
@@ -152,14 +164,19 @@ std::map<RecorderRig::RowKey, std::string> RecorderRig::StoredRows() {
     Result<keys::SeriesKey> key = keys::ParseSeries(cursor->key());
     EXPECT_TRUE(key.ok());
     Rows rows;
-    Status decoded = DecodeSeriesBlock(cursor->key(), cursor->value(), state.tables.Find(key->table)->columns, &buffers, &rows);
+    Status decoded = DecodeSeriesBlock(cursor->key(), cursor->value(),
+                                       state.tables.Find(key->table)->columns, &buffers, &rows);
     EXPECT_TRUE(decoded.ok()) << decoded.ToString();
     for (size_t i = 0; i < rows.size(); ++i) {
       std::string text;
       rows.columns[0].At(i).AppendCanonical(&text);
       text += " ";
       rows.columns[1].At(i).AppendCanonical(&text);
-      EXPECT_TRUE(found.emplace(RowKey{key->symbol, rows.ts[i], rows.tp[i], rows.offset[i], rows.index[i]}, text).second)
+      EXPECT_TRUE(
+          found
+              .emplace(RowKey{key->symbol, rows.ts[i], rows.tp[i], rows.offset[i], rows.index[i]},
+                       text)
+              .second)
           << "a record twice in the series";
     }
   }
@@ -173,14 +190,16 @@ void RecorderRig::Check() {
     const std::optional<TpId> tape = CurrentTape(tp);
     ASSERT_TRUE(tape) << tp.ToString() << " was not recorded";
     std::map<int64_t, std::string> wanted;
-    for (const auto& [offset, message] : log.Copy(tp).messages) wanted[offset] = Describe(FakeView(message).view());
+    for (const auto& [offset, message] : log.Copy(tp).messages)
+      wanted[offset] = Describe(FakeView(message).view());
     EXPECT_EQ(StoredTape(*tape), wanted) << tp.ToString();
     for (const auto& [offset, message] : log.Copy(tp).messages) {
       uint32_t index = 0;
       auto trades = expected.find({tp, offset});
       if (trades == expected.end()) continue;
       for (const ExpectedTrade& trade : trades->second) {
-        wanted_rows[{trade.symbol, trade.ts_ms * 1'000'000, Raw(*tape), offset, index++}] = trade.price + " " + trade.size;
+        wanted_rows[{trade.symbol, trade.ts_ms * 1'000'000, Raw(*tape), offset, index++}] =
+            trade.price + " " + trade.size;
       }
     }
   }

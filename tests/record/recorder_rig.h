@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_TESTS_RECORD_RECORDER_RIG_H_
 #define TAPEDECK_TESTS_RECORD_RECORDER_RIG_H_
 
-// RecorderRig: a real store and the real record journey over a FakeLog, run step by step on the test's own thread.
+// RecorderRig: a real store and the real record journey over a FakeLog, run step by step on the
+// test's own thread.
 //
-// The oracle is the log itself: Check() reads the store back and compares the tape message by message, and the series row by row with
-// what the test wrote into the messages (never with the decoder under test).
+// The oracle is the log itself: Check() reads the store back and compares the tape message by
+// message, and the series row by row with what the test wrote into the messages (never with the
+// decoder under test).
 
 #include <gtest/gtest.h>
 
@@ -40,16 +42,18 @@ class RecorderRig {
 
   /// Appends a Finnhub frame of `count` trades and remembers them; returns its offset.
   int64_t ProduceTrades(const TopicPartition& tp, int count);
-  int64_t ProduceRaw(const TopicPartition& tp, std::optional<std::string> value, int64_t timestamp_ms = 1'719'893'836'512);
+  int64_t ProduceRaw(const TopicPartition& tp, std::optional<std::string> value,
+                     int64_t timestamp_ms = 1'719'893'836'512);
 
-  /// Opens the store where it is closed, makes a recorder, recovers, and records until everything in the log was polled and
-  /// committed, or `on_poll` returned false.
+  /// Opens the store where it is closed, makes a recorder, recovers, and records until everything
+  /// in the log was polled and committed, or `on_poll` returned false.
   Status Run(std::function<bool(FakeSource*)> on_poll = nullptr);
   /// Gives up store and recorder as a process that ends.
   void CloseStore();
   void OpenStore();
 
-  /// Tape = log, series = what was written, for the newest lineage of every partition. Offsets in `gaps` may be missing.
+  /// Tape = log, series = what was written, for the newest lineage of every partition. Offsets in
+  /// `gaps` may be missing.
   void Check();
   /// All rows of the store: (symbol, ts, tp, offset, index) -> "price size".
   using RowKey = std::tuple<std::string, int64_t, uint32_t, int64_t, uint32_t>;

@@ -14,7 +14,8 @@ const TopicPartition kFirst{"Finhub1", 0};
 void Fill(RecorderRig* rig, int partitions, int messages) {
   rig->log.Create("Finhub1", partitions);
   for (int i = 0; i < messages; ++i) {
-    for (int p = 0; p < partitions; ++p) rig->ProduceTrades({"Finhub1", p}, static_cast<int>(rig->random.Uniform(4)));
+    for (int p = 0; p < partitions; ++p)
+      rig->ProduceTrades({"Finhub1", p}, static_cast<int>(rig->random.Uniform(4)));
   }
 }
 
@@ -47,19 +48,24 @@ TEST(Recorder, RowsAboveTheWatermarkAreDecodedAgainAfterACrash) {
   RecorderRig rig(TestSeed());
   Fill(&rig, 2, 300);
   rig.options.flush_interval = std::chrono::hours(1);
-  // The store is copied in the middle of the run, after commits and without a flush: what a kill would leave.
+  // The store is copied in the middle of the run, after commits and without a flush: what a kill
+  // would leave.
   std::filesystem::path copy = rig.dir.path() / "copy";
   int polls = 0;
   ASSERT_TRUE(rig.Run([&](FakeSource* source) {
                    source->batch_max = 7;
-                   if (++polls == 100) std::filesystem::copy(rig.dir.path() / "store", copy, std::filesystem::copy_options::recursive);
+                   if (++polls == 100)
+                     std::filesystem::copy(rig.dir.path() / "store", copy,
+                                           std::filesystem::copy_options::recursive);
                    return polls < 200;
-                 }).ok());
+                 })
+                  .ok());
   rig.CloseStore();
   std::filesystem::remove_all(rig.dir.path() / "store");
   std::filesystem::rename(copy, rig.dir.path() / "store");
   bool behind = false;
-  for (const auto& [tp, checkpoint] : rig.LoadState().checkpoints) behind |= checkpoint.watermark < checkpoint.next;
+  for (const auto& [tp, checkpoint] : rig.LoadState().checkpoints)
+    behind |= checkpoint.watermark < checkpoint.next;
   EXPECT_TRUE(behind) << "the copy has no tail to recover: the test tests nothing";
   ASSERT_TRUE(rig.Run().ok());
   rig.Check();
@@ -103,7 +109,8 @@ TEST(Recorder, ControlRecordsAndAbortedMessagesLeaveNoLag) {
   rig.log.ProduceHole(kFirst, 20);
   ASSERT_TRUE(rig.Run().ok());
   rig.Check();
-  EXPECT_EQ(rig.store->View()->GetCheckpoint(*rig.CurrentTape(kFirst))->next, rig.log.Copy(kFirst).end);
+  EXPECT_EQ(rig.store->View()->GetCheckpoint(*rig.CurrentTape(kFirst))->next,
+            rig.log.Copy(kFirst).end);
 }
 
 TEST(Recorder, MessagesThatTheClientLeftOutAreFoundAndRecorded) {
@@ -143,7 +150,8 @@ TEST(Recorder, B4RetentionThatPassesUsWhileRunningIsAGap) {
                      rig.log.Expire(kFirst, 25);
                    }
                    return !(polls > 400 && source->AtEnd()) && polls < 5000;
-                 }).ok());
+                 })
+                  .ok());
   EXPECT_EQ(OnlyGap(&rig, *rig.CurrentTape(kFirst)).to, 25);
   EXPECT_EQ(rig.store->View()->GetCheckpoint(*rig.CurrentTape(kFirst))->next, 40);
 }
@@ -216,17 +224,23 @@ TEST(Recorder, B6TopicRecreatedUnderTheRunningNodeIsFoundByTheTailCheck) {
                    }
                    // The checker works on a thread of its own: bounded by polls, not by time.
                    if (polls > 300) std::this_thread::yield();
-                   return polls < 200'000 && !(polls > 300 && rig.CurrentTape(kFirst) != TpId{1} &&
-                                               rig.store->View()->GetCheckpoint(*rig.CurrentTape(kFirst))->next == 200);
-                 }).ok());
+                   return polls < 200'000 &&
+                          !(polls > 300 && rig.CurrentTape(kFirst) != TpId{1} &&
+                            rig.store->View()->GetCheckpoint(*rig.CurrentTape(kFirst))->next ==
+                                200);
+                 })
+                  .ok());
   const TpId fresh = *rig.CurrentTape(kFirst);
   ASSERT_NE(fresh, TpId{1}) << "the new log was not noticed";
-  // Until the check noticed, the old lineage may have taken messages of the new log: those it holds. Nothing is on both, nothing on none.
+  // Until the check noticed, the old lineage may have taken messages of the new log: those it
+  // holds. Nothing is on both, nothing on none.
   const auto fresh_tape = rig.StoredTape(fresh);
   const auto old_tape = rig.StoredTape(TpId{1});
   const std::vector<Gap> held = rig.store->View()->Gaps(fresh).value();
   for (const auto& [offset, message] : rig.log.Copy(kFirst).messages) {
-    const bool is_held = std::any_of(held.begin(), held.end(), [&, at = offset](const Gap& g) { return g.from <= at && at < g.to; });
+    const bool is_held = std::any_of(held.begin(), held.end(), [&, at = offset](const Gap& g) {
+      return g.from <= at && at < g.to;
+    });
     EXPECT_EQ(fresh_tape.contains(offset), !is_held) << offset;
     if (is_held) {
       EXPECT_EQ(old_tape.at(offset), Describe(FakeView(message).view()));
@@ -298,7 +312,8 @@ TEST(Recorder, B18BrokerAwayForAnHourThenCatchesUp) {
                      for (int i = 0; i < 50; ++i) rig.ProduceTrades({"Finhub1", i % 2}, 2);
                    }
                    return polls < 300 || (!source->AtEnd() && polls < 5000);
-                 }).ok());
+                 })
+                  .ok());
   rig.Check();
 }
 
@@ -314,7 +329,8 @@ TEST(Recorder, C2LostAssignmentDropsTheBatchInHandAndReadsItAgain) {
                      source->Reassign();
                    }
                    return !(polls > 300 && source->AtEnd()) && polls < 20'000;
-                 }).ok());
+                 })
+                  .ok());
   rig.Check();
 }
 
@@ -331,7 +347,8 @@ TEST(Recorder, ChangedMappingTakesEffectAtAnOffsetAndTheTailKeepsTheOldOne) {
   ASSERT_TRUE(rig.Run().ok());
   for (const auto& [key, text] : rig.StoredRows()) {
     const bool prefixed_row = std::get<0>(key).starts_with("spot-");
-    EXPECT_EQ(prefixed_row, std::get<3>(key) >= change) << std::get<0>(key) << " at " << std::get<3>(key);
+    EXPECT_EQ(prefixed_row, std::get<3>(key) >= change)
+        << std::get<0>(key) << " at " << std::get<3>(key);
   }
   auto view = rig.store->View();
   auto cursor = view->Scan("x", "y", ScanKind::kLong);
@@ -363,12 +380,14 @@ TEST(Recorder, DaysHoldExactCountsAndDigestsWhateverTheFlushes) {
   std::vector<std::pair<keys::DayKey, DayEntry>> days[2];
   for (int i = 0; i < 2; ++i) {
     RecorderRig rig(seed);
-    rig.options.flush_interval = i == 0 ? std::chrono::nanoseconds(milliseconds(10)) : std::chrono::hours(1);
+    rig.options.flush_interval =
+        i == 0 ? std::chrono::nanoseconds(milliseconds(10)) : std::chrono::hours(1);
     Fill(&rig, 2, 200);
     ASSERT_TRUE(rig.Run([&, polls = 0](FakeSource* source) mutable {
                      source->batch_max = 10;
                      return !(++polls > 200 && source->AtEnd());
-                   }).ok());
+                   })
+                    .ok());
     rig.Check();
     days[i] = rig.LoadState().days;
   }

@@ -63,7 +63,8 @@ TEST(StartPlan, WhatNobodySaysItRecordedIsOnlyBelievedToBeElsewhere) {
   StartFacts facts = Facts();
   facts.own_next = 500;
   facts.commit = ByB(800, 600);
-  ExpectGaps(PlanStart(facts), {{500, 600, GapReason::kElsewhereMaybe}, {600, 800, GapReason::kElsewhere}});
+  ExpectGaps(PlanStart(facts),
+             {{500, 600, GapReason::kElsewhereMaybe}, {600, 800, GapReason::kElsewhere}});
 }
 
 TEST(StartPlan, C10EmptyNodeStartsAtTheCommitOfAnother) {

@@ -1,10 +1,12 @@
 #ifndef TAPEDECK_TESTS_SUPPORT_FAKE_LOG_H_
 #define TAPEDECK_TESTS_SUPPORT_FAKE_LOG_H_
 
-// FakeLog: Kafka's logs in memory, with a MessageSource and a LogProbe on top, for tests of the record journey.
+// FakeLog: Kafka's logs in memory, with a MessageSource and a LogProbe on top, for tests of the
+// record journey.
 //
-// The fake keeps the contract of kafka/message_source.h (tests/kafka/source_conformance.h runs on it too) and does on demand what a
-// cluster does seldom: truncate, recreate, expire, leave out messages, end the group's assignment at any moment.
+// The fake keeps the contract of kafka/message_source.h (tests/kafka/source_conformance.h runs on
+// it too) and does on demand what a cluster does seldom: truncate, recreate, expire, leave out
+// messages, end the group's assignment at any moment.
 //
 // Thread-safe by one mutex in FakeLog; a FakeSource is owned by one thread.
 
@@ -137,7 +139,8 @@ class FakeProbe final : public LogProbe {
     FakeLog::Partition p = log_->Copy(tp);
     return LogBounds{p.start, p.end};
   }
-  Result<std::unique_ptr<ProbedMessage>> ReadAt(const TopicPartition& tp, int64_t offset, std::chrono::milliseconds) override {
+  Result<std::unique_ptr<ProbedMessage>> ReadAt(const TopicPartition& tp, int64_t offset,
+                                                std::chrono::milliseconds) override {
     if (log_->down) return Status::Unavailable("the fake broker is down");
     FakeLog::Partition p = log_->Copy(tp);
     auto probed = std::make_unique<ProbedMessage>();
@@ -159,7 +162,8 @@ class FakeProbe final : public LogProbe {
     }
     return Status::Ok();
   }
-  Result<int64_t> OffsetForTime(const TopicPartition& tp, int64_t timestamp_ms, std::chrono::milliseconds) override {
+  Result<int64_t> OffsetForTime(const TopicPartition& tp, int64_t timestamp_ms,
+                                std::chrono::milliseconds) override {
     FakeLog::Partition p = log_->Copy(tp);
     for (const auto& [offset, m] : p.messages) {
       if (m.timestamp_ms >= timestamp_ms) return offset;
@@ -210,7 +214,8 @@ class FakeSource final : public MessageSource {
     if (log_->down) return;
     for (const GroupCommit& commit : commits) log_->Commit(commit);
   }
-  Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> partitions, std::chrono::milliseconds) override {
+  Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> partitions,
+                                             std::chrono::milliseconds) override {
     if (log_->down) return Status::Unavailable("the fake broker is down");
     std::vector<GroupCommit> commits;
     for (const TopicPartition& tp : partitions) {
@@ -218,7 +223,9 @@ class FakeSource final : public MessageSource {
     }
     return commits;
   }
-  std::string ClusterId(std::chrono::milliseconds) override { return log_->down ? "" : log_->cluster_id; }
+  std::string ClusterId(std::chrono::milliseconds) override {
+    return log_->down ? "" : log_->cluster_id;
+  }
   void Reassign() override { assign_ = true; }
   Status Close(bool, std::chrono::milliseconds) override {
     closed_ = true;
@@ -236,7 +243,8 @@ class FakeSource final : public MessageSource {
   }
   /// Messages of one partition in one batch.
   size_t batch_max = 100;
-  /// Called at the start of each Poll: where a test lets time pass, changes the log or stops the journey.
+  /// Called at the start of each Poll: where a test lets time pass, changes the log or stops the
+  /// journey.
   std::function<void(FakeSource*)> on_poll;
 
  private:
@@ -256,7 +264,8 @@ class FakeSource final : public MessageSource {
     }
     const std::vector<int64_t>& hidden = log_->hidden_from_poll[slot.tp];
     size_t given = 0;
-    for (auto m = p.messages.lower_bound(slot.position); m != p.messages.end() && given < batch_max; ++m) {
+    for (auto m = p.messages.lower_bound(slot.position); m != p.messages.end() && given < batch_max;
+         ++m) {
       slot.position = m->first + 1;
       if (std::find(hidden.begin(), hidden.end(), m->first) != hidden.end()) continue;
       views_.push_back(std::make_unique<FakeView>(m->second));
