@@ -9,7 +9,7 @@
 #include "config/layers.h"
 #include "config/section_reader.h"
 #include "config/topic_section.h"
-#include "config/units.h"
+#include "base/units.h"
 
 namespace tapedeck {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "config/units.h"
+#include "base/units.h"
 
 namespace tapedeck {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/limits.h"
 #include "config/toml_json.h"
-#include "config/units.h"
+#include "base/units.h"
 
 namespace tapedeck {
 namespace {

@@ -4,7 +4,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "config/units.h"
+#include "base/units.h"
 #include "node/plan.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/config_options.h"

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "config/units.h"
+#include "base/units.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/demo.h"
 

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <memory>
 
-#include "config/units.h"
+#include "base/units.h"
 #include "node/serve.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/config_options.h"

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_CONFIG_UNITS_H_
-#define TAPEDECK_CONFIG_UNITS_H_
+#ifndef TAPEDECK_BASE_UNITS_H_
+#define TAPEDECK_BASE_UNITS_H_
 
 // Durations, sizes and shares as people write them, each with its unit.
 //
@@ -35,4 +35,4 @@ std::string FormatShare(double share);
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_CONFIG_UNITS_H_
+#endif  // TAPEDECK_BASE_UNITS_H_

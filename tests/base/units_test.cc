@@ -1,6 +1,6 @@
 // Durations, sizes and shares.
 
-#include "config/units.h"
+#include "base/units.h"
 
 #include <gtest/gtest.h>
 
