@@ -52,6 +52,10 @@ Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(
     // Tapes that were added for a batch that was never written must not be believed in.
     TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
     book_->Reload(std::move(state));
+    // A topic or offset that went away between two questions: the next assignment knows better.
+    if (starts.status().code() == StatusCode::kNotFound) {
+      return Status::Unavailable(std::string(starts.status().message()));
+    }
   }
   return starts;
 }

@@ -54,6 +54,16 @@ Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
   return Status::Ok();
 }
 
+// The first message of a commit gives all of them their time of receipt: in milliseconds, which is
+// as exact as Kafka's own times and costs a byte less per message.
+void RecorderImpl::BeginPending() {
+  constexpr int64_t kMillisecond = 1'000'000;
+  pending_ = true;
+  pending_since_ = parts_.clock->Monotonic();
+  const int64_t now = parts_.clock->Now().ns();
+  received_ = Timestamp(now - now % kMillisecond);
+}
+
 // Messages that an older lineage holds as they are, are not recorded again.
 bool RecorderImpl::DropsHeld(Lane* lane, int64_t offset) {
   while (lane->held_next < lane->held.size() && lane->held[lane->held_next].to <= offset)
@@ -62,11 +72,7 @@ bool RecorderImpl::DropsHeld(Lane* lane, int64_t offset) {
 }
 
 Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
-  if (!pending_) {
-    pending_ = true;
-    pending_since_ = parts_.clock->Monotonic();
-    received_ = parts_.clock->Now();
-  }
+  if (!pending_) BeginPending();
   if (DropsHeld(lane, message.offset)) {
     lane->now.next = message.offset + 1;
     lane->dirty = true;
@@ -144,11 +150,7 @@ void RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
   if (!lane->health.empty() || offset <= lane->now.next) return;
   lane->now.next = offset;
   lane->dirty = true;
-  if (!pending_) {
-    pending_ = true;
-    pending_since_ = parts_.clock->Monotonic();
-    received_ = parts_.clock->Now();
-  }
+  if (!pending_) BeginPending();
 }
 
 Status RecorderImpl::Seal(Lane* lane) {

@@ -56,6 +56,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status Append(Lane* lane, const MessageView& message);
   Status AppendChecked(Lane* lane, const MessageView& message);
   Status CheckHole(Lane* lane, int64_t to);
+  void BeginPending();
   bool DropsHeld(Lane* lane, int64_t offset);
   void Record(Lane* lane, const MessageView& message);
   void ReachEnd(Lane* lane, int64_t offset);
