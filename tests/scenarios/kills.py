@@ -6,9 +6,9 @@ and 900-kB values, binary bytes, aborted transactions) while the node is killed 
 At the end an independent client's dump of the topic must equal the tape message for message, and the series must equal a
 straightforward decode of that dump, each record once; `tapedeck verify` must pass.
 
-  kills.py --binary build/release/bin/tapedeck --kills 50 [--seed N]
+  kills.py --binary build/release/bin/tapedeck [--kills N] [--seed N]      N kills: TAPEDECK_KILLS, or 500
 
-Exit 0: all equal. A failure prints the seed and keeps the folder.
+Exit 0: all equal; 77: there is no Kafka on this machine. A failure prints the seed and keeps the folder.
 """
 
 import argparse
@@ -155,9 +155,11 @@ def compare(node, admin, folder):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", required=True)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=int(os.environ.get("TAPEDECK_KILLS", "500")))
     parser.add_argument("--seed", type=int, default=int(os.environ.get("TAPEDECK_SEED", "0")) or random.randrange(1, 2**32))
     arguments = parser.parse_args()
+    if not rig.has_services():
+        return rig.missing_services()
     print(f"seed {arguments.seed}: repeat with --seed {arguments.seed}", flush=True)
     chance = random.Random(arguments.seed)
     try:

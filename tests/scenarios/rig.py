@@ -9,11 +9,11 @@ import json
 import os
 import pathlib
 import re
-import select
 import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -22,6 +22,19 @@ SERVICES = ROOT / "tests" / "services"
 
 class Failure(Exception):
     """The oracle disagrees, or something did not happen in time."""
+
+
+SKIPPED = 77  # the exit code that ctest takes for "not run"
+
+
+def has_services():
+    return all(shutil.which(tool) for tool in ("java", "mvn", "kcat"))
+
+
+def missing_services():
+    """The exit code where a service is missing: a failure where the environment wants them all."""
+    print("no Java, Maven or kcat on this machine: run scripts/bootstrap", flush=True)
+    return 1 if os.environ.get("TAPEDECK_REQUIRE_SERVICES") or os.environ.get("CI") else SKIPPED
 
 
 class Admin:
@@ -85,10 +98,12 @@ class Node:
         self.config.write_text(config.replace("@DATA@", str(self.data_dir)))
         self.log = self.folder / f"{name}.log"
         self.process = None
+        self.events = []  # what the running process, or the last one, printed: one object a line
+        self.reader = None
         self.ready_after = []  # seconds from start to the ready line, for each start
         self.starts = 0
 
-    def start(self, failpoint=None, wait_ready=True):
+    def start(self, failpoint=None, wait_ready=True, options=()):
         environment = dict(os.environ)
         environment.pop("TAPEDECK_FAILPOINT", None)
         if failpoint:
@@ -98,28 +113,36 @@ class Node:
         with open(self.log, "ab") as log:
             log.write(f"--- start {self.starts} {failpoint or ''}\n".encode())
             log.flush()
-            self.process = subprocess.Popen([self.binary, "serve", "--config", str(self.config)],
-                                            stdout=subprocess.PIPE, stderr=log, env=environment)
+            self.process = subprocess.Popen(
+                [self.binary, "serve", "--config", str(self.config), "--progress", "500ms", *options],
+                stdout=subprocess.PIPE, stderr=log, env=environment)
+        self.events = []
+        self.reader = threading.Thread(target=self._read, args=(self.process.stdout, self.events), daemon=True)
+        self.reader.start()
         if wait_ready and self.wait_event("ready", 30):
             self.ready_after.append(time.monotonic() - begin)
         return self
 
-    def wait_event(self, event, seconds):
-        """Reads stdout until a line of that event; False when the process ended before."""
+    @staticmethod
+    def _read(pipe, events):
+        for line in pipe:
+            if line.endswith(b"\n"):  # the last line of a killed process may be cut
+                events.append(json.loads(line))
+
+    def wait_event(self, event, seconds, where=lambda line: True):
+        """The first line of that event for which `where` holds; None when the process ended before."""
         deadline = time.monotonic() + seconds
-        pending = b""
-        descriptor = self.process.stdout.fileno()
+        seen = 0
         while time.monotonic() < deadline:
-            readable, _, _ = select.select([descriptor], [], [], 0.1)
-            if readable:
-                chunk = os.read(descriptor, 65536)
-                if not chunk:
-                    return False
-                pending += chunk
-                while b"\n" in pending:
-                    line, pending = pending.split(b"\n", 1)
-                    if json.loads(line).get("event") == event:
-                        return True
+            ended = not self.reader.is_alive()
+            while seen < len(self.events):
+                line = self.events[seen]
+                seen += 1
+                if line.get("event") == event and where(line):
+                    return line
+            if ended:
+                return None
+            time.sleep(0.02)
         raise Failure(f"no line event={event} within {seconds} s; log: {self.log}")
 
     def running(self):
@@ -128,18 +151,36 @@ class Node:
     def kill(self):
         if self.running():
             self.process.kill()
+        self._ended()
+
+    def _ended(self):
         self.process.wait()
+        self.reader.join(timeout=20)
         self.process.stdout.close()
 
     def stop(self, seconds=20):
         """SIGTERM; returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
+        return self.wait_exit(seconds, "after SIGTERM")
+
+    def wait_exit(self, seconds, when="and was to end by itself"):
+        """Waits for the end; returns the exit code."""
         try:
             code = self.process.wait(timeout=seconds)
         except subprocess.TimeoutExpired as late:
-            raise Failure(f"still running {seconds} s after SIGTERM") from late
-        self.process.stdout.close()
+            raise Failure(f"still running {seconds} s {when}; log: {self.log}") from late
+        self._ended()
         return code
+
+    def logged(self, event=None):
+        """Log entries of all starts, or those of one event."""
+        entries = []
+        for line in self.log.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("{"):
+                entry = json.loads(line)
+                if event is None or entry.get("event") == event:
+                    entries.append(entry)
+        return entries
 
     def command(self, *arguments, check=True):
         result = subprocess.run([self.binary, *arguments, "--data-dir", str(self.data_dir)], capture_output=True,
@@ -148,14 +189,18 @@ class Node:
             raise Failure(f"tapedeck {' '.join(arguments)}: exit {result.returncode}: {result.stderr.strip()}")
         return result
 
+    def entries(self):
+        """All coverage entries, of every lineage."""
+        return [entry for line in self.command("coverage", "-o", "json").stdout.splitlines()
+                for entry in json.loads(line)["partitions"]]
+
     def coverage(self):
         """{(topic, partition): entry} of the newest lineage."""
         entries = {}
-        for line in self.command("coverage", "-o", "json").stdout.splitlines():
-            for entry in json.loads(line)["partitions"]:
-                key = (entry["topic"], entry["partition"])
-                if key not in entries or entries[key]["lineage"] < entry["lineage"]:
-                    entries[key] = entry
+        for entry in self.entries():
+            key = (entry["topic"], entry["partition"])
+            if key not in entries or entries[key]["lineage"] < entry["lineage"]:
+                entries[key] = entry
         return entries
 
     def wait_caught_up(self, admin, topic, seconds=60):
@@ -173,9 +218,9 @@ class Node:
             time.sleep(0.3)
 
 
-def dump_kafka(admin, topic, path):
+def dump_kafka(admin, topic, path, **arguments):
     """The topic as an independent read_committed consumer sees it: {(partition, offset): comparable tuple}."""
-    admin("dump", topic=topic, file=str(path))
+    admin("dump", topic=topic, file=str(path), **arguments)
     messages = {}
     with open(path, encoding="utf-8") as lines:
         for line in lines:
