@@ -234,11 +234,16 @@ def sweep(world, action, hits):
     topic = world.topic(3)
     node = world.node(topic)
     reached = set()
+    partitions = 3
     for name in failpoints():
         for hit in hits:
             node.start(failpoint=f"{name}:{hit}:{action}", wait_ready=False)
-            for _ in range(12):
-                world.produce(topic, 60, range(3))
+            if name == "record.on_revoke":  # the group is balanced anew for another partition
+                partitions += 1
+                node.wait_event("recording", 30)
+                world.admin("add-partitions", topic=topic, partitions=partitions)
+            for _ in range(60 if "merge" in name else 12):
+                world.produce(topic, 60, range(partitions))
                 time.sleep(0.15)
                 if not node.running():
                     break
