@@ -235,7 +235,7 @@ Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t 
     return Status::Ok();
   }
   const Checkpoint known = lane->now;
-  StoredTapeReader tape(*parts_.store, lane->tape);
+  StoredTapeReader tape(*parts_.store, *book_, lane->tape);
   TD_ASSIGN_OR_RETURN(Divergence divergence,
                       CompareLogAndTape(probe_.get(), &tape, lane->tp, answer.bounds, known.start,
                                         known.next, known.anchor, options_.broker_timeout));

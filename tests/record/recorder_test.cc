@@ -193,6 +193,26 @@ TEST(Recorder, B5CutTailWithNothingNewIsNoticedAndGoesOn) {
   EXPECT_EQ(tape.begin()->first, 90);
 }
 
+TEST(Recorder, B5LogCutASecondTimeDoesNotRecordAgainWhatTheFirstLineageHolds) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 1, 100);
+  ASSERT_TRUE(rig.Run().ok());
+  for (int end : {70, 90}) {  // the second cut is above the first, so the second lineage keeps some as well
+    rig.CloseStore();
+    rig.log.Truncate(kFirst, end);
+    for (int i = 0; i < 50; ++i) rig.ProduceTrades(kFirst, 1);
+    ASSERT_TRUE(rig.Run().ok());
+  }
+  const TpId third = *rig.CurrentTape(kFirst);
+  const auto tape = rig.StoredTape(third);
+  EXPECT_EQ(tape.begin()->first, 90);
+  EXPECT_EQ(tape.size(), 50u);
+  const Gap held = OnlyGap(&rig, third);
+  EXPECT_EQ(held.reason, GapReason::kHeld);
+  EXPECT_EQ(held.from, 0);
+  EXPECT_EQ(held.to, 90);
+}
+
 // `more`: whether the new log is longer than the old one was.
 void RecreateWhileDown(bool more) {
   RecorderRig rig(TestSeed());
