@@ -1,9 +1,9 @@
 #ifndef TAPEDECK_RECORD_STORED_TAPE_READER_H_
 #define TAPEDECK_RECORD_STORED_TAPE_READER_H_
 
-// StoredTapeReader: the messages that one tape of the store stands for, for comparing them with a log:
-// its own ones, and those that it says an older lineage holds. Without the latter a log that changes
-// a second time would be recorded again from its beginning.
+// StoredTapeReader: the messages that one tape of the store stands for, for comparing them with a
+// log: its own ones, and those that it says an older lineage holds. Without the latter a log that
+// changes a second time would be recorded again from its beginning.
 //
 // Owned by one thread.
 

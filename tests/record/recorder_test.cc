@@ -197,7 +197,8 @@ TEST(Recorder, B5LogCutASecondTimeDoesNotRecordAgainWhatTheFirstLineageHolds) {
   RecorderRig rig(TestSeed());
   Fill(&rig, 1, 100);
   ASSERT_TRUE(rig.Run().ok());
-  for (int end : {70, 90}) {  // the second cut is above the first, so the second lineage keeps some as well
+  for (int end :
+       {70, 90}) {  // the second cut is above the first, so the second lineage keeps some as well
     rig.CloseStore();
     rig.log.Truncate(kFirst, end);
     for (int i = 0; i < 50; ++i) rig.ProduceTrades(kFirst, 1);
