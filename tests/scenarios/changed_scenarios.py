@@ -217,9 +217,9 @@ def a_changed_log_halts_its_partitions_where_that_is_asked_for(world):
     check_both_kept(world, node, topic, old, world.dump(topic))
 
 
-def recreate(world, more, is_up, options=()):
+def recreate(world, more, is_up):
     topic = world.topic(2)
-    node = world.node(topic).start(options=options)
+    node = world.node(topic).start()
     world.produce(topic, 200, range(2))
     world.caught_up(node, topic)
     old = world.dump(topic)
@@ -256,7 +256,23 @@ def a_topic_made_anew_with_more_messages_while_it_runs(world):
 
 @scenario("changed", "B6")
 def a_topic_made_anew_that_the_client_does_not_notice(world):
-    recreate(world, 500, is_up=True, options=["-X", "topic.metadata.refresh.interval.ms=300000"])
+    """It hangs meanwhile, and then reads on in the new log without any error: only the anchor tells."""
+    topic = world.topic(2)
+    node = world.node(topic).start(options=["-X", "topic.metadata.refresh.interval.ms=300000"])
+    world.produce(topic, 200, range(2))
+    world.caught_up(node, topic)
+    old = world.dump(topic)
+    time.sleep(1)
+    node.process.send_signal(signal.SIGSTOP)
+    try:
+        world.admin("delete-topic", topic=topic)
+        world.topic(2)
+        world.produce(topic, 500, range(2))
+    finally:
+        node.process.send_signal(signal.SIGCONT)
+    finish(world, node, topic)
+    check_both_kept(world, node, topic, old, world.dump(topic))
+    check(node.logged("log-changed"), "it was noticed by something else: the scenario does not show what it is for")
 
 
 # --- damage and strangers ----------------------------------------------------------------------------------------------

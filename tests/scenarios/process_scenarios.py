@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -57,7 +56,7 @@ def sigterm_in_every_phase_loses_nothing(world):
 @scenario("process", "A1")
 def a_mapping_changed_between_a_kill_and_the_restart(world):
     topic = world.topic(2)
-    node = world.node(topic, more="")
+    node = world.node(topic)
     node.config.write_text(node.config.read_text().replace('flush_interval = "500ms"', 'flush_interval = "1h"'))
     node.start()
     world.produce(topic, 400, range(2))
@@ -217,7 +216,8 @@ def a_disk_that_is_full_at_the_stop_and_at_the_start(world):
     if node.running():
         node.kill()
     disk.free()
-    world.caught_up(node.start(), topic) if not stream.stop() else None
+    stream.stop()
+    world.caught_up(node.start(), topic)
     world.stop(node)
     world.whole(node, topic)
 
