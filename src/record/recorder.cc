@@ -228,6 +228,10 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
   last_disk_check_ = now;
   for (;;) {
     Result<DiskUse> disk = parts_.store->Disk();
+    if (disk.ok() && disk->used() >= options_.disk_warn && disk->used() < options_.disk_stop) {
+      TD_LOG(kWarn, "record", "disk-warn", "the disk fills up: recording stops at disk_stop",
+             {{"used_percent", std::to_string(int(disk->used() * 100))}});
+    }
     if (!disk.ok() || disk->used() < options_.disk_stop) break;
     if (pending_) TD_RETURN_IF_ERROR(Commit());
     live_.stall = "the disk is " + std::to_string(int(disk->used() * 100)) +
