@@ -39,8 +39,10 @@ Result<std::unique_ptr<Recorder>> Recorder::Make(RecorderOptions options, Record
 RecorderImpl::RecorderImpl(RecorderOptions options, RecorderParts parts)
     : options_(std::move(options)),
       parts_(std::move(parts)),
+      stuck_(options_.stuck_after, options_.tail_check_interval),
       rows_(parts_.directory),
-      flusher_(parts_.directory, parts_.store) {}
+      flusher_(parts_.directory, parts_.store),
+      committer_([this](CommitJob job) { return commit_builder_.Build(std::move(job)); }) {}
 
 Status RecorderImpl::Open() {
   TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
@@ -120,6 +122,7 @@ Status RecorderImpl::Step() {
   TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
   TD_RETURN_IF_ERROR(Take(*batch));
   const MonotonicTime after = parts_.clock->Monotonic();
+  TD_RETURN_IF_ERROR(TakeCommit());
   if (CommitIsDue(after)) TD_RETURN_IF_ERROR(Commit());
   TD_RETURN_IF_ERROR(TakeFlush());
   if (FlushIsDue(after)) TD_RETURN_IF_ERROR(StartFlush());
@@ -132,7 +135,7 @@ Status RecorderImpl::Take(const SourceBatch& batch) {
     Lane* lane = lanes_[m.slot].get();
     TD_RETURN_IF_ERROR(Append(lane, m.message));
     // A large batch is committed in the middle: commit_bytes bounds what is open.
-    if (pending_bytes_ >= options_.commit_bytes) TD_RETURN_IF_ERROR(Commit());
+    if (pending_bytes_ >= options_.commit_bytes) TD_RETURN_IF_ERROR(CommitAhead());
   }
   for (const PartitionEnd& end : batch.ends) ReachEnd(lanes_[end.slot].get(), end.offset);
   for (const PartitionError& error : batch.errors) TakeError(error);
@@ -174,10 +177,13 @@ void RecorderImpl::ReassignSoon(std::chrono::nanoseconds delay) {
 Status RecorderImpl::Periodic() {
   const MonotonicTime now = parts_.clock->Monotonic();
   TakeTailAnswers();
-  if (now - last_tail_check_ >= options_.tail_check_interval) AskTails(now);
+  if (now - last_tail_check_ >= options_.tail_check_interval) {
+    AskTails(now);
+    TellStuck();
+  }
   if (reassign_at_ && now >= *reassign_at_) {
     reassign_at_.reset();
-    if (pending_) TD_RETURN_IF_ERROR(Commit());
+    TD_RETURN_IF_ERROR(Commit());
     source_->Reassign();
   }
   if (merger_ != nullptr && now - last_merge_poke_ >= kMergePokeInterval) {
@@ -195,11 +201,16 @@ Status RecorderImpl::Periodic() {
 void RecorderImpl::AskTails(MonotonicTime now) {
   last_tail_check_ = now;
   if (!checker_->idle()) return;  // the broker is slow: one round at a time
+  stuck_.Turn(now);
   std::vector<TailQuestion> questions;
   for (const auto& lane : lanes_) {
     const Checkpoint& committed = book_->checkpoint(lane->tape);
-    if (committed.last.offset < 0 || committed.last == committed.anchor) continue;  // did not move
-    questions.push_back({lane->tp, committed.next, committed.last, committed.anchor});
+    const bool stands = lane->health.empty() && stuck_.WantsEnd(lane->tp, lane->now.next);
+    if (committed.last.offset >= 0 && committed.last != committed.anchor) {
+      questions.push_back({lane->tp, committed.next, committed.last, committed.anchor});
+    } else if (stands) {
+      questions.push_back({lane->tp, committed.next, Landmark{}, Landmark{}});  // only the end
+    }
   }
   if (!questions.empty()) checker_->Ask(std::move(questions));
 }
@@ -210,6 +221,7 @@ void RecorderImpl::TakeTailAnswers() {
                              [&](const auto& l) { return l->tp == answer.question.tp; });
     if (lane == lanes_.end()) continue;
     (*lane)->log_end = answer.bounds.end;
+    stuck_.TakeEnd(answer.question.tp, answer.question.next, answer.bounds.end);
     if (answer.verdict == TailVerdict::kChanged) {
       TD_LOG(kWarn, "record", "log-changed", answer.reason,
              {{"partition", answer.question.tp.ToString()}});
@@ -223,6 +235,18 @@ void RecorderImpl::TakeTailAnswers() {
   }
 }
 
+// A fetcher that lost its way finds it again when the partition is assigned anew; damage stays.
+void RecorderImpl::TellStuck() {
+  for (const TopicPartition& tp : stuck_.NewlyStuck()) {
+    auto lane =
+        std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& l) { return l->tp == tp; });
+    if (lane == lanes_.end()) continue;
+    TD_LOG(kWarn, "record", "stuck", stuck_.Reason(tp, (*lane)->now.next),
+           {{"partition", tp.ToString()}});
+    ReassignSoon(reassign_delay_);
+  }
+}
+
 Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
   if (now - last_disk_check_ < kDiskCheckInterval) return Status::Ok();
   last_disk_check_ = now;
@@ -233,7 +257,7 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
              {{"used_percent", std::to_string(int(disk->used() * 100))}});
     }
     if (!disk.ok() || disk->used() < options_.disk_stop) break;
-    if (pending_) TD_RETURN_IF_ERROR(Commit());
+    TD_RETURN_IF_ERROR(Commit());
     live_.stall = "the disk is " + std::to_string(int(disk->used() * 100)) +
                   " % full: nothing is pulled from Kafka";
     PublishState();
@@ -279,17 +303,18 @@ void RecorderImpl::PublishState() {
   live_.partitions.clear();
   for (const auto& lane : lanes_) {
     const Checkpoint& committed = book_->checkpoint(lane->tape);
-    live_.partitions.push_back({.tp = lane->tp,
-                                .lineage = book_->tape(lane->tape).lineage,
-                                .received = lane->now.next,
-                                .stored = committed.next,
-                                .watermark = committed.watermark,
-                                .log_end = lane->log_end,
-                                .messages = committed.messages,
-                                .records = committed.records,
-                                .refused = committed.refused,
-                                .skipped = committed.skipped,
-                                .health = lane->health});
+    live_.partitions.push_back(
+        {.tp = lane->tp,
+         .lineage = book_->tape(lane->tape).lineage,
+         .received = lane->now.next,
+         .stored = committed.next,
+         .watermark = committed.watermark,
+         .log_end = lane->log_end,
+         .messages = committed.messages,
+         .records = committed.records,
+         .refused = committed.refused,
+         .skipped = committed.skipped,
+         .health = lane->health.empty() ? stuck_.Reason(lane->tp, lane->now.next) : lane->health});
   }
   std::lock_guard lock(state_mutex_);
   state_ = live_;

@@ -68,6 +68,8 @@ struct RecorderOptions {
   std::chrono::nanoseconds tail_check_interval = std::chrono::seconds(5);
   /// One tail check or hand-over question to the broker may take this long.
   std::chrono::milliseconds broker_timeout = std::chrono::seconds(10);
+  /// A partition that stands still below its log's end for so long is reported as stuck.
+  std::chrono::nanoseconds stuck_after = std::chrono::seconds(30);
   enum class OnDivergence : uint8_t { kContinue, kHalt };
   OnDivergence on_divergence = OnDivergence::kContinue;
   double disk_stop = 0.90;  // share of the disk in use from which nothing is pulled

@@ -16,6 +16,7 @@
 #include "record/merger.h"
 #include "record/recorder.h"
 #include "record/start_plan.h"
+#include "record/stuck_watch.h"
 #include "record/tail_check.h"
 #include "record/tape_book.h"
 
@@ -46,6 +47,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status Periodic();
   void AskTails(MonotonicTime now);
   void TakeTailAnswers();
+  void TellStuck();
   Status StallIfDiskIsFull(MonotonicTime now);
   void ReassignSoon(std::chrono::nanoseconds delay);
   Status Finish(Status end);
@@ -60,10 +62,15 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   bool DropsHeld(Lane* lane, int64_t offset);
   void Record(Lane* lane, const MessageView& message);
   void ReachEnd(Lane* lane, int64_t offset);
-  Status Seal(Lane* lane);
+  void OpenNextBlock(Lane* lane);
   bool CommitIsDue(MonotonicTime now) const;
+  bool SomethingIsOpen() const;
+  CommitJob CutCommit();
   Status Commit();
-  Status PutLanes(StoreBatch* batch);
+  Status CommitAhead();
+  Status TakeCommit();
+  Status CompleteCommit();
+  void KeepBlocks(std::vector<OpenBlock> blocks);
   Status WriteOrStall(StoreBatch* batch, std::string_view what);
   std::vector<GroupCommit> GroupCommits() const;
   bool FlushIsDue(MonotonicTime now) const;
@@ -103,11 +110,15 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   const std::atomic<bool>* stop_ = nullptr;
 
   std::vector<std::unique_ptr<Lane>> lanes_;  // by slot
+  StuckWatch stuck_;
   ChunkBuilder rows_;
   FlushWorker flusher_;
   MessageHasher hasher_;
-  CodecBuffers codec_buffers_;
   Decoded decoded_;
+  CommitBuilder commit_builder_;
+  Background<CommitJob, BuiltCommit> committer_;
+  std::unique_ptr<BuiltCommit> built_commit_;  // built, not written yet
+  std::vector<OpenBlock> spare_blocks_;
   bool pending_ = false;  // something is open or moved since the last commit
   size_t pending_bytes_ = 0;
   MonotonicTime pending_since_{0};

@@ -107,7 +107,9 @@ Status RecorderRig::Run(std::function<bool(FakeSource*)> on_poll) {
   };
   TD_ASSIGN_OR_RETURN(std::unique_ptr<Recorder> recorder, Recorder::Make(options, parts));
   TD_RETURN_IF_ERROR(recorder->Recover());
+  running = recorder.get();
   Status end = recorder->Run(stop);
+  running = nullptr;
   last_state = recorder->State();
   return end;
 }

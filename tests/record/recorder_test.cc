@@ -338,6 +338,45 @@ TEST(Recorder, B18BrokerAwayForAnHourThenCatchesUp) {
   rig.Check();
 }
 
+std::string HealthOf(const RecorderState& state, const TopicPartition& tp) {
+  for (const PartitionState& p : state.partitions) {
+    if (p.tp == tp) return p.health;
+  }
+  return "not assigned";
+}
+
+TEST(Recorder, B11PartitionOfWhichTheClientDeliversNothingIsReportedWithinAMinute) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 2, 50);
+  rig.log.silent_from[kFirst] = 30;
+  const MonotonicTime begin = rig.clock.Monotonic();
+  MonotonicTime told{0}, heard{0};
+  std::string health;
+  int polls = 0;
+  ASSERT_TRUE(rig.Run([&](FakeSource* source) {
+                   rig.clock.Advance(milliseconds(100));
+                   std::this_thread::yield();  // for the thread that asks for the log's end
+                   const std::string now = HealthOf(rig.running->State(), kFirst);
+                   if (told.count() == 0 && now.find("tapedeck skip") != std::string::npos) {
+                     told = rig.clock.Monotonic();
+                     health = now;
+                     rig.log.silent_from.clear();  // what then comes is recorded like any other
+                   }
+                   if (told.count() != 0 && heard.count() == 0 && now.empty() && source->AtEnd())
+                     heard = rig.clock.Monotonic();
+                   std::this_thread::sleep_for(std::chrono::microseconds(200));
+                   return ++polls < 20'000 && heard.count() == 0;
+                 })
+                  .ok());
+  EXPECT_NE(health.find("from offset 30 on although the log goes on to 50"), std::string::npos)
+      << health;
+  EXPECT_GE(told - begin, rig.options.stuck_after);
+  EXPECT_LE(told - begin, std::chrono::seconds(60));
+  EXPECT_NE(heard.count(), 0) << "a position that moves again is well again";
+  EXPECT_EQ(HealthOf(rig.last_state, {"Finhub1", 1}), "");
+  rig.Check();
+}
+
 TEST(Recorder, C2LostAssignmentDropsTheBatchInHandAndReadsItAgain) {
   RecorderRig rig(TestSeed());
   Fill(&rig, 2, 300);

@@ -123,6 +123,8 @@ class FakeLog {
   std::string cluster_id = "fake-cluster";
   /// Offsets of a partition that Poll leaves out although they are there: a client's fetch bug.
   std::map<TopicPartition, std::vector<int64_t>> hidden_from_poll;
+  /// From this offset on Poll gives nothing of a partition, not even its end, and no error either.
+  std::map<TopicPartition, int64_t> silent_from;
   /// Fails every request while true.
   std::atomic<bool> down{false};
 
@@ -264,8 +266,11 @@ class FakeSource final : public MessageSource {
     }
     const std::vector<int64_t>& hidden = log_->hidden_from_poll[slot.tp];
     size_t given = 0;
+    const auto silent = log_->silent_from.find(slot.tp);
+    const int64_t stop = silent == log_->silent_from.end() ? INT64_MAX : silent->second;
     for (auto m = p.messages.lower_bound(slot.position); m != p.messages.end() && given < batch_max;
          ++m) {
+      if (m->first >= stop) return;
       slot.position = m->first + 1;
       if (std::find(hidden.begin(), hidden.end(), m->first) != hidden.end()) continue;
       views_.push_back(std::make_unique<FakeView>(m->second));
