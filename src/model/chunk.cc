@@ -5,6 +5,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "model/run_sort.h"
+
 namespace tapedeck {
 namespace {
 
@@ -54,23 +56,37 @@ std::span<const uint32_t> Chunk::RowsOf(SeriesId series) const {
   return std::span<const uint32_t>(order_).subspan(starts_[at], starts_[at + 1] - starts_[at]);
 }
 
-// Moves rows and values to where order_ has them. The rows of one commit are still in the
-// processor's cache; a flush, a minute later, would fetch each of them from memory on its own.
-void Chunk::LayOutInOrder() {
+/// Where a row is and what it is sorted by, within its series.
+struct Chunk::Place {
+  int64_t ts;
+  uint32_t rank;  // of its tape
+  uint32_t row;
+};
+
+// Moves rows and values into order. The rows of one commit are still in the processor's cache; a
+// flush, a minute later, would fetch each of them from memory on its own.
+void Chunk::LayOut(std::span<const Place> places) {
+  constexpr size_t kAhead = 12;
   std::vector<ChunkRow> rows;
   std::vector<Value> values;
   rows.reserve(rows_.size());
   values.reserve(values_.size());
-  for (uint32_t& at : order_) {
-    ChunkRow row = rows_[at];
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (i + kAhead < places.size()) {
+      const ChunkRow& later = rows_[places[i + kAhead].row];
+      __builtin_prefetch(&later);
+      __builtin_prefetch(values_.data() + rows_[places[i + kAhead / 2].row].first_value);
+    }
+    ChunkRow row = rows_[places[i].row];
     const auto first = values_.begin() + row.first_value;
     row.first_value = static_cast<uint32_t>(values.size());
     values.insert(values.end(), first, first + row.value_count);
-    at = static_cast<uint32_t>(rows.size());
     rows.push_back(row);
   }
   rows_ = std::move(rows);
   values_ = std::move(values);
+  order_.resize(rows_.size());
+  std::iota(order_.begin(), order_.end(), 0u);
 }
 
 ChunkBuilder::ChunkBuilder(SeriesDirectory* directory) : directory_(directory), chunk_(new Chunk) {}
@@ -98,43 +114,48 @@ SeriesId ChunkBuilder::Append(const RecordView& record) {
   return row.series;
 }
 
-std::shared_ptr<const Chunk> ChunkBuilder::Finish(uint64_t commit, const TapeRanks& ranks) {
-  if (chunk_->rows_.empty()) return nullptr;
-  std::unique_ptr<Chunk> chunk = std::move(chunk_);
+OpenChunk ChunkBuilder::Cut() {
+  OpenChunk cut(std::move(chunk_), directory_->size());
   chunk_ = std::make_unique<Chunk>();
-  chunk_->rows_.reserve(chunk->rows_.size());
-  chunk_->values_.reserve(chunk->values_.size());
+  // The next commit is likely to be of the same size.
+  chunk_->rows_.reserve(cut.chunk_->rows_.size());
+  chunk_->values_.reserve(cut.chunk_->values_.size());
+  return cut;
+}
+
+std::shared_ptr<const Chunk> OpenChunk::Finish(uint64_t commit, const TapeRanks& ranks) && {
+  if (size() == 0) return nullptr;
+  std::unique_ptr<Chunk> chunk = std::move(chunk_);
   chunk->commit_ = commit;
+  const std::vector<ChunkRow>& rows = chunk->rows_;
 
   // Counting sort by series; what is left to sort within a series is mostly in order already.
-  std::vector<uint32_t> counts(directory_->size() + 1, 0);
-  for (const ChunkRow& row : chunk->rows_) ++counts[row.series + 1];
-  for (size_t s = 0; s + 1 < counts.size(); ++s) {
+  std::vector<uint32_t> counts(series_ + 1, 0);
+  for (const ChunkRow& row : rows) ++counts[row.series + 1];
+  for (size_t s = 0; s < series_; ++s) {
     if (counts[s + 1] != 0) {
       chunk->series_.push_back(static_cast<SeriesId>(s));
       chunk->starts_.push_back(counts[s]);
     }
     counts[s + 1] += counts[s];
   }
-  chunk->starts_.push_back(static_cast<uint32_t>(chunk->rows_.size()));
-  chunk->order_.resize(chunk->rows_.size());
-  for (uint32_t i = 0; i < chunk->rows_.size(); ++i)
-    chunk->order_[counts[chunk->rows_[i].series]++] = i;
+  chunk->starts_.push_back(static_cast<uint32_t>(rows.size()));
+  std::vector<Chunk::Place> places(rows.size()), scratch;
+  for (uint32_t i = 0; i < rows.size(); ++i)
+    places[counts[rows[i].series]++] = {rows[i].ts, ranks[rows[i].tp], i};
 
-  const std::vector<ChunkRow>& rows = chunk->rows_;
-  auto before = [&](uint32_t a, uint32_t b) {
-    const ChunkRow& x = rows[a];
-    const ChunkRow& y = rows[b];
-    if (x.ts != y.ts) return x.ts < y.ts;
-    if (x.tp != y.tp) return ranks[x.tp] < ranks[y.tp];
+  auto before = [&](const Chunk::Place& a, const Chunk::Place& b) {
+    if (a.ts != b.ts) return a.ts < b.ts;
+    if (a.rank != b.rank) return a.rank < b.rank;
+    const ChunkRow& x = rows[a.row];
+    const ChunkRow& y = rows[b.row];
     return std::tie(x.offset, x.index) < std::tie(y.offset, y.index);
   };
   for (size_t s = 0; s < chunk->series_.size(); ++s) {
-    auto begin = chunk->order_.begin() + chunk->starts_[s];
-    auto end = chunk->order_.begin() + chunk->starts_[s + 1];
-    if (!std::is_sorted(begin, end, before)) std::sort(begin, end, before);
+    const size_t from = chunk->starts_[s];
+    RunSort(std::span(places).subspan(from, chunk->starts_[s + 1] - from), &scratch, before);
   }
-  chunk->LayOutInOrder();
+  chunk->LayOut(places);
   return chunk;
 }
 

@@ -11,9 +11,12 @@
 //   ChunkBuilder builder(&directory);
 //   builder.Append(record);                              // copies texts
 //   std::shared_ptr<const Chunk> chunk = builder.Finish(commit, ranks);
+//   OpenChunk rows = builder.Cut();                      // or, on another thread,
+//   std::shared_ptr<const Chunk> other = std::move(rows).Finish(commit, ranks);
 //   for (uint32_t row : chunk->RowsOf(series)) Use(chunk->At(row));
 //
-// Thread safety: a Chunk is immutable and thread-safe; a ChunkBuilder is owned by one thread.
+// Thread safety: a Chunk is immutable and thread-safe; a ChunkBuilder and an OpenChunk are each
+// owned by one thread.
 
 #include <cstdint>
 #include <functional>
@@ -86,7 +89,9 @@ class Chunk {
 
  private:
   friend class ChunkBuilder;
-  void LayOutInOrder();
+  friend class OpenChunk;
+  struct Place;
+  void LayOut(std::span<const Place> places);
 
   uint64_t commit_ = 0;
   std::vector<ChunkRow> rows_;
@@ -97,6 +102,23 @@ class Chunk {
   std::vector<uint32_t> starts_;  // of each series_ element in order_, and the end
 };
 
+/// Rows that were appended and are not in order yet.
+class OpenChunk {
+ public:
+  OpenChunk() = default;
+  size_t size() const { return chunk_ == nullptr ? 0 : chunk_->rows_.size(); }
+  /// Null where there are no rows.
+  std::shared_ptr<const Chunk> Finish(uint64_t commit, const TapeRanks& ranks) &&;
+
+ private:
+  friend class ChunkBuilder;
+  OpenChunk(std::unique_ptr<Chunk> chunk, size_t series)
+      : chunk_(std::move(chunk)), series_(series) {}
+
+  std::unique_ptr<Chunk> chunk_;
+  size_t series_ = 0;  // above every series of the rows
+};
+
 class ChunkBuilder {
  public:
   /// `directory` outlives the builder and its chunks.
@@ -105,8 +127,12 @@ class ChunkBuilder {
   SeriesId Append(const RecordView& record);
   size_t size() const { return chunk_->rows_.size(); }
   size_t bytes() const { return chunk_->bytes(); }
+  /// Gives out what was appended. The builder is empty afterwards.
+  OpenChunk Cut();
   /// Null where there are no rows. The builder is empty afterwards.
-  std::shared_ptr<const Chunk> Finish(uint64_t commit, const TapeRanks& ranks);
+  std::shared_ptr<const Chunk> Finish(uint64_t commit, const TapeRanks& ranks) {
+    return Cut().Finish(commit, ranks);
+  }
   void Discard();
 
  private:

@@ -86,9 +86,8 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
            {{"partition", lane->tp.ToString()}});
     return Status::Ok();
   }
-  if (lane->block.Full()) TD_RETURN_IF_ERROR(Seal(lane));
-  if (lane->block.empty()) lane->summary.Start(lane->now.mapping, lane->now.kafka_max_ms);
-  Status appended = lane->block.Append(message);
+  if (lane->blocks.empty() || lane->blocks.back().messages.Full()) OpenNextBlock(lane);
+  Status appended = lane->blocks.back().messages.Append(message);
   if (!appended.ok()) {
     lane->health = appended.ToString() + "; past it: tapedeck skip --topic " + lane->tp.topic +
                    " --partition " + std::to_string(lane->tp.partition) + " --to " +
@@ -100,6 +99,16 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
   Record(lane, message);
   pending_bytes_ += message.PayloadBytes();
   return Status::Ok();
+}
+
+void RecorderImpl::OpenNextBlock(Lane* lane) {
+  if (spare_blocks_.empty()) {
+    lane->blocks.emplace_back();
+  } else {
+    lane->blocks.push_back(std::move(spare_blocks_.back()));
+    spare_blocks_.pop_back();
+  }
+  lane->blocks.back().summary.Start(lane->now.mapping, lane->now.kafka_max_ms);
 }
 
 // Counts and keeps what Decode made of the message.
@@ -116,7 +125,8 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
   now.records += decoded_.records.size();
   now.kafka_max_ms = std::max(now.kafka_max_ms, message.timestamp_ms);
   lane->dirty = true;
-  lane->summary.AddMessage(message);
+  BlockSummary& summary = lane->blocks.back().summary;
+  summary.AddMessage(message);
 
   RecordView record;
   record.ts_kafka = Timestamp(KafkaNanosOf(message));
@@ -126,7 +136,7 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
     record.symbol = decoded.symbol;
     record.ts = decoded.ts;
     record.values = decoded.values;
-    lane->summary.AddRecord(rows_.Append(record), decoded.symbol, decoded.ts);
+    summary.AddRecord(rows_.Append(record), decoded.symbol, decoded.ts);
     ++record.origin.index;
   }
   if (!decoded_.marks.empty()) {
@@ -153,71 +163,95 @@ void RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
   if (!pending_) BeginPending();
 }
 
-Status RecorderImpl::Seal(Lane* lane) {
-  SealedBlock sealed;
-  sealed.base_offset = lane->block.base_offset();
-  sealed.index = lane->summary.Finish();
-  TD_RETURN_IF_ERROR(
-      lane->block.Seal(lane->tape, received_, Effort::kLive, &codec_buffers_, &sealed.bytes));
-  live_.raw_bytes += sealed.index.raw_bytes;
-  live_.tape_bytes += sealed.bytes.size();
-  lane->sealed.push_back(std::move(sealed));
-  return Status::Ok();
-}
-
 bool RecorderImpl::CommitIsDue(MonotonicTime now) const {
   return pending_ && (pending_bytes_ >= options_.commit_bytes ||
                       now - pending_since_ >= options_.commit_interval);
 }
 
-Status RecorderImpl::PutLanes(StoreBatch* batch) {
+bool RecorderImpl::SomethingIsOpen() const {
+  return pending_ ||
+         std::any_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->dirty; });
+}
+
+// Takes all that is open out of the lanes. No commit is on its way.
+CommitJob RecorderImpl::CutCommit() {
+  CommitJob job{.number = book_->commit + 1, .received = received_, .ranks = book_->ranks()};
   for (const auto& lane : lanes_) {
     if (!lane->dirty) continue;
-    if (!lane->block.empty()) TD_RETURN_IF_ERROR(Seal(lane.get()));
-    for (const SealedBlock& sealed : lane->sealed) {
-      batch->PutTapeBlock(lane->tape, sealed.base_offset, sealed.bytes);
-      batch->PutTapeIndex(lane->tape, sealed.base_offset, sealed.index);
-    }
-    for (const auto& [offset, refusal] : lane->refusals)
-      batch->PutRefusal(lane->tape, offset, refusal);
-    batch->PutCheckpoint(lane->tape, lane->now);
+    job.lanes.push_back({lane->tape, lane->now, std::exchange(lane->blocks, {}),
+                         std::exchange(lane->refusals, {})});
+    lane->dirty = false;
   }
+  job.rows = rows_.Cut();
+  pending_ = false;
+  pending_bytes_ = 0;
+  return job;
+}
+
+// Commits all that is open, now.
+Status RecorderImpl::Commit() {
+  TD_RETURN_IF_ERROR(CompleteCommit());
+  if (!SomethingIsOpen()) return Status::Ok();
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_commit"));
+  built_commit_ = committer_.BuildHere(CutCommit());
+  return CompleteCommit();
+}
+
+// Begins to commit all that is open, and goes on: the next batch is filled while this one is
+// sealed. What was on its way is completed first, so at most two commits are in memory.
+Status RecorderImpl::CommitAhead() {
+  TD_RETURN_IF_ERROR(CompleteCommit());
+  TD_RETURN_IF_ERROR(FailpointHit("record.before_commit"));
+  committer_.Start(CutCommit());
   return Status::Ok();
 }
 
-// Commit number N: one synced batch, then the rows become visible, then the broker is told.
-Status RecorderImpl::Commit() {
-  if (!pending_ &&
-      std::none_of(lanes_.begin(), lanes_.end(), [](const auto& l) { return l->dirty; }))
-    return Status::Ok();
-  TD_RETURN_IF_ERROR(FailpointHit("record.before_commit"));
-  StoreBatch batch;
-  TD_RETURN_IF_ERROR(PutLanes(&batch));
-  batch.PutCommitNumber(book_->commit + 1);
-  TD_RETURN_IF_ERROR(WriteOrStall(&batch, "commit"));
-  TD_RETURN_IF_ERROR(FailpointHit("record.after_commit"));
+// Completes a commit whose batch is ready. One that is still being built is left alone.
+Status RecorderImpl::TakeCommit() {
+  if (built_commit_ == nullptr) built_commit_ = committer_.TakeBuilt();
+  return built_commit_ == nullptr ? Status::Ok() : CompleteCommit();
+}
 
+// Commit number N, if one is on its way: one synced batch, then the rows become visible, then the
+// broker is told. A batch that could not be written stays in hand, for the next call.
+Status RecorderImpl::CompleteCommit() {
+  if (built_commit_ == nullptr) {
+    if (!committer_.busy()) return Status::Ok();
+    built_commit_ = committer_.WaitBuilt();
+  }
+  TD_RETURN_IF_ERROR(built_commit_->status);
+  TD_RETURN_IF_ERROR(WriteOrStall(&built_commit_->batch, "commit"));
+  TD_RETURN_IF_ERROR(FailpointHit("record.after_commit"));
+  std::unique_ptr<BuiltCommit> built = std::move(built_commit_);
   ++book_->commit;
   ++live_.commits;
-  for (const auto& lane : lanes_) {
-    if (!lane->dirty) continue;
-    const Checkpoint& before = book_->checkpoint(lane->tape);
-    live_.messages += lane->now.messages - before.messages;
-    live_.records += lane->now.records - before.records;
-    live_.refused += lane->now.refused - before.refused;
-    live_.skipped += lane->now.skipped - before.skipped;
-    book_->SetCheckpoint(lane->tape, lane->now);
-    lane->sealed.clear();
-    lane->refusals.clear();
-    lane->dirty = false;
+  live_.raw_bytes += built->raw_bytes;
+  live_.tape_bytes += built->tape_bytes;
+  for (const auto& [tape, checkpoint] : built->checkpoints) {
+    const Checkpoint& before = book_->checkpoint(tape);
+    live_.messages += checkpoint.messages - before.messages;
+    live_.records += checkpoint.records - before.records;
+    live_.refused += checkpoint.refused - before.refused;
+    live_.skipped += checkpoint.skipped - before.skipped;
+    book_->SetCheckpoint(tape, checkpoint);
   }
-  pending_ = false;
-  pending_bytes_ = 0;
+  KeepBlocks(std::move(built->emptied));
   TD_RETURN_IF_ERROR(FailpointHit("record.before_publish"));
-  parts_.open_rows->Publish(rows_.Finish(book_->commit, book_->ranks()));
+  parts_.open_rows->Publish(std::move(built->rows));
   TD_RETURN_IF_ERROR(FailpointHit("record.before_broker_commit"));
   source_->CommitAsync(GroupCommits());
   return FailpointHit("record.after_broker_commit");
+}
+
+// Emptied blocks are filled again, so that their memory need not be asked for anew.
+void RecorderImpl::KeepBlocks(std::vector<OpenBlock> blocks) {
+  size_t bytes = 0;
+  for (const OpenBlock& block : spare_blocks_) bytes += block.messages.memory_bytes();
+  for (OpenBlock& block : blocks) {
+    bytes += block.messages.memory_bytes();
+    if (bytes > options_.commit_bytes) return;
+    spare_blocks_.push_back(std::move(block));
+  }
 }
 
 std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
@@ -264,7 +298,7 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
 }
 
 bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
-  if (flusher_.busy()) return false;
+  if (flusher_->busy()) return false;
   if (parts_.open_rows->bytes() >= options_.flush_bytes) return true;
   return now - last_flush_ >= options_.flush_interval && parts_.open_rows->rows() > 0;
 }
@@ -273,31 +307,32 @@ bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
 Status RecorderImpl::StartFlush() {
   last_flush_ = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
-  flusher_.Start({parts_.open_rows->Take(), *book_});
+  flusher_->Start({parts_.open_rows->Take(), *book_});
   return Status::Ok();
 }
 
 // Takes in a flush that the worker has finished. Where rows come faster than they are flushed,
 // recording waits for it here: half as much again as flush_bytes is the most that is ever open.
 Status RecorderImpl::TakeFlush() {
-  std::unique_ptr<BuiltFlush> built = flusher_.TakeBuilt();
-  if (built == nullptr && flusher_.busy() &&
+  std::unique_ptr<BuiltFlush> built = flusher_->TakeBuilt();
+  if (built == nullptr && flusher_->busy() &&
       parts_.open_rows->bytes() >= options_.flush_bytes + options_.flush_bytes / 2) {
-    built = flusher_.WaitBuilt();
+    built = flusher_->WaitBuilt();
   }
   return built == nullptr ? Status::Ok() : ApplyFlush(built.get());
 }
 
 // Everything that is committed becomes series now: at the end of a run.
 Status RecorderImpl::FlushAll() {
-  if (flusher_.busy()) TD_RETURN_IF_ERROR(ApplyFlush(flusher_.WaitBuilt().get()));
+  if (flusher_->busy()) TD_RETURN_IF_ERROR(ApplyFlush(flusher_->WaitBuilt().get()));
   TD_RETURN_IF_ERROR(StartFlush());
-  return ApplyFlush(flusher_.WaitBuilt().get());
+  return ApplyFlush(flusher_->WaitBuilt().get());
 }
 
 // Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
 Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   TD_RETURN_IF_ERROR(built->status);
+  TD_RETURN_IF_ERROR(CompleteCommit());  // its checkpoints would set the watermarks back
   std::vector<std::pair<TpId, Checkpoint>> moved;
   for (const auto& [tp, next] : built->marks) {
     Checkpoint checkpoint = book_->checkpoint(tp);
@@ -337,8 +372,10 @@ Status RecorderImpl::ApplyMerges() {
   return Status::Ok();
 }
 
-// Everything since the last commit goes: it will be read from Kafka again.
+// Everything since the last durable commit goes: it will be read from Kafka again.
 void RecorderImpl::Discard() {
+  if (committer_.busy()) committer_.WaitBuilt();
+  built_commit_.reset();
   lanes_.clear();
   rows_.Discard();
   pending_ = false;

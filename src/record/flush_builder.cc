@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/limits.h"
 #include "codec/series_block.h"
+#include "model/run_sort.h"
 
 namespace tapedeck {
 
@@ -26,9 +27,12 @@ Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, S
     refs_.clear();
     for (; i < places.size() && places[i].first == series; ++i) {
       const Chunk* chunk = chunks[places[i].second].get();
-      for (uint32_t row : chunk->RowsOf(series)) refs_.push_back({chunk, row});
+      for (uint32_t row : chunk->RowsOf(series)) {
+        const ChunkRow& r = chunk->row(row);
+        refs_.push_back({r.ts, chunk, book.ranks()[r.tp], row});
+      }
     }
-    SortRefs(book);
+    SortRefs();
     TD_RETURN_IF_ERROR(BuildSeries(series, book, batch, result));
   }
   for (const auto& [key, entry] : result->days) batch->PutDay(key, entry);
@@ -36,17 +40,14 @@ Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, S
 }
 
 // Each chunk's part is in order; mostly the whole is, too.
-void FlushBuilder::SortRefs(const TapeBook& book) {
-  const TapeRanks& ranks = book.ranks();
-  auto before = [&](const RowRef& a, const RowRef& b) {
+void FlushBuilder::SortRefs() {
+  RunSort(std::span(refs_), &scratch_, [](const RowRef& a, const RowRef& b) {
+    if (a.ts != b.ts) return a.ts < b.ts;
+    if (a.rank != b.rank) return a.rank < b.rank;
     const ChunkRow& x = a.chunk->row(a.row);
     const ChunkRow& y = b.chunk->row(b.row);
-    if (x.ts != y.ts) return x.ts < y.ts;
-    if (x.tp != y.tp) return ranks[x.tp] < ranks[y.tp];
     return std::tie(x.offset, x.index) < std::tie(y.offset, y.index);
-  };
-  if (!std::is_sorted(refs_.begin(), refs_.end(), before))
-    std::sort(refs_.begin(), refs_.end(), before);
+  });
 }
 
 Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch,
@@ -55,11 +56,9 @@ Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBat
   const Table* table = book.tables.Find(name.table);
   TD_CHECK(table != nullptr, "rows have a table of the registry");
   for (size_t from = 0; from < refs_.size();) {
-    const Day day = table->DayOf(Timestamp(refs_[from].chunk->row(refs_[from].row).ts));
+    const Day day = table->DayOf(Timestamp(refs_[from].ts));
     size_t to = from + 1;
-    while (to < refs_.size() &&
-           table->DayOf(Timestamp(refs_[to].chunk->row(refs_[to].row).ts)) == day)
-      ++to;
+    while (to < refs_.size() && table->DayOf(Timestamp(refs_[to].ts)) == day) ++to;
     TD_RETURN_IF_ERROR(BuildDay(*table, name, book,
                                 {table->id, day, book.OpenGeneration(table->id, day)}, from, to,
                                 batch, result));
@@ -125,8 +124,8 @@ const Hash128& FlushBuilder::TapeHashOf(const TapeBook& book, TpId tp) {
 
 // The catalog holds absolute values: what is stored, widened by the rows in hand.
 Status FlushBuilder::UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch) {
-  const Timestamp first(refs_.front().chunk->row(refs_.front().row).ts);
-  const Timestamp last(refs_.back().chunk->row(refs_.back().row).ts);
+  const Timestamp first(refs_.front().ts);
+  const Timestamp last(refs_.back().ts);
   auto known = catalog_.find(series);
   if (known == catalog_.end()) {
     CatalogEntry entry;

@@ -44,10 +44,12 @@ class FlushBuilder {
 
  private:
   struct RowRef {
+    int64_t ts;
     const Chunk* chunk;
+    uint32_t rank;  // of its tape
     uint32_t row;
   };
-  void SortRefs(const TapeBook& book);
+  void SortRefs();
   Status BuildSeries(SeriesId series, const TapeBook& book, StoreBatch* batch, Result* result);
   Status BuildDay(const Table& table, const SeriesName& name, const TapeBook& book,
                   const keys::DayKey& day, size_t from, size_t to, StoreBatch* batch,
@@ -63,7 +65,8 @@ class FlushBuilder {
   std::unordered_map<SeriesId, CatalogEntry> pending_;  // as Build wants it
   std::unordered_map<uint32_t, Hash128> tape_hashes_;
   std::vector<RowRef> refs_;  // rows of the series in hand, in order
-  Rows rows_;                 // columns of the block in hand
+  std::vector<RowRef> scratch_;
+  Rows rows_;  // columns of the block in hand
   std::string block_;
 };
 

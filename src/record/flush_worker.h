@@ -8,20 +8,19 @@
 // the job has its own copy of the book, so nothing is shared; the record thread applies the
 // finished batch, as it does every other: one writer.
 //
-//   worker.Start({open_rows->Take(), *book, marks});
+//   FlushWorker flusher(directory, store);
+//   flusher->Start({open_rows->Take(), *book});
 //   …
-//   if (std::unique_ptr<BuiltFlush> built = worker.TakeBuilt()) Apply(*built);
+//   if (std::unique_ptr<BuiltFlush> built = flusher->TakeBuilt()) Apply(*built);
 //
-// Thread safety: one caller; the work is done by one thread inside.
+// Thread safety: one caller; see record/background.h.
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "base/status.h"
+#include "record/background.h"
 #include "record/flush_builder.h"
 
 namespace tapedeck {
@@ -44,35 +43,17 @@ class FlushWorker {
  public:
   /// Both outlive the worker.
   FlushWorker(const SeriesDirectory* directory, const Store* store);
-  /// Drops what is being built: it was not written, so nothing is lost.
-  ~FlushWorker();
-  FlushWorker(const FlushWorker&) = delete;
-  FlushWorker& operator=(const FlushWorker&) = delete;
 
-  /// Not while busy().
-  void Start(FlushJob job);
-  /// From Start until TakeBuilt gave the result out.
-  bool busy() const;
-  /// Null while it is not finished.
-  std::unique_ptr<BuiltFlush> TakeBuilt();
-  /// Waits for it. Busy.
-  std::unique_ptr<BuiltFlush> WaitBuilt();
+  Background<FlushJob, BuiltFlush>* operator->() { return &thread_; }
+  const Background<FlushJob, BuiltFlush>* operator->() const { return &thread_; }
   /// The taken batch is written: the builder may believe in what it counted. Not while busy().
   void Accept() { builder_.Accept(); }
 
  private:
-  void Loop();
-  std::unique_ptr<BuiltFlush> Build(const FlushJob& job);
+  std::unique_ptr<BuiltFlush> Build(FlushJob job);
 
   FlushBuilder builder_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  // Protected by mutex_:
-  std::unique_ptr<FlushJob> job_;
-  std::unique_ptr<BuiltFlush> built_;
-  bool busy_ = false;
-  bool stop_ = false;
-  std::thread thread_;
+  Background<FlushJob, BuiltFlush> thread_;
 };
 
 }  // namespace tapedeck

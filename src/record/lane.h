@@ -4,8 +4,8 @@
 // Lane: one assigned partition while it is being recorded.
 //
 // `now` is the checkpoint as it will be once everything open is committed; the committed one is in
-// the TapeBook. Between two commits the lane grows: messages in `block`, sealed blocks, refusals,
-// gaps. A commit takes all of it; a lost assignment throws all of it away.
+// the TapeBook. Between two commits the lane grows: messages in `blocks`, refusals. A commit takes
+// all of it; a lost assignment throws all of it away.
 //
 // Owned by the record thread.
 
@@ -14,19 +14,12 @@
 #include <utility>
 #include <vector>
 
-#include "codec/tape_block.h"
 #include "mapping/mapping.h"
-#include "model/block_summary.h"
 #include "model/stored.h"
+#include "record/commit_builder.h"
 #include "record/recorder.h"
 
 namespace tapedeck {
-
-struct SealedBlock {
-  int64_t base_offset = 0;
-  std::string bytes;
-  TapeIndexEntry index;
-};
 
 struct Lane {
   TopicPartition tp;
@@ -37,9 +30,7 @@ struct Lane {
   bool dirty = false;  // `now` differs from the committed checkpoint
   int64_t log_end = -1;
 
-  TapeBlockBuilder block;
-  BlockSummary summary;
-  std::vector<SealedBlock> sealed;
+  std::vector<OpenBlock> blocks;  // the last one takes messages
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;
 
   std::vector<Gap>

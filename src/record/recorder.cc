@@ -15,6 +15,10 @@ using std::chrono::seconds;
 
 // A poll returns at latest after this, so that timers are looked at.
 constexpr milliseconds kPollMax(50);
+// While a commit is being built it returns at latest after this.
+constexpr milliseconds kPollBuilding(1);
+// A commit of less is built by the record thread, at once.
+constexpr size_t kBuildAheadBytes = size_t{1} << 20;
 constexpr seconds kDiskCheckInterval(1);
 constexpr seconds kMergePokeInterval(5);
 constexpr milliseconds kStateInterval(100);
@@ -117,13 +121,15 @@ Status RecorderImpl::Step() {
   if (pending_)
     wait = std::clamp<std::chrono::nanoseconds>(pending_since_ + options_.commit_interval - now,
                                                 milliseconds(0), kPollMax);
+  if (committer_.busy()) wait = std::min<std::chrono::nanoseconds>(wait, kPollBuilding);
   TD_ASSIGN_OR_RETURN(const SourceBatch* batch,
                       source_->Poll(std::chrono::ceil<milliseconds>(wait)));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
   TD_RETURN_IF_ERROR(Take(*batch));
   const MonotonicTime after = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(TakeCommit());
-  if (CommitIsDue(after)) TD_RETURN_IF_ERROR(Commit());
+  if (CommitIsDue(after))
+    TD_RETURN_IF_ERROR(pending_bytes_ < kBuildAheadBytes ? Commit() : CommitAhead());
   TD_RETURN_IF_ERROR(TakeFlush());
   if (FlushIsDue(after)) TD_RETURN_IF_ERROR(StartFlush());
   return Periodic();
