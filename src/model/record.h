@@ -66,8 +66,22 @@ struct RowsColumn {
 
   void Clear();
   void Append(const Value& value);  // the value's kind fits the type
+  /// Appends value(i) for each i below `count`: a `const Value*`, or null for a null value. Several
+  /// times as fast as Append. A few hundred rows at a time keep values that lie by rows in the
+  /// cache from column to column.
+  ///   column.AppendAll(256, [&](size_t i) { return c < counts[i] ? &values[i][c] : nullptr; });
+  template <typename F>
+  void AppendAll(size_t count, F value);
   /// Views into this column.
   Value At(size_t row) const;
+
+ private:
+  template <typename F>
+  size_t AppendDecimals(size_t count, F value);
+  template <typename F>
+  void AppendNumbers(size_t count, F value);
+  template <typename F>
+  void AppendTexts(size_t count, F value);
 };
 
 /// Rows of one series (table, symbol), any number, in any order the owner likes. All vectors have
@@ -100,16 +114,101 @@ class RecordHasher {
   Hash128 Hash(const Hash128& series, const Hash128& tape, const RecordView& record);
   /// Of one row of `rows`, whose columns are the table's first ones.
   Hash128 Hash(const Hash128& series, const Hash128& tape, const Rows& rows, size_t row);
+  /// The sum of the hashes of all of `rows`, in half the time. tapes[tp] is the tape hash of each
+  /// tp that occurs.
+  Digest DigestOf(const Hash128& series, std::span<const Hash128> tapes, const Rows& rows);
 
  private:
-  void Start(const Hash128& series, const Hash128& tape, int64_t ts, int64_t ts_kafka,
-             int64_t offset, uint32_t index);
-  void Add(uint64_t tag, const Value& value);
+  /// A column that is not null throughout.
+  struct Source {
+    const RowsColumn* column;
+    uint64_t tag;
+    char kind;  // of its numbers
+  };
+  void FindSources(const Rows& rows);
+  char* Room(char* at, size_t bytes);
+  char* AddText(char* at, std::string_view text);
+  char* Add(char* at, uint64_t tag, const Value& value);
+  char* AddRow(char* at, size_t row);
 
-  std::string buffer_;
+  size_t row_bytes_;             // of a canonical form without texts, at the most
+  std::vector<char> buffer_;     // canonical forms, one after another
+  std::vector<size_t> ends_;     // of each
   std::vector<uint32_t> order_;  // columns by name
   std::vector<uint64_t> tags_;   // by column
+  std::vector<Source> sources_;  // by name
 };
+
+template <typename F>
+void RowsColumn::AppendAll(size_t count, F value) {
+  size_t done = 0;
+  if (type == ColumnType::kDecimal) {
+    done = AppendDecimals(count, value);
+  } else {
+    type == ColumnType::kText ? AppendTexts(count, value) : AppendNumbers(count, value);
+    done = count;
+  }
+  for (; done < count; ++done) {
+    const Value* one = value(done);
+    Append(one == nullptr ? Value() : *one);
+  }
+}
+
+// Stops at the first one that is text, and says how many it appended.
+template <typename F>
+size_t RowsColumn::AppendDecimals(size_t count, F value) {
+  if (!text.empty()) return 0;
+  const size_t from = scales.size();
+  numbers.resize(from + count);
+  scales.resize(from + count);
+  int64_t* to = numbers.data() + from;
+  uint8_t* scale = scales.data() + from;
+  size_t done = 0;
+  for (; done < count; ++done) {
+    const Value* one = value(done);
+    if (one != nullptr && one->kind() == Value::Kind::kDecimal) {
+      to[done] = one->decimal().mantissa;
+      scale[done] = one->scale();
+    } else if (one == nullptr || one->is_null()) {
+      to[done] = 0;
+      scale[done] = kNullScale;
+    } else {
+      break;
+    }
+  }
+  numbers.resize(from + done);
+  scales.resize(from + done);
+  return done;
+}
+
+template <typename F>
+void RowsColumn::AppendNumbers(size_t count, F value) {
+  const size_t from = present.size();
+  numbers.resize(from + count);
+  present.resize(from + count);
+  int64_t* to = numbers.data() + from;
+  uint8_t* is_present = present.data() + from;
+  for (size_t i = 0; i < count; ++i) {
+    const Value* one = value(i);
+    const bool has = one != nullptr && !one->is_null();
+    to[i] = has ? one->number() : 0;
+    is_present[i] = has ? 1 : 0;
+  }
+}
+
+template <typename F>
+void RowsColumn::AppendTexts(size_t count, F value) {
+  const size_t from = present.size();
+  present.resize(from + count);
+  text_ends.resize(from + count);
+  for (size_t i = 0; i < count; ++i) {
+    const Value* one = value(i);
+    const bool has = one != nullptr && !one->is_null();
+    if (has) text.append(one->text());
+    present[from + i] = has ? 1 : 0;
+    text_ends[from + i] = static_cast<uint32_t>(text.size());
+  }
+}
 
 }  // namespace tapedeck
 
