@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "kafka/commit_metadata.h"
 #include "record/divergence.h"
+#include "record/passing.h"
 #include "record/recorder_impl.h"
 #include "record/stored_tape_reader.h"
 
@@ -49,6 +50,9 @@ Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(
   ++live_.rebalances;
   Result<std::vector<StartOffset>> starts = AssignAll(partitions);
   if (!starts.ok()) {
+    live_.assigned = false;
+    live_.stall = "no partition can be assigned: " + std::string(starts.status().message());
+    PublishState();
     // Tapes that were added for a batch that was never written must not be believed in.
     TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
     book_->Reload(std::move(state));
@@ -66,7 +70,7 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
   StoreBatch batch;
   TD_RETURN_IF_ERROR(CheckCluster(&batch));
   TD_ASSIGN_OR_RETURN(std::vector<GroupCommit> committed,
-                      source_->Committed(partitions, options_.broker_timeout));
+                      Passing(source_->Committed(partitions, options_.broker_timeout)));
   std::vector<StartOffset> starts;
   std::vector<std::unique_ptr<Lane>> lanes;
   for (const TopicPartition& tp : partitions) {
@@ -79,6 +83,7 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
     starts.push_back({(*lane)->health.empty() ? (*lane)->now.next : (*lane)->log_end});
     lanes.push_back(std::move(lane).value());
   }
+  live_.stall.clear();
   // Starts, gaps and lineages are durable before the first message is asked for.
   TD_RETURN_IF_ERROR(WriteOrStall(&batch, "assignment"));
   lanes_ = std::move(lanes);
@@ -106,6 +111,7 @@ void RecorderImpl::OnRevoked(bool lost) {
          {{"count", std::to_string(lanes_.size())}});
   Discard();
   live_.assigned = false;
+  live_.stall.clear();
 }
 
 Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp,
@@ -125,8 +131,8 @@ Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp,
     lane->now = book_->checkpoint(*known);
     TD_ASSIGN_OR_RETURN(
         TailAnswer answer,
-        CheckTail(probe_.get(), {tp, lane->now.next, lane->now.last, lane->now.anchor},
-                  options_.broker_timeout, parts_.clock));
+        Passing(CheckTail(probe_.get(), {tp, lane->now.next, lane->now.last, lane->now.anchor},
+                          options_.broker_timeout, parts_.clock)));
     lane->log_end = answer.bounds.end;
     if (answer.verdict == TailVerdict::kChanged) {
       const std::optional<CommitMetadata> metadata = ParseCommitMetadata(committed.metadata);
@@ -136,7 +142,7 @@ Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp,
       TD_RETURN_IF_ERROR(PlanLane(lane.get(), committed, answer.bounds, batch));
     }
   } else {
-    TD_ASSIGN_OR_RETURN(LogBounds bounds, probe_->Bounds(tp, options_.broker_timeout));
+    TD_ASSIGN_OR_RETURN(LogBounds bounds, Passing(probe_->Bounds(tp, options_.broker_timeout)));
     lane->log_end = bounds.end;
     TD_RETURN_IF_ERROR(PlanLane(lane.get(), committed, bounds, batch));
   }
@@ -155,7 +161,7 @@ Result<int64_t> RecorderImpl::ResolveStart(const RecordTopic& topic, const Topic
       // The first message at or after the time: a start between two milliseconds is the later one.
       const int64_t ns = topic.start.time.ns();
       const int64_t ms = ns / 1'000'000 + (ns % 1'000'000 > 0 ? 1 : 0);
-      return probe_->OffsetForTime(tp, ms, options_.broker_timeout);
+      return Passing(probe_->OffsetForTime(tp, ms, options_.broker_timeout));
     }
   }
   return bounds.start;
@@ -186,8 +192,8 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
       // Another store's word counts only while the log is the one that it recorded.
       TD_ASSIGN_OR_RETURN(
           TailAnswer answer,
-          CheckTail(probe_.get(), {lane->tp, committed.offset, metadata->last, Landmark{}},
-                    options_.broker_timeout, parts_.clock));
+          Passing(CheckTail(probe_.get(), {lane->tp, committed.offset, metadata->last, Landmark{}},
+                            options_.broker_timeout, parts_.clock)));
       if (answer.verdict == TailVerdict::kChanged) {
         Notice(lane->tp.ToString() + ": the commit of " + metadata->node + " is of another log (" +
                answer.reason + "); left aside");

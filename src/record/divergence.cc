@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "record/passing.h"
+
 namespace tapedeck {
 namespace {
 
@@ -33,7 +35,7 @@ class Comparison {
 
   Result<bool> EqualAt(const Landmark& recorded) {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed,
-                        probe_->ReadAt(tp_, recorded.offset, timeout_));
+                        Passing(probe_->ReadAt(tp_, recorded.offset, timeout_)));
     return probed->found && hasher_.Message(probed->message, tp_) == recorded.hash;
   }
 
@@ -47,11 +49,12 @@ class Comparison {
         recorded[m.offset] = hasher_.Message(m, tp_);
         return true;
       }));
-      TD_RETURN_IF_ERROR(probe_->ReadRange(tp_, at, end, timeout_, [&](const MessageView& m) {
+      Status read = probe_->ReadRange(tp_, at, end, timeout_, [&](const MessageView& m) {
         auto found = recorded.find(m.offset);
         Note(m.offset, found != recorded.end() && found->second == hasher_.Message(m, tp_), result);
         return true;
-      }));
+      });
+      TD_RETURN_IF_ERROR(Passing(std::move(read)));
     }
     return Status::Ok();
   }

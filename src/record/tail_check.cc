@@ -16,11 +16,18 @@ Result<Look> LookAt(LogProbe* probe, MessageHasher* hasher, const TailQuestion& 
                     std::chrono::milliseconds timeout) {
   if (landmark.offset < 0 || landmark.offset < bounds.start) return Look::kGone;
   if (landmark.offset >= bounds.end) return Look::kDiffers;
-  TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed,
-                      probe->ReadAt(question.tp, landmark.offset, timeout));
-  if (!probed->found) return Look::kGone;
-  return hasher->Message(probed->message, question.tp) == landmark.hash ? Look::kEqual
-                                                                        : Look::kDiffers;
+  Result<std::unique_ptr<ProbedMessage>> probed =
+      probe->ReadAt(question.tp, landmark.offset, timeout);
+  if (probed.status().code() == StatusCode::kCorruption) {
+    // Spoiled on the wire or in Kafka: no sign of another log.
+    TD_LOG(kWarn, "record", "tail-unreadable", probed.status().ToString(),
+           {{"partition", question.tp.ToString()}, {"offset", std::to_string(landmark.offset)}});
+    return Look::kGone;
+  }
+  if (!probed.ok()) return probed.status();
+  if (!(*probed)->found) return Look::kGone;
+  return hasher->Message((*probed)->message, question.tp) == landmark.hash ? Look::kEqual
+                                                                           : Look::kDiffers;
 }
 
 }  // namespace

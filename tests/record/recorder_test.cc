@@ -377,6 +377,44 @@ TEST(Recorder, B11PartitionOfWhichTheClientDeliversNothingIsReportedWithinAMinut
   rig.Check();
 }
 
+TEST(Recorder, B17TroubleOfKafkaWhileAssigningIsShownAndTriedAgain) {
+  for (StatusCode trouble :
+       {StatusCode::kFailedPrecondition, StatusCode::kCorruption, StatusCode::kInternal}) {
+    RecorderRig rig(TestSeed());
+    Fill(&rig, 2, 50);
+    int polls = 0;
+    std::string stall;
+    ASSERT_TRUE(rig.Run([&](FakeSource* source) {
+                     if (++polls == 50) {
+                       rig.log.probe_trouble = trouble;
+                       source->Reassign();
+                     }
+                     if (polls == 100) stall = rig.running->State().stall;
+                     if (polls == 150) {
+                       rig.log.probe_trouble = StatusCode::kOk;
+                       for (int i = 0; i < 50; ++i) rig.ProduceTrades({"Finhub1", i % 2}, 2);
+                     }
+                     return polls < 300 || (!source->AtEnd() && polls < 20'000);
+                   })
+                    .ok());
+    EXPECT_NE(stall.find("does not like us"), std::string::npos) << stall;
+    EXPECT_EQ(rig.last_state.stall, "");
+    rig.Check();
+  }
+}
+
+TEST(Recorder, B2TailThatIsSpoiledOnTheWireIsNoOtherLog) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 2, 50);
+  ASSERT_TRUE(rig.Run().ok());
+  rig.CloseStore();
+  for (int i = 0; i < 50; ++i) rig.ProduceTrades({"Finhub1", i % 2}, 1);
+  rig.log.spoiled = true;
+  ASSERT_TRUE(rig.Run().ok());
+  EXPECT_EQ(rig.LoadState().tapes.size(), 2u);
+  rig.Check();
+}
+
 TEST(Recorder, C2LostAssignmentDropsTheBatchInHandAndReadsItAgain) {
   RecorderRig rig(TestSeed());
   Fill(&rig, 2, 300);

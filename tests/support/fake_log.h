@@ -127,6 +127,10 @@ class FakeLog {
   std::map<TopicPartition, int64_t> silent_from;
   /// Fails every request while true.
   std::atomic<bool> down{false};
+  /// What the probe's questions give instead of an answer, unless it is kOk.
+  std::atomic<StatusCode> probe_trouble{StatusCode::kOk};
+  /// The probe reads no message: all are spoiled on the way.
+  std::atomic<bool> spoiled{false};
 
  private:
   mutable std::mutex mutex_;
@@ -138,12 +142,15 @@ class FakeProbe final : public LogProbe {
   explicit FakeProbe(FakeLog* log) : log_(log) {}
   Result<LogBounds> Bounds(const TopicPartition& tp, std::chrono::milliseconds) override {
     if (log_->down) return Status::Unavailable("the fake broker is down");
+    const StatusCode trouble = log_->probe_trouble;
+    if (trouble != StatusCode::kOk) return Status(trouble, "the fake broker does not like us");
     FakeLog::Partition p = log_->Copy(tp);
     return LogBounds{p.start, p.end};
   }
   Result<std::unique_ptr<ProbedMessage>> ReadAt(const TopicPartition& tp, int64_t offset,
                                                 std::chrono::milliseconds) override {
     if (log_->down) return Status::Unavailable("the fake broker is down");
+    if (log_->spoiled) return Status::Corruption("a checksum does not match");
     FakeLog::Partition p = log_->Copy(tp);
     auto probed = std::make_unique<ProbedMessage>();
     auto found = p.messages.lower_bound(offset);
