@@ -38,6 +38,7 @@ class MappingDecoder final : public Decoder {
 
   void Decode(const TopicPartition& tp, const MessageView& message, Timestamp received,
               Decoded* out) override;
+  const MessageShape* Shape() override { return by_layout_ ? layouts_.Shape() : nullptr; }
   const MappingSpec& spec() const override { return spec_; }
   DecoderStats stats() const override { return stats_; }
 
@@ -80,6 +81,7 @@ class MappingDecoder final : public Decoder {
   Timestamp latest_;  // an event time past this is refused
   Decoded* out_ = nullptr;
   bool too_many_ = false;
+  bool by_layout_ = false;
   std::vector<tapedeck::Value> values_;
   std::vector<std::pair<size_t, size_t>> spans_;  // of each record in values_
   Places units_, elements_;
@@ -141,6 +143,7 @@ void MappingDecoder::Decode(const TopicPartition& tp, const MessageView& message
   message_ = &message;
   out_ = out;
   too_many_ = false;
+  by_layout_ = false;
   tracing_ = false;
   spans_.clear();
   latest_ = received;
@@ -189,6 +192,7 @@ void MappingDecoder::DecodeJson(std::string_view text) {
                                evaluator_.arena(), &values_, out_};
   if (layouts_.Decode(text, sink)) {
     ++stats_.fast;
+    by_layout_ = true;
     return;
   }
   DecodeTree(text, "not-json", options_.learn_layouts);

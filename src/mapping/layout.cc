@@ -244,6 +244,16 @@ bool Layout::Decode(const char* padded, size_t size, std::vector<Slot>* slots,
   return true;
 }
 
+bool Layout::SlotRanges(const char* padded, const std::vector<Slot>& slots,
+                        std::vector<SlotRange>* out) const {
+  if (repeats_) return false;
+  out->resize(prefix_.slots);
+  for (size_t i = 0; i < prefix_.slots; ++i) {
+    (*out)[i] = {static_cast<uint32_t>(slots[i].text - padded), slots[i].size};
+  }
+  return true;
+}
+
 bool Layout::SameAs(const Layout& other) const {
   auto same = [](const std::vector<Guard>& a, const std::vector<Guard>& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Guard& x, const Guard& y) {

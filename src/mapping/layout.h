@@ -28,6 +28,7 @@
 #include "mapping/evaluator.h"
 #include "mapping/mapping.h"
 #include "mapping/program.h"
+#include "model/message_shape.h"
 
 namespace tapedeck::rules {
 
@@ -155,6 +156,14 @@ class Layout {
 
   bool SameAs(const Layout& other) const;
 
+  /// The slots of the message at `padded` that Decode took last, in order. False where an element
+  /// repeats.
+  bool SlotRanges(const char* padded, const std::vector<Slot>& slots,
+                  std::vector<SlotRange>* out) const;
+  /// Given by who keeps it.
+  uint64_t number() const { return number_; }
+  void set_number(uint64_t number) { number_ = number; }
+
  private:
   friend class LayoutBuilder;
   struct Segment {
@@ -168,6 +177,7 @@ class Layout {
 
   // Message = prefix [ element { separator element } suffix ]; without elements the prefix is all.
   Segment prefix_, element_, separator_, suffix_;
+  uint64_t number_ = 0;
   bool repeats_ = false;
   bool has_kafka_time_ = false;
   std::string pieces_;  // all fixed bytes, to tell layouts apart

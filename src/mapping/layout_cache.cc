@@ -25,12 +25,14 @@ uint64_t ShapeOf(const json::Tree& tree) {
 }  // namespace
 
 bool LayoutCache::Decode(std::string_view text, const LayoutSink& sink) {
+  taken_ = nullptr;
   if (layouts_.empty() || text.size() > limits::kLayoutBytesMax) return false;
   if (padded_.size() < text.size() + kLayoutPadding)
     padded_.resize(2 * text.size() + kLayoutPadding);
   std::memcpy(padded_.data(), text.data(), text.size());
   for (size_t i = 0; i < layouts_.size(); ++i) {
     if (layouts_[i]->Decode(padded_.data(), text.size(), &slots_, sink)) {
+      taken_ = layouts_[i].get();
       if (i > 0) std::swap(layouts_[i], layouts_[i - 1]);
       return true;
     }
@@ -41,6 +43,12 @@ bool LayoutCache::Decode(std::string_view text, const LayoutSink& sink) {
     }
   }
   return false;
+}
+
+const MessageShape* LayoutCache::Shape() {
+  if (taken_ == nullptr || !taken_->SlotRanges(padded_.data(), slots_, &ranges_)) return nullptr;
+  shape_ = {taken_->number(), ranges_};
+  return &shape_;
 }
 
 bool LayoutCache::WorthLearning(const json::Tree& tree) {
@@ -56,7 +64,9 @@ bool LayoutCache::Add(std::unique_ptr<Layout> layout) {
   for (const std::unique_ptr<Layout>& known : layouts_) {
     if (known->SameAs(*layout)) return false;
   }
+  taken_ = nullptr;
   if (layouts_.size() == limits::kLayoutsMax) layouts_.pop_back();
+  layout->set_number(++numbers_);
   layouts_.push_back(std::move(layout));
   return true;
 }

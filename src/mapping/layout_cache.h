@@ -24,6 +24,9 @@ class LayoutCache {
   /// True: `sink` has the message's records and marks. They point into memory of the cache until
   /// its next call.
   bool Decode(std::string_view text, const LayoutSink& sink);
+  /// Of the message that the last Decode took; null where it took none, or an element repeats.
+  /// Valid until the next call.
+  const MessageShape* Shape();
   /// Whether a message of this shape is worth a trace.
   bool WorthLearning(const json::Tree& tree);
   /// False where it is known already.
@@ -35,6 +38,10 @@ class LayoutCache {
     uint32_t times = 0;
   };
   std::vector<std::unique_ptr<Layout>> layouts_;
+  uint64_t numbers_ = 0;           // layouts numbered so far
+  const Layout* taken_ = nullptr;  // by the last Decode
+  MessageShape shape_;
+  std::vector<SlotRange> ranges_;
   std::vector<char> padded_;
   std::vector<Slot> slots_;
   std::array<Seen, 256> seen_{};

@@ -30,6 +30,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "model/message.h"
+#include "model/message_shape.h"
 #include "model/table.h"
 #include "model/value.h"
 
@@ -130,6 +131,11 @@ class Decoder {
   /// the message's tape block. Bytes of the value need no padding.
   virtual void Decode(const TopicPartition& tp, const MessageView& message, Timestamp received,
                       Decoded* out) = 0;
+
+  /// Where the scalars of the message of the last Decode lie in its value, where that is known for
+  /// nothing: a learned layout took it and nothing in it repeats. Else null. Valid until the next
+  /// Decode; costs nothing unless it is called.
+  virtual const MessageShape* Shape() = 0;
 
   virtual const MappingSpec& spec() const = 0;
   virtual DecoderStats stats() const = 0;
