@@ -1,7 +1,7 @@
-// Tape blocks against zstd-3 over 1-MiB runs of the same raw messages: bytes per message, as sealed
-// live and after merging; the price of
-// appending, sealing and reading. One set of lines for each capture of the shared data, and the
-// sizes at a live rate of 200 messages a
+// Tape blocks against zstd-3 over 1-MiB runs of the same raw messages, and with shapes (as the
+// mapping's decoder tells them) against without: bytes per message, as sealed live and after
+// merging; the price of appending, sealing and reading. One set of lines for each capture of the
+// shared data and for quotes of tapedeck-feedgen, and the sizes at a live rate of 200 messages a
 // second over 12 partitions with a commit every 200 ms, before and after merging towards 256 KiB.
 //
 //   tape_bench [part of a file's name]
@@ -12,6 +12,9 @@
 #include "bench/bench_util.h"
 #include "bench/quote_files.h"
 #include "codec/tape_block.h"
+#include "config/presets.h"
+#include "kafka/feed.h"
+#include "mapping/mapping.h"
 
 namespace tapedeck::bench {
 namespace {
@@ -30,7 +33,81 @@ struct Capture {
   std::string text;
   std::vector<MessageView> messages;
   std::vector<int64_t> received_ns;
+  // What the decoder knows of each message's shape; id 0: nothing.
+  std::vector<MessageShape> shapes;
+  std::vector<std::vector<SlotRange>> slots;
 };
+
+std::string_view PresetFor(std::string_view file) {
+  for (std::string_view preset : {"binance", "coinbase", "kraken"}) {
+    if (file.starts_with(preset)) return preset;
+  }
+  return "generic-json";
+}
+
+// Nanoseconds of CPU that asking for shapes takes, a message.
+double FindShapes(std::string_view preset, Capture* capture) {
+  Result<MappingSpec> spec = MappingSpec::Resolve(preset, PresetLibrary(), {});
+  Check(spec.status());
+  TableRegistry tables;
+  Result<std::unique_ptr<Decoder>> decoder = Decoder::Make(*spec, &tables);
+  Check(decoder.status());
+  Decoded decoded;
+  const size_t count = capture->messages.size();
+  capture->slots.resize(count);
+  capture->shapes.resize(count);
+  auto decode = [&](size_t i) {
+    (*decoder)->Decode({"t", 0}, capture->messages[i], Timestamp(capture->received_ns[i]),
+                       &decoded);
+  };
+  size_t shaped = 0, slots = 0;
+  for (size_t i = 0; i < count; ++i) {
+    decode(i);
+    const MessageShape* shape = (*decoder)->Shape();
+    if (shape == nullptr) continue;
+    capture->slots[i].assign(shape->slots.begin(), shape->slots.end());
+    capture->shapes[i] = {shape->id, capture->slots[i]};
+    ++shaped;
+  }
+  std::printf("  %.1f %% of the messages have a shape by %.*s\n",
+              100.0 * static_cast<double>(shaped) / static_cast<double>(count),
+              static_cast<int>(preset.size()), preset.data());
+  auto run = [&](bool ask) {
+    return [&, ask] {
+      for (size_t i = 0; i < count; ++i) {
+        decode(i);
+        if (!ask) continue;
+        const MessageShape* shape = (*decoder)->Shape();
+        if (shape != nullptr) slots += shape->slots.size();
+      }
+    };
+  };
+  Ratio asked = Interleave(run(true), run(false));
+  if (slots == 0 && shaped > 0) std::exit(2);
+  return (asked.OurCpu() - asked.TheirCpu()) / static_cast<double>(count) * 1e9;
+}
+
+Capture MakeQuotes(uint32_t symbols, size_t count) {
+  Capture capture;
+  Feed feed({.symbols = symbols});
+  std::vector<size_t> ends;
+  for (size_t i = 0; i < count; ++i) {
+    const FeedMessage& made = feed.Next();
+    capture.text.append(made.value);
+    ends.push_back(capture.text.size());
+    capture.received_ns.push_back(made.sent_at.ns() + 1'000'000);
+  }
+  for (size_t i = 0; i < count; ++i) {
+    MessageView message;
+    message.offset = static_cast<int64_t>(i);
+    const size_t begin = i == 0 ? 0 : ends[i - 1];
+    message.value = std::string_view(capture.text).substr(begin, ends[i] - begin);
+    message.timestamp_ms = capture.received_ns[i] / 1'000'000;
+    message.timestamp_type = TimestampType::kCreate;
+    capture.messages.push_back(message);
+  }
+  return capture;
+}
 
 Capture ReadCapture(const std::filesystem::path& path) {
   Capture capture;
@@ -59,21 +136,21 @@ Capture ReadCapture(const std::filesystem::path& path) {
 
 class Subject {
  public:
-  explicit Subject(const Capture& capture) : capture_(capture) {}
+  Subject(const Capture& capture, bool shaped) : capture_(capture), shaped_(shaped) {}
 
   // At full speed: a block is sealed when it is full.
   void Seal(Effort effort) {
     blocks_.clear();
     for (size_t i = 0; i < capture_.messages.size(); ++i) {
-      Check(builder_.Append(capture_.messages[i]));
+      Check(builder_.Append(capture_.messages[i], ShapeOf(i)));
       if (builder_.Full()) SealOne(&builder_, capture_.received_ns[i], effort, &blocks_);
     }
     if (!builder_.empty()) SealOne(&builder_, capture_.received_ns.back(), effort, &blocks_);
   }
 
   void AppendOnly() {
-    for (const MessageView& message : capture_.messages) {
-      Check(builder_.Append(message));
+    for (size_t i = 0; i < capture_.messages.size(); ++i) {
+      Check(builder_.Append(capture_.messages[i], ShapeOf(i)));
       if (builder_.Full()) builder_.Clear();
     }
     builder_.Clear();
@@ -118,15 +195,17 @@ class Subject {
       std::vector<int64_t> bases;
       TapeBlockBuilder builder;
       std::vector<MessageView> mine;
+      std::vector<const MessageShape*> shapes;
       for (size_t i = partition; i < capture_.messages.size(); i += 12) {
         mine.push_back(capture_.messages[i]);
+        shapes.push_back(ShapeOf(i));
         mine.back().offset = static_cast<int64_t>(mine.size()) - 1;
         mine.back().timestamp_ms = 1'720'000'000'000 + static_cast<int64_t>(i) * 5;
       }
       for (size_t i = 0; i < mine.size(); ++i) {
         int64_t commit = mine[i].timestamp_ms / 200;
         if (builder.empty()) bases.push_back(mine[i].offset);
-        Check(builder.Append(mine[i]));
+        Check(builder.Append(mine[i], shapes[i]));
         bool last = i + 1 == mine.size() || mine[i + 1].timestamp_ms / 200 != commit;
         if (last)
           SealOne(&builder, (commit + 1) * 200'000'000 + static_cast<int64_t>(i * 7919 % 1'000'000),
@@ -167,7 +246,12 @@ class Subject {
     return view;
   }
 
+  const MessageShape* ShapeOf(size_t i) const {
+    return shaped_ && capture_.shapes[i].id != 0 ? &capture_.shapes[i] : nullptr;
+  }
+
   const Capture& capture_;
+  const bool shaped_;
   CodecBuffers buffers_;
   Compressor compressor_;
   Decompressor decompressor_;
@@ -181,26 +265,49 @@ struct Totals {
   double live = 0, merged = 0, theirs = 0;
 };
 
-void RunFile(const std::filesystem::path& path, Totals* totals) {
-  Capture capture = ReadCapture(path);
+struct Sizes {
+  double live = 0, merged = 0, slow_live = 0, slow_merged = 0;
+};
+
+// Bytes a message.
+Sizes SizesOf(Subject* subject, double count) {
+  Sizes sizes;
+  subject->Seal(Effort::kMerge);
+  sizes.merged = static_cast<double>(subject->BlockBytes()) / count;
+  subject->Seal(Effort::kLive);
+  sizes.live = static_cast<double>(subject->BlockBytes()) / count;
+  auto [live, merged] = subject->LiveRate();
+  sizes.slow_live = static_cast<double>(live) / count;
+  sizes.slow_merged = static_cast<double>(merged) / count;
+  return sizes;
+}
+
+void RunCapture(const std::string& name, std::string_view preset, Capture* made, Totals* totals) {
+  Capture& capture = *made;
   auto count = static_cast<double>(capture.messages.size());
-  std::printf("\n%s: %.0f messages of %.0f bytes\n", path.filename().string().c_str(), count,
+  std::printf("\n%s: %.0f messages of %.0f bytes\n", name.c_str(), count,
               static_cast<double>(capture.text.size()) / count);
-  Subject subject(capture);
-  subject.CompressRuns();
-  subject.Seal(Effort::kMerge);
-  auto theirs = static_cast<double>(subject.FrameBytes()),
-       merged = static_cast<double>(subject.BlockBytes());
-  subject.Seal(Effort::kLive);
-  auto live = static_cast<double>(subject.BlockBytes());
-  totals->live += live;
-  totals->merged += merged;
-  totals->theirs += theirs;
-  std::printf("  bytes per message: live %.2f, merged %.2f, zstd-3 over 1 MiB %.2f\n", live / count,
-              merged / count, theirs / count);
-  Print("size, live over zstd-3", live / theirs);
-  Print("size, merged over zstd-3", merged / theirs);
-  if (subject.Load() != subject.DecompressRuns()) {
+  const double asking_ns = FindShapes(preset, &capture);
+  Subject plain(capture, false), shaped(capture, true);
+  plain.CompressRuns();
+  const Sizes was = SizesOf(&plain, count), is = SizesOf(&shaped, count);
+  const double theirs = static_cast<double>(plain.FrameBytes()) / count;
+  totals->live += is.live * count;
+  totals->merged += is.merged * count;
+  totals->theirs += theirs * count;
+  std::printf(
+      "  bytes per message: zstd-3 over 1 MiB %.2f; live %.2f, with shapes %.2f; merged "
+      "%.2f, with shapes %.2f\n",
+      theirs, was.live, is.live, was.merged, is.merged);
+  std::printf(
+      "  200 messages/s over 12 partitions: live %.1f, with shapes %.1f; merged %.1f, with "
+      "shapes %.1f\n",
+      was.slow_live, is.slow_live, was.slow_merged, is.slow_merged);
+  Print("size, live over zstd-3", is.live / theirs, Bar::AtMost(1.1));
+  Print("size, merged over zstd-3", is.merged / theirs, Bar::AtMost(1.1));
+  Print("size with shapes over without, live", is.live / was.live);
+  Print("size with shapes over without, merged", is.merged / was.merged);
+  if (shaped.Load() != plain.DecompressRuns()) {
     std::fprintf(stderr, "the two sides read different bytes\n");
     std::exit(2);
   }
@@ -210,20 +317,19 @@ void RunFile(const std::filesystem::path& path, Totals* totals) {
       for (size_t i = 0; i < repeats; ++i) what();
     };
   };
-  double total = count * static_cast<double>(repeats);
-  Ratio seal = Interleave(repeat([&] { subject.Seal(Effort::kLive); }),
-                          repeat([&] { subject.CompressRuns(); }));
-  Print("append and seal, speed over zstd-3 (CPU)", seal.CpuSpeed());
-  Ratio load =
-      Interleave(repeat([&] { subject.Load(); }), repeat([&] { subject.DecompressRuns(); }));
-  Print("load and iterate, speed over zstd -d (CPU)", load.CpuSpeed());
-  Ratio append = Interleave(repeat([&] { subject.AppendOnly(); }), repeat([&] { subject.Load(); }));
-  std::printf("  ns of CPU per message: append %.1f, append and seal %.0f, load and iterate %.0f\n",
-              append.OurCpu() / total * 1e9, seal.OurCpu() / total * 1e9,
-              load.OurCpu() / total * 1e9);
-  auto [small, joined] = subject.LiveRate();
-  std::printf("  200 messages/s over 12 partitions, bytes per message: live %.1f, merged %.1f\n",
-              static_cast<double>(small) / count, static_cast<double>(joined) / count);
+  double total = count * static_cast<double>(repeats) / 1e9;
+  Ratio seal = Interleave(repeat([&] { shaped.Seal(Effort::kLive); }),
+                          repeat([&] { plain.Seal(Effort::kLive); }));
+  Print("append and seal, CPU with shapes over without", seal.Cpu());
+  Ratio load = Interleave(repeat([&] { shaped.Load(); }), repeat([&] { plain.Load(); }));
+  Print("load and iterate, CPU with shapes over without", load.Cpu());
+  Ratio append =
+      Interleave(repeat([&] { shaped.AppendOnly(); }), repeat([&] { plain.AppendOnly(); }));
+  std::printf(
+      "  ns of CPU per message, without and with shapes: append %.1f %.1f, append and seal "
+      "%.0f %.0f, load and iterate %.0f %.0f; asking the decoder %.1f\n",
+      append.TheirCpu() / total, append.OurCpu() / total, seal.TheirCpu() / total,
+      seal.OurCpu() / total, load.TheirCpu() / total, load.OurCpu() / total, asking_ns);
   std::fflush(stdout);
 }
 
@@ -236,7 +342,17 @@ int main(int argc, char** argv) {
   Totals totals;
   std::string_view part = argc > 1 ? argv[1] : "";
   for (const auto& path : SortedFiles(NeedSharedDir() / "data" / "raw", ".ndjson.zst")) {
-    if (path.filename().string().find(part) != std::string::npos) RunFile(path, &totals);
+    const std::string name = path.filename().string();
+    if (name.find(part) == std::string::npos) continue;
+    Capture capture = ReadCapture(path);
+    RunCapture(name, PresetFor(name), &capture, &totals);
+  }
+  for (uint32_t symbols : {8, 1000}) {
+    const std::string name = "quotes of " + std::to_string(symbols) + " symbols";
+    if (name.find(part) == std::string::npos) continue;
+    Capture capture = MakeQuotes(symbols, 100'000);
+    Totals beside;
+    RunCapture(name, "generic-json", &capture, &beside);
   }
   std::printf("\n");
   Print("size of all, live over zstd-3", totals.live / totals.theirs, Bar::AtMost(1.1));

@@ -26,6 +26,8 @@ void CodecBuffers::State::Trim() {
   TrimBuffer(&numbers);
   TrimBuffer(&others);
   TrimBuffer(&stream);
+  TrimBuffer(&shapes);
+  TrimBuffer(&unshaped);
   if (builder.GetSize() > kBufferKeptBytes) {
     builder.Reset();
   } else {

@@ -16,6 +16,8 @@
 #include "base/zstd.h"
 #include "codec/codec_buffers.h"
 #include "codec/integers.h"
+#include "codec/shape_reader.h"
+#include "codec/token_column.h"
 
 namespace tapedeck {
 
@@ -47,7 +49,11 @@ struct CodecBuffers::State {
   std::string content;           // of the block being read
   std::vector<int64_t> numbers;  // a column
   std::vector<int64_t> others;
-  std::string stream;               // an encoded column
+  std::string stream;    // an encoded column
+  std::string shapes;    // encoded shapes of the tape block being written
+  std::string unshaped;  // values of its messages without a shape
+  TokenColumnEncoder tokens;
+  ShapeReader shape_reader;
   std::vector<ColumnDraft> drafts;  // columns of the series block being written
 
   void Trim();

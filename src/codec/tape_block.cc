@@ -1,7 +1,7 @@
 #include "codec/tape_block.h"
 
 #include <algorithm>
-#include <functional>
+#include <cstring>
 
 #include "base/bytes.h"
 #include "codec/codec_state.h"
@@ -41,7 +41,7 @@ bool Place(const std::vector<int64_t>& sizes, size_t total, F put) {
 std::string EncodeTapeHeader(const TapeBlockHeader& header) {
   std::string out;
   PutLittle32(&out, kTapeMagic);
-  out.push_back(static_cast<char>(kTapeVersion));
+  out.push_back(static_cast<char>(header.version));
   out.push_back(static_cast<char>(header.codec));
   out.append(2, '\0');
   PutLittle64(&out, static_cast<uint64_t>(header.base_offset));
@@ -63,8 +63,8 @@ std::string TapeIdentity(TpId tp, int64_t base_offset) {
 Result<TapeBlockHeader> ParseTapeHeader(std::string_view block) {
   ByteReader in(block);
   uint32_t magic = in.Little32();
-  uint8_t version = in.Byte();
   TapeBlockHeader header;
+  header.version = in.Byte();
   header.codec = in.Byte();
   std::string_view reserved = in.Bytes(2);
   header.base_offset = static_cast<int64_t>(in.Little64());
@@ -75,8 +75,8 @@ Result<TapeBlockHeader> ParseTapeHeader(std::string_view block) {
   header.hash = in.Little64();
   if (!in.ok()) return Bad("shorter than its header");
   if (magic != kTapeMagic) return Bad("it does not start as one");
-  if (version != kTapeVersion)
-    return Bad("format version " + std::to_string(version) + " is not known");
+  if (header.version != kTapeVersionPlain && header.version != kTapeVersionShaped)
+    return Bad("format version " + std::to_string(header.version) + " is not known");
   if (reserved != std::string_view("\0\0", 2)) return Bad("reserved bytes are in use");
   if (header.stored_bytes != in.rest().size()) return Bad("it is not as long as its header says");
   if (header.count == 0 || header.count > limits::kTapeBlockMessagesMax || header.base_offset < 0 ||
@@ -117,11 +117,10 @@ Status TapeBlock::LoadColumns(const TapeBlockHeader& header, CodecBuffers::State
     return Status::Corruption("content is no table");
   const wire::TapeColumns& columns = *wire::GetTapeColumns(data);
   keys_ = View(columns.keys());
-  values_ = View(columns.values());
   std::string_view headers = View(columns.headers());
-  if (keys_.size() + values_.size() + headers.size() != header.raw_bytes) {
-    return Status::Corruption("columns are not as long as the header says");
-  }
+  if (keys_.size() + headers.size() > header.raw_bytes)
+    return Status::Corruption("columns are longer than the header says");
+  const size_t value_bytes = header.raw_bytes - keys_.size() - headers.size();
   rows_.resize(header.count);
   std::vector<int64_t>& numbers = state->numbers;
   auto column = [&](const flatbuffers::Vector<uint8_t>* bytes, size_t count) {
@@ -153,12 +152,11 @@ Status TapeBlock::LoadColumns(const TapeBlockHeader& header, CodecBuffers::State
     rows_[i].key_size = size;
   });
   if (!placed) return Status::Corruption("key sizes do not fill the keys");
-  TD_RETURN_IF_ERROR(column(columns.value_sizes(), rows_.size()));
-  placed = Place(numbers, values_.size(), [&](size_t i, uint32_t at, uint32_t size) {
-    rows_[i].value_begin = at;
-    rows_[i].value_size = size;
-  });
-  if (!placed) return Status::Corruption("value sizes do not fill the values");
+  const ValueColumns values = {View(columns.values()), View(columns.value_sizes()),
+                               View(columns.shape_numbers()), View(columns.shapes())};
+  TD_RETURN_IF_ERROR(header.version == kTapeVersionShaped
+                         ? LoadShapedValues(values, value_bytes, state)
+                         : LoadPlainValues(values, value_bytes, state));
   TD_RETURN_IF_ERROR(column(columns.header_counts(), rows_.size()));
   uint64_t total = 0;
   for (size_t i = 0; i < rows_.size(); ++i) {
@@ -173,6 +171,57 @@ Status TapeBlock::LoadColumns(const TapeBlockHeader& header, CodecBuffers::State
   TD_RETURN_IF_ERROR(LoadHeaders(headers));
   return LoadReceived(columns.run_count(), View(columns.run_sizes()), View(columns.run_times()),
                       state);
+}
+
+Status TapeBlock::LoadPlainValues(const ValueColumns& columns, size_t bytes,
+                                  CodecBuffers::State* state) {
+  values_ = columns.values;
+  if (values_.size() != bytes)
+    return Status::Corruption("columns are not as long as the header says");
+  state->numbers.resize(rows_.size());
+  TD_RETURN_IF_ERROR(state->integer_decoder.Decode(columns.sizes, state->numbers));
+  bool placed = Place(state->numbers, bytes, [&](size_t i, uint32_t at, uint32_t size) {
+    rows_[i].value_begin = at;
+    rows_[i].value_size = size;
+  });
+  return placed ? Status::Ok() : Status::Corruption("value sizes do not fill the values");
+}
+
+// Values of messages with a shape and of those without, in the order of the messages.
+Status TapeBlock::LoadShapedValues(const ValueColumns& columns, size_t bytes,
+                                   CodecBuffers::State* state) {
+  std::vector<int64_t>& numbers = state->numbers;
+  numbers.resize(rows_.size());
+  TD_RETURN_IF_ERROR(state->integer_decoder.Decode(columns.shape_numbers, numbers));
+  TD_RETURN_IF_ERROR(state->shape_reader.Open(columns.shapes, numbers, &state->integer_decoder));
+  state->others.resize(static_cast<size_t>(std::ranges::count(numbers, 0)));
+  TD_RETURN_IF_ERROR(state->integer_decoder.Decode(columns.sizes, state->others));
+  if (columns.values.size() > bytes) return Status::Corruption("values are too long");
+  rebuilt_.resize(bytes + kShapeWriteSlack);
+  char *start = rebuilt_.data(), *at = start, *end = start + bytes;
+  std::string_view plain = columns.values;
+  size_t next_plain = 0;
+  for (size_t i = 0; i < rows_.size(); ++i) {
+    const char* begin = at;
+    rows_[i].value_begin = static_cast<uint32_t>(at - start);
+    if (numbers[i] > 0) {
+      at = state->shape_reader.Write(static_cast<size_t>(numbers[i]), at, end);
+      if (at == nullptr) return Status::Corruption("values are longer than the header says");
+      rows_[i].value_size = static_cast<uint32_t>(at - begin) + 1;
+      continue;
+    }
+    const auto size = static_cast<uint64_t>(state->others[next_plain++]);
+    const uint64_t taken = size == 0 ? 0 : size - 1;
+    if (taken > plain.size() || taken > static_cast<size_t>(end - at))
+      return Status::Corruption("value sizes do not fit the values");
+    std::memcpy(at, plain.data(), taken);
+    at += taken;
+    plain.remove_prefix(taken);
+    rows_[i].value_size = static_cast<uint32_t>(size);
+  }
+  if (at != end || !plain.empty()) return Status::Corruption("values do not fill their bytes");
+  values_ = std::string_view(start, bytes);
+  return Status::Ok();
 }
 
 Status TapeBlock::LoadReceived(size_t runs, std::string_view sizes, std::string_view times,

@@ -29,6 +29,7 @@
 // most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax) and 40 for
 // each header (kTapeBlockHeadersMax).
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -40,7 +41,9 @@
 #include "base/time.h"
 #include "codec/codec_buffers.h"
 #include "codec/effort.h"
+#include "codec/open_shapes.h"
 #include "model/message.h"
+#include "model/message_shape.h"
 #include "model/origin.h"
 
 namespace tapedeck {
@@ -58,6 +61,7 @@ inline constexpr size_t kTapeHeaderBytes = 40;
 
 /// What can be read without decompressing. Not verified: Load does that.
 struct TapeBlockHeader {
+  uint8_t version = 0;
   uint8_t codec = 0;
   int64_t base_offset = 0;
   uint32_t count = 0;
@@ -75,7 +79,9 @@ class TapeBlockBuilder {
   /// Copies the message. Errors, with nothing appended: kInvalidArgument = the offset is not above
   /// the last one, or the message exceeds limits::kMessageBytesMax or kMessageHeadersMax;
   /// kResourceExhausted = Full() was not heeded.
-  Status Append(const MessageView& message);
+  /// `shape`, where somebody knows it: messages of a shape are stored column by column, which is
+  /// smaller and cheaper. A wrong one costs time and never changes what is stored.
+  Status Append(const MessageView& message, const MessageShape* shape = nullptr);
   /// Messages since the last mark were received then. Seal marks what is left.
   void MarkReceived(Timestamp received);
 
@@ -107,6 +113,7 @@ class TapeBlockBuilder {
     uint32_t value_size;  // the same
     uint32_t headers;
     TimestampType timestamp_type;
+    uint8_t shape;  // 0 none
   };
   struct Run {
     size_t end;  // row after its last
@@ -114,7 +121,12 @@ class TapeBlockBuilder {
   };
   Status CheckFits(const MessageView& message) const;
   void AppendHeaders(std::span<const HeaderView> headers);
-  void EncodeContent(Effort effort, CodecBuffers::State* state) const;
+  /// The shapes that pay get numbers from 1 on, the others 0; element 0 is for no shape.
+  using ShapeNumbers = std::array<uint8_t, kTapeShapesMax + 1>;
+  ShapeNumbers NumberShapes() const;
+  void EncodeShapes(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;
+  void CollectUnshaped(const ShapeNumbers& numbers, std::string* out) const;
+  void EncodeContent(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;
 
   std::vector<Row> rows_;
   std::vector<Run> runs_;
@@ -122,6 +134,7 @@ class TapeBlockBuilder {
   std::string keys_;
   std::string values_;
   std::string headers_;
+  OpenShapes shapes_;
 };
 
 /// A decoded block, verified. Thread-compatible; not copied, because its views point into it.
@@ -158,6 +171,11 @@ class TapeBlock {
     TimestampType timestamp_type;
   };
   Status LoadColumns(const TapeBlockHeader& header, CodecBuffers::State* state);
+  struct ValueColumns {
+    std::string_view values, sizes, shape_numbers, shapes;
+  };
+  Status LoadPlainValues(const ValueColumns& columns, size_t bytes, CodecBuffers::State* state);
+  Status LoadShapedValues(const ValueColumns& columns, size_t bytes, CodecBuffers::State* state);
   Status LoadHeaders(std::string_view headers);
   Status LoadReceived(size_t runs, std::string_view sizes, std::string_view times,
                       CodecBuffers::State* state);
@@ -167,8 +185,9 @@ class TapeBlock {
   }
 
   std::string content_;
+  std::string rebuilt_;      // values of a block with shapes
   std::string_view keys_;    // in content_
-  std::string_view values_;  // in content_
+  std::string_view values_;  // in content_ or rebuilt_
   std::vector<Row> rows_;
   std::vector<HeaderView> headers_;  // in content_
 };

@@ -55,7 +55,7 @@ void TapeBlockBuilder::AppendHeaders(std::span<const HeaderView> headers) {
   header_count_ += headers.size();
 }
 
-Status TapeBlockBuilder::Append(const MessageView& message) {
+Status TapeBlockBuilder::Append(const MessageView& message, const MessageShape* shape) {
   size_t key_bytes = message.key ? message.key->size() : 0;
   size_t value_bytes = message.value ? message.value->size() : 0;
   // The common case at one glance: small, no headers, in order.
@@ -68,13 +68,18 @@ Status TapeBlockBuilder::Append(const MessageView& message) {
     AppendHeaders(message.headers);
   }
   if (message.key) keys_.append(*message.key);
-  if (message.value) values_.append(*message.value);
+  uint8_t shape_number = 0;
+  if (message.value) {
+    if (shape != nullptr) shape_number = shapes_.Add(*message.value, values_.size(), *shape);
+    values_.append(*message.value);
+  }
   rows_.push_back({.offset = message.offset,
                    .timestamp_ms = message.timestamp_ms,
                    .key_size = StoredSize(message.key),
                    .value_size = StoredSize(message.value),
                    .headers = static_cast<uint32_t>(message.headers.size()),
-                   .timestamp_type = message.timestamp_type});
+                   .timestamp_type = message.timestamp_type,
+                   .shape = shape_number});
   return Status::Ok();
 }
 
@@ -90,7 +95,7 @@ void TapeBlockBuilder::MarkReceived(Timestamp received) {
 
 size_t TapeBlockBuilder::memory_bytes() const {
   return rows_.capacity() * sizeof(Row) + runs_.capacity() * sizeof(Run) + keys_.capacity() +
-         values_.capacity() + headers_.capacity();
+         values_.capacity() + headers_.capacity() + shapes_.memory_bytes();
 }
 
 void TapeBlockBuilder::Clear() {
@@ -99,10 +104,58 @@ void TapeBlockBuilder::Clear() {
   Empty(&keys_);
   Empty(&values_);
   Empty(&headers_);
+  shapes_.Clear();
   header_count_ = 0;
 }
 
-void TapeBlockBuilder::EncodeContent(Effort effort, CodecBuffers::State* state) const {
+TapeBlockBuilder::ShapeNumbers TapeBlockBuilder::NumberShapes() const {
+  ShapeNumbers numbers{};
+  uint8_t next = 1;
+  const std::vector<OpenShape>& shapes = shapes_.shapes();
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i].messages >= kTapeShapeMessagesMin) numbers[i + 1] = next++;
+  }
+  return numbers;
+}
+
+void TapeBlockBuilder::EncodeShapes(const ShapeNumbers& numbers, Effort effort,
+                                    CodecBuffers::State* state) const {
+  std::string& out = state->shapes;
+  out.clear();
+  for (size_t i = 0; i < shapes_.shapes().size(); ++i) {
+    if (numbers[i + 1] == 0) continue;
+    const OpenShape& shape = shapes_.shapes()[i];
+    PutVarint(&out, shape.slots());
+    std::string_view fixed = shape.fixed;
+    for (uint32_t piece : shape.pieces) {
+      PutBlob(&out, fixed.substr(0, piece));
+      fixed.remove_prefix(piece);
+    }
+    for (size_t slot = 0; slot < shape.slots(); ++slot) {
+      state->tokens.Encode(
+          {values_.data(), shape.tokens.data() + slot, shape.slots(), shape.messages}, effort,
+          &state->integers, &out);
+    }
+  }
+}
+
+void TapeBlockBuilder::CollectUnshaped(const ShapeNumbers& numbers, std::string* out) const {
+  out->clear();
+  size_t at = 0;
+  for (const Row& row : rows_) {
+    const size_t size = row.value_size == 0 ? 0 : row.value_size - 1;
+    if (numbers[row.shape] == 0) out->append(values_, at, size);
+    at += size;
+  }
+}
+
+void TapeBlockBuilder::EncodeContent(const ShapeNumbers& numbers, Effort effort,
+                                     CodecBuffers::State* state) const {
+  const bool shaped = std::ranges::any_of(numbers, [](uint8_t number) { return number != 0; });
+  if (shaped) {
+    EncodeShapes(numbers, effort, state);
+    CollectUnshaped(numbers, &state->unshaped);
+  }
   flatbuffers::FlatBufferBuilder& builder = state->builder;
   using Bytes = flatbuffers::Offset<flatbuffers::Vector<uint8_t>>;
   auto bytes = [&](std::string_view view) {
@@ -117,14 +170,21 @@ void TapeBlockBuilder::EncodeContent(Effort effort, CodecBuffers::State* state) 
   };
   size_t n = rows_.size();
   // A FlatBuffers table is built from its end: what is made first comes last.
-  Bytes values = bytes(values_);
+  Bytes values = bytes(shaped ? state->unshaped : values_);
   Bytes keys = keys_.empty() ? Bytes() : bytes(keys_);
   Bytes headers = headers_.empty() ? Bytes() : bytes(headers_);
   Bytes run_sizes = stream(
       runs_.size(), [&](size_t i) { return runs_[i].end - (i == 0 ? 0 : runs_[i - 1].end); });
   Bytes run_times = stream(runs_.size(), [&](size_t i) { return runs_[i].received.ns(); });
   Bytes header_counts = stream(n, [&](size_t i) { return rows_[i].headers; });
-  Bytes value_sizes = stream(n, [&](size_t i) { return rows_[i].value_size; });
+  Bytes shapes = shaped ? bytes(state->shapes) : Bytes();
+  Bytes shape_numbers;
+  if (shaped) shape_numbers = stream(n, [&](size_t i) { return numbers[rows_[i].shape]; });
+  state->others.clear();
+  for (const Row& row : rows_) {
+    if (numbers[row.shape] == 0) state->others.push_back(row.value_size);
+  }
+  Bytes value_sizes = stream(state->others.size(), [&](size_t i) { return state->others[i]; });
   Bytes key_sizes = stream(n, [&](size_t i) { return rows_[i].key_size; });
   Bytes types = stream(n, [&](size_t i) { return static_cast<uint8_t>(rows_[i].timestamp_type); });
   Bytes times = stream(n, [&](size_t i) { return rows_[i].timestamp_ms; });
@@ -134,6 +194,10 @@ void TapeBlockBuilder::EncodeContent(Effort effort, CodecBuffers::State* state) 
   columns.add_values(values);
   if (!keys.IsNull()) columns.add_keys(keys);
   if (!headers.IsNull()) columns.add_headers(headers);
+  if (shaped) {
+    columns.add_shapes(shapes);
+    columns.add_shape_numbers(shape_numbers);
+  }
   columns.add_run_times(run_times);
   columns.add_run_sizes(run_sizes);
   columns.add_run_count(static_cast<uint32_t>(runs_.size()));
@@ -151,13 +215,21 @@ Status TapeBlockBuilder::Seal(TpId tp, Timestamp received, Effort effort, CodecB
   TD_CHECK(!rows_.empty(), "an empty tape block is not sealed");
   MarkReceived(received);
   CodecBuffers::State& state = buffers->state();
-  EncodeContent(effort, &state);
+  ShapeNumbers numbers = NumberShapes();
+  EncodeContent(numbers, effort, &state);
+  if (state.builder.GetSize() > kTapeContentBytesMax) {  // columns that grew: tokens of nothing
+    numbers = {};
+    state.builder.Clear();
+    EncodeContent(numbers, effort, &state);
+  }
+  const bool shaped = std::ranges::any_of(numbers, [](uint8_t number) { return number != 0; });
   std::string_view content(reinterpret_cast<const char*>(state.builder.GetBufferPointer()),
                            state.builder.GetSize());
   out->assign(kTapeHeaderBytes, '\0');
   TD_ASSIGN_OR_RETURN(BlockCodec codec,
                       AppendContent(content, ZstdLevel(effort), &state.compressor, out));
   TapeBlockHeader header;
+  header.version = shaped ? kTapeVersionShaped : kTapeVersionPlain;
   header.codec = static_cast<uint8_t>(codec);
   header.base_offset = base_offset();
   header.count = static_cast<uint32_t>(count());

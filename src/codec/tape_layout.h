@@ -14,7 +14,12 @@
 namespace tapedeck {
 
 inline constexpr uint32_t kTapeMagic = 0x42544454;  // "TDTB"
-inline constexpr uint8_t kTapeVersion = 1;
+/// Without shapes and with them.
+inline constexpr uint8_t kTapeVersionPlain = 1;
+inline constexpr uint8_t kTapeVersionShaped = 2;
+
+/// A shape with fewer messages does not pay for its columns.
+inline constexpr size_t kTapeShapeMessagesMin = 16;
 
 /// On JSON of exchanges level 1 is as dense as level 3 (0.9 to 1.1 of its bytes) and takes 2.4 ns a
 /// byte instead of 3.4.

@@ -142,6 +142,31 @@ TEST(CodecFuzz, MutatedSeriesBlocksGiveAStatusOrValidRows) {
   EXPECT_GT(valid, 0u) << "the hash was right: some mutations hit what nobody reads";
 }
 
+// Messages of two shapes with columns of every kind, and some of none.
+std::string ShapedBlock(int count, CodecBuffers* buffers) {
+  TapeBlockBuilder builder;
+  for (int i = 0; i < count; ++i) {
+    const std::string tokens[] = {std::to_string(i * 37) + "." + std::to_string(100 + i % 800),
+                                  "SYM" + std::to_string(i % 4), std::string(size_t(i % 23), 'x'),
+                                  std::to_string(i % 9) + (i % 3 == 0 ? "" : ".5")};
+    std::string value = i % 5 == 0 ? "trade " : "{\"quote\":";
+    std::vector<SlotRange> slots;
+    for (const std::string& token : tokens) {
+      slots.push_back({static_cast<uint32_t>(value.size()), static_cast<uint32_t>(token.size())});
+      value += token + ",";
+    }
+    MessageView message;
+    message.offset = 100 + i;
+    message.value = value;
+    const MessageShape shape = {i % 5 == 0 ? 1u : 2u, slots};
+    EXPECT_TRUE(builder.Append(message, i % 11 == 0 ? nullptr : &shape).ok());
+  }
+  std::string bytes;
+  EXPECT_TRUE(builder.Seal(kTp, Timestamp(5), Effort::kLive, buffers, &bytes).ok());
+  EXPECT_EQ(bytes[4], count >= 100 ? 2 : bytes[4]);
+  return bytes;
+}
+
 TEST(CodecFuzz, MutatedTapeBlocksGiveAStatusOrValidMessages) {
   uint64_t seed = TestSeed();
   SCOPED_TRACE(RepeatWith(seed));
@@ -167,6 +192,7 @@ TEST(CodecFuzz, MutatedTapeBlocksGiveAStatusOrValidMessages) {
     ASSERT_TRUE(
         builder.Seal(kTp, Timestamp(5), Effort::kLive, &buffers, &blocks.emplace_back()).ok());
   }
+  for (int count : {20, 300}) blocks.push_back(ShapedBlock(count, &buffers));
   std::string identity, stored;
   PutLittle32(&identity, Raw(kTp));
   PutLittle64(&identity, 100);

@@ -1,0 +1,145 @@
+#include "codec/open_shapes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/limits.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kBindingsMax = 2 * kTapeShapesMax;
+
+template <typename Word>
+bool SameEnds(const char* a, const char* b, size_t size) {
+  Word first_a, first_b, last_a, last_b;
+  std::memcpy(&first_a, a, sizeof(Word));
+  std::memcpy(&first_b, b, sizeof(Word));
+  std::memcpy(&last_a, a + size - sizeof(Word), sizeof(Word));
+  std::memcpy(&last_b, b + size - sizeof(Word), sizeof(Word));
+  return ((first_a ^ first_b) | (last_a ^ last_b)) == 0;
+}
+
+// memcmp without the call: pieces are short.
+inline bool SameBytes(const char* a, const char* b, size_t size) {
+  if (size > 16) return std::memcmp(a, b, size) == 0;
+  if (size >= 8) return SameEnds<uint64_t>(a, b, size);
+  if (size >= 4) return SameEnds<uint32_t>(a, b, size);
+  if (size >= 2) return SameEnds<uint16_t>(a, b, size);
+  return size == 0 || *a == *b;
+}
+
+// Whether the slots lie in order in the value.
+bool InOrder(std::span<const SlotRange> slots, size_t size) {
+  size_t at = 0;
+  for (const SlotRange& slot : slots) {
+    if (slot.begin < at || slot.begin > size || slot.size > size - slot.begin) return false;
+    at = slot.begin + slot.size;
+  }
+  return true;
+}
+
+}  // namespace
+
+// `begin + size` of a slot cannot wrap: the value is far below 2^32 bytes, and a begin past it is
+// noticed first.
+bool OpenShapes::Take(OpenShape* shape, std::string_view value, size_t at,
+                      const MessageShape& hint) {
+  const size_t slots = hint.slots.size();
+  if (slots != shape->slots()) return false;
+  const char* fixed = shape->fixed.data();
+  const size_t was = shape->tokens.size();
+  shape->tokens.resize(was + slots);
+  TapeToken* token = shape->tokens.data() + was;
+  size_t done = 0;
+  bool same = true;
+  for (size_t i = 0; i < slots; ++i) {
+    const SlotRange slot = hint.slots[i];
+    const size_t piece = shape->pieces[i];
+    same = slot.begin == done + piece && slot.begin <= value.size() &&
+           slot.size <= value.size() - slot.begin && SameBytes(value.data() + done, fixed, piece);
+    if (!same) break;
+    fixed += piece;
+    done = slot.begin + slot.size;
+    token[i] = {static_cast<uint32_t>(at + slot.begin), slot.size};
+  }
+  const size_t piece = shape->pieces[slots];
+  if (same && value.size() - done == piece && SameBytes(value.data() + done, fixed, piece)) {
+    ++shape->messages;
+    return true;
+  }
+  shape->tokens.resize(was);
+  return false;
+}
+
+uint8_t OpenShapes::Add(std::string_view value, size_t at, const MessageShape& hint) {
+  if (tokens_ + hint.slots.size() > kTapeTokensMax) return 0;
+  for (size_t i = 0; i < bindings_.size(); ++i) {
+    if (bindings_[i].id != hint.id) continue;
+    const uint8_t shape = bindings_[i].shape;
+    if (!Take(&shapes_[shape], value, at, hint)) break;
+    if (i > 0) std::swap(bindings_[i], bindings_[i - 1]);
+    tokens_ += hint.slots.size();
+    return static_cast<uint8_t>(shape + 1);
+  }
+  return AddNew(value, at, hint);
+}
+
+// The id is new, or stands for something else now.
+uint8_t OpenShapes::AddNew(std::string_view value, size_t at, const MessageShape& hint) {
+  if (hint.slots.size() > kTapeSlotsMax || value.size() > kTapeShapedBytesMax ||
+      !InOrder(hint.slots, value.size()))
+    return 0;
+  size_t found = 0;
+  while (found < shapes_.size() && !Take(&shapes_[found], value, at, hint)) ++found;
+  if (found == shapes_.size()) {
+    if (found == kTapeShapesMax) return 0;
+    OpenShape& shape = shapes_.emplace_back();
+    size_t done = 0;
+    for (const SlotRange& slot : hint.slots) {
+      shape.pieces.push_back(static_cast<uint32_t>(slot.begin - done));
+      shape.fixed.append(value.substr(done, slot.begin - done));
+      done = slot.begin + slot.size;
+    }
+    shape.pieces.push_back(static_cast<uint32_t>(value.size() - done));
+    shape.fixed.append(value.substr(done));
+    Take(&shape, value, at, hint);
+  }
+  tokens_ += hint.slots.size();
+  Bind(hint.id, found);
+  return static_cast<uint8_t>(found + 1);
+}
+
+void OpenShapes::Bind(uint64_t id, size_t shape) {
+  std::erase_if(bindings_, [&](const Binding& binding) { return binding.id == id; });
+  if (bindings_.size() == kBindingsMax) bindings_.pop_back();
+  bindings_.push_back({id, static_cast<uint8_t>(shape)});
+}
+
+size_t OpenShapes::memory_bytes() const {
+  size_t bytes = 0;
+  for (const OpenShape& shape : shapes_) {
+    bytes += shape.tokens.capacity() * sizeof(TapeToken) + shape.fixed.capacity() +
+             shape.pieces.capacity() * sizeof(uint32_t);
+  }
+  return bytes;
+}
+
+void OpenShapes::Clear() {
+  tokens_ = 0;
+  if (std::ranges::any_of(shapes_, [](const OpenShape& shape) { return shape.messages == 0; })) {
+    std::erase_if(shapes_, [](const OpenShape& shape) { return shape.messages == 0; });
+    bindings_.clear();
+  }
+  for (OpenShape& shape : shapes_) {
+    shape.messages = 0;
+    if (shape.tokens.capacity() * sizeof(TapeToken) > limits::kTapeBlockSealBytes) {
+      std::vector<TapeToken>().swap(shape.tokens);
+    } else {
+      shape.tokens.clear();
+    }
+  }
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,130 @@
+#ifndef TAPEDECK_CODEC_TOKEN_COLUMN_H_
+#define TAPEDECK_CODEC_TOKEN_COLUMN_H_
+
+// Columns of tokens: what stands at one place of all messages of a shape, a text each, as few
+// bytes. Part of the tape block, whose grammar (docs/formats.md) has columns as
+//
+//   column(n)  := kind:u8 body
+//   body       := 1 texts       stream(n) of sizes, blob: all texts one after another
+//               | 2 decimals    scale:u8 least:u8 stream(n) of mantissas
+//               | 3 dictionary  count:varint { text:blob } stream(n) of positions in it
+//
+// Decimals are texts of codec/decimal_text.h: mantissa / 10^scale with zeros at the end dropped
+// down to `least` digits after the point. Texts that would not come back byte for byte are never
+// put so.
+//
+// Owned by one thread.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/status.h"
+#include "codec/decimal_text.h"
+#include "codec/effort.h"
+#include "codec/integers.h"
+#include "codec/open_shapes.h"
+
+namespace tapedeck {
+
+/// Persisted.
+enum class TokenColumnKind : uint8_t { kTexts = 1, kDecimals = 2, kDictionary = 3 };
+
+/// Texts of a dictionary.
+inline constexpr size_t kTokenDictionaryMax = 4096;
+
+/// Tokens of one slot: `count` of them, each `stride` after the one before, in `values`.
+struct TokenSpan {
+  const char* values = nullptr;
+  const TapeToken* first = nullptr;
+  size_t stride = 0;
+  size_t count = 0;
+
+  TapeToken token(size_t i) const { return first[i * stride]; }
+  std::string_view text(size_t i) const { return {values + token(i).begin, token(i).size}; }
+};
+
+class TokenColumnEncoder {
+ public:
+  /// Appends a column.
+  void Encode(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers, std::string* out);
+
+ private:
+  bool TryDecimals(const TokenSpan& tokens, uint8_t* scale, uint8_t* least);
+  bool Align(uint8_t scale);
+  bool TryDictionary(const TokenSpan& tokens);
+  void EncodeTexts(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers,
+                   std::string* out);
+
+  std::vector<int64_t> numbers_;
+  std::vector<uint8_t> scales_;
+  struct Known {
+    uint64_t word = 0;
+    uint32_t size = 0;
+    uint32_t number = 0;  // position in entries_ + 1; 0: free
+  };
+  std::vector<Known> table_;               // open addressing
+  std::vector<std::string_view> entries_;  // of the dictionary
+};
+
+/// What columns being read share: their memory is bounded by kTapeTokensMax together.
+struct TokenMemory {
+  std::vector<int64_t> numbers;
+  std::vector<std::string_view> entries;
+};
+
+/// A column being read, token after token.
+class TokenColumn {
+ public:
+  /// Reads a column of `count` tokens off the front of `in`, whose bytes it points into.
+  Status Open(ByteReader* in, size_t count, IntegerDecoder* integers, TokenMemory* memory);
+  /// After every column that shares `memory` is open.
+  void Start(const TokenMemory& memory) {
+    numbers_ = memory.numbers.data() + first_number_;
+    entries_ = memory.entries.data() + first_entry_;
+  }
+
+  /// Writes token `i` at `at` and gives its end. Null: not before `end`. Up to
+  /// kDecimalTextBytesMax bytes past `end` may be written. Tokens are asked for in order.
+  char* Write(size_t i, char* at, const char* end) {
+    const int64_t number = numbers_[i];
+    if (kind_ == TokenColumnKind::kDecimals) {
+      size_t scale = scale_;
+      int64_t mantissa = number;
+      for (; scale > least_ && mantissa % 10 == 0; --scale) mantissa /= 10;
+      at = PutDecimalText(mantissa, scale, at);
+      return at <= end ? at : nullptr;
+    }
+    std::string_view text;
+    if (kind_ == TokenColumnKind::kDictionary) {
+      text = entries_[number];
+    } else {
+      text = bytes_.substr(0, static_cast<size_t>(number));
+      bytes_.remove_prefix(static_cast<size_t>(number));
+    }
+    if (text.size() > static_cast<size_t>(end - at)) return nullptr;
+    std::memcpy(at, text.data(), text.size());
+    return at + text.size();
+  }
+
+ private:
+  using Numbers = std::span<int64_t>;
+  Status OpenTexts(ByteReader* in, Numbers numbers, IntegerDecoder* integers);
+  Status OpenDecimals(ByteReader* in, Numbers numbers, IntegerDecoder* integers);
+  Status OpenDictionary(ByteReader* in, Numbers numbers, IntegerDecoder* integers,
+                        TokenMemory* memory);
+
+  TokenColumnKind kind_ = TokenColumnKind::kTexts;
+  uint8_t scale_ = 0, least_ = 0;
+  size_t first_number_ = 0, first_entry_ = 0;  // in the memory
+  const int64_t* numbers_ = nullptr;           // sizes, mantissas or positions
+  const std::string_view* entries_ = nullptr;
+  std::string_view bytes_;  // texts not yet written
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_CODEC_TOKEN_COLUMN_H_
