@@ -1,6 +1,7 @@
 #include "record/flush_builder.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "base/check.h"
@@ -16,6 +17,7 @@ FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
 Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch,
                            Result* result) {
   pending_.clear();
+  LearnTapes(book);
   // (series, chunk) pairs, so that each series meets only the chunks that hold it.
   std::vector<std::pair<SeriesId, uint32_t>> places;
   for (uint32_t c = 0; c < chunks.size(); ++c) {
@@ -79,9 +81,7 @@ Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const 
                       .symbol = name.symbol,
                       .flush = book.flush + 1};
   FillRows(table, from, to);
-  for (size_t row = 0; row < rows_.size(); ++row) {
-    entry.digest += hasher.Hash(series_hash, TapeHashOf(book, TpId{rows_.tp[row]}), rows_, row);
-  }
+  entry.digest += hasher.DigestOf(series_hash, tape_hashes_, rows_);
   entry.rows += rows_.size();
   result->rows += rows_.size();
   for (size_t at = 0; at < rows_.size();) {
@@ -99,27 +99,37 @@ Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const 
 }
 
 void FlushBuilder::FillRows(const Table& table, size_t from, size_t to) {
+  // Values lie by rows: so many rows stay in the cache while they are taken column by column.
+  constexpr size_t kTile = 256;
   rows_.Clear();
   rows_.columns.resize(table.columns.size());
   for (size_t c = 0; c < table.columns.size(); ++c) rows_.columns[c].type = table.columns[c].type;
-  for (size_t i = from; i < to; ++i) {
-    const RowRef& ref = refs_[i];
-    const ChunkRow& row = ref.chunk->row(ref.row);
-    rows_.ts.push_back(row.ts);
-    rows_.ts_kafka.push_back(row.ts_kafka);
-    rows_.tp.push_back(Raw(row.tp));
-    rows_.offset.push_back(row.offset);
-    rows_.index.push_back(row.index);
-    std::span<const Value> values = ref.chunk->values(ref.row);
-    for (size_t c = 0; c < rows_.columns.size(); ++c)
-      rows_.columns[c].Append(c < values.size() ? values[c] : Value());
+  std::array<std::span<const Value>, kTile> values;
+  for (; from < to; from += std::min(kTile, to - from)) {
+    const size_t count = std::min(kTile, to - from);
+    for (size_t i = 0; i < count; ++i) {
+      const RowRef& ref = refs_[from + i];
+      const ChunkRow& row = ref.chunk->row(ref.row);
+      rows_.ts.push_back(row.ts);
+      rows_.ts_kafka.push_back(row.ts_kafka);
+      rows_.tp.push_back(Raw(row.tp));
+      rows_.offset.push_back(row.offset);
+      rows_.index.push_back(row.index);
+      values[i] = ref.chunk->values(ref.row);
+    }
+    for (size_t c = 0; c < rows_.columns.size(); ++c) {
+      rows_.columns[c].AppendAll(
+          count, [&](size_t i) { return c < values[i].size() ? &values[i][c] : nullptr; });
+    }
   }
 }
 
-const Hash128& FlushBuilder::TapeHashOf(const TapeBook& book, TpId tp) {
-  auto [found, made] = tape_hashes_.try_emplace(Raw(tp));
-  if (made) found->second = TapeHash(book.tape(tp));
-  return found->second;
+// A tape's name never changes, so neither does its hash.
+void FlushBuilder::LearnTapes(const TapeBook& book) {
+  for (const auto& [tp, tape] : book.tapes()) {
+    if (Raw(tp) >= tape_hashes_.size()) tape_hashes_.resize(Raw(tp) + 1);
+    if (tape_hashes_[Raw(tp)] == Hash128()) tape_hashes_[Raw(tp)] = TapeHash(tape);
+  }
 }
 
 // The catalog holds absolute values: what is stored, widened by the rows in hand.

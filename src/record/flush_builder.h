@@ -56,15 +56,15 @@ class FlushBuilder {
                   Result* result);
   Status UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
-  const Hash128& TapeHashOf(const TapeBook& book, TpId tp);
+  void LearnTapes(const TapeBook& book);
 
   const SeriesDirectory* directory_;
   const Store* store_;
   CodecBuffers buffers_;
   std::unordered_map<SeriesId, CatalogEntry> catalog_;  // as stored
   std::unordered_map<SeriesId, CatalogEntry> pending_;  // as Build wants it
-  std::unordered_map<uint32_t, Hash128> tape_hashes_;
-  std::vector<RowRef> refs_;  // rows of the series in hand, in order
+  std::vector<Hash128> tape_hashes_;                    // by Raw(tp)
+  std::vector<RowRef> refs_;                            // rows of the series in hand, in order
   std::vector<RowRef> scratch_;
   Rows rows_;  // columns of the block in hand
   std::string block_;
