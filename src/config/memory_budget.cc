@@ -10,7 +10,7 @@ namespace {
 
 constexpr uint64_t kMiB = uint64_t{1} << 20;
 constexpr uint64_t kProcess = 64 * kMiB;
-constexpr uint64_t kBuildingPerCommitByte = 6;
+constexpr uint64_t kBuildingPerCommitByte = 9;
 constexpr uint64_t kFlushDefault = 256 * kMiB;
 constexpr uint64_t kFlushLeast = 8 * kMiB;
 constexpr uint64_t kKafkaLeast = 16 * kMiB, kKafkaMost = 512 * kMiB;
