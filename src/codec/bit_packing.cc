@@ -1,5 +1,6 @@
 #include "codec/bit_packing.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -37,40 +38,60 @@ void Unpack(const uint8_t* packed, uint64_t* out) {
   }
 }
 
+// Into W whole bytes.
+template <unsigned W, size_t... K>
+inline void PackEight(const uint64_t* values, uint8_t* packed, std::index_sequence<K...>) {
+  uint64_t words[(W + 7) / 8 + 1] = {};  // one more than needed: no value is then the last
+  auto one = [&](size_t k) {
+    unsigned shift = k * W % 64;
+    words[k * W / 64] |= values[k] << shift;
+    if (shift + W > 64) words[k * W / 64 + 1] |= values[k] >> ((64 - shift) % 64);
+  };
+  (one(K), ...);
+  std::memcpy(packed, words, W);
+}
+
+template <unsigned W>
+void Pack(const uint64_t* values, size_t eights, uint8_t* packed) {
+  if constexpr (W > 0 && W <= 56) {
+    for (size_t i = 0; i < eights; ++i)
+      PackEight<W>(values + i * 8, packed + i * W, std::make_index_sequence<8>());
+  }
+}
+
+using PackFunction = void (*)(const uint64_t*, size_t eights, uint8_t*);
 using UnpackFunction = void (*)(const uint8_t*, uint64_t*);
 
 template <size_t... W>
-constexpr std::array<UnpackFunction, sizeof...(W)> MakeTable(std::index_sequence<W...>) {
+constexpr std::array<UnpackFunction, sizeof...(W)> UnpackTable(std::index_sequence<W...>) {
   return {&Unpack<W>...};
 }
-constexpr auto kUnpack = MakeTable(std::make_index_sequence<kPackWidthMax + 1>());
+template <size_t... W>
+constexpr std::array<PackFunction, sizeof...(W)> PackTable(std::index_sequence<W...>) {
+  return {&Pack<W>...};
+}
+constexpr auto kUnpack = UnpackTable(std::make_index_sequence<kPackWidthMax + 1>());
+constexpr auto kPack = PackTable(std::make_index_sequence<kPackWidthMax + 1>());
 
 }  // namespace
 
 void PackGroup(std::span<const uint64_t> values, unsigned width, std::string* out) {
   TD_CHECK(values.size() <= kPackGroup && IsPackWidth(width), "one group, an allowed width");
   size_t at = out->size();
-  size_t bytes = PackedBytes(values.size(), width);
-  out->resize(at + bytes + kPackSlack);  // slack: whole words are stored below
-  auto* to = reinterpret_cast<uint8_t*>(out->data()) + at;
   if (width == 64) {
-    std::memcpy(to, values.data(), values.size_bytes());
-  } else if (width > 0) {
-    uint64_t word = 0;
-    unsigned filled = 0;
-    for (uint64_t value : values) {
-      word |= value << filled;
-      filled += width;
-      if (filled >= 64) {
-        std::memcpy(to, &word, sizeof(word));
-        to += sizeof(word);
-        filled -= 64;
-        word = filled == 0 ? 0 : value >> (width - filled);
-      }
-    }
-    std::memcpy(to, &word, sizeof(word));
+    out->append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+    return;
   }
-  out->resize(at + bytes);
+  size_t eights = values.size() / 8;
+  out->resize(at + (eights + 1) * width);  // the last eight may be short: cut below
+  auto* to = reinterpret_cast<uint8_t*>(out->data()) + at;
+  kPack[width](values.data(), eights, to);
+  if (size_t rest = values.size() % 8; rest != 0) {
+    uint64_t last[8] = {};
+    std::copy_n(values.data() + eights * 8, rest, last);
+    kPack[width](last, 1, to + eights * width);
+  }
+  out->resize(at + PackedBytes(values.size(), width));
 }
 
 void UnpackGroup(const uint8_t* packed, unsigned width, uint64_t* out) {

@@ -48,6 +48,8 @@
 #include "base/status.h"
 #include "base/zstd.h"
 #include "codec/effort.h"
+#include "codec/exact_division.h"
+#include "codec/integer_loops.h"
 
 namespace tapedeck {
 
@@ -75,34 +77,42 @@ class IntegerEncoder {
   size_t PackedBytesOf(std::span<const int64_t> values);
 
  private:
-  struct Plan {
-    IntegerForm form = IntegerForm::kOffsets;
-    size_t bytes = SIZE_MAX;  // of the residuals, packed
-  };
   void Measure(std::span<const int64_t> values);
-  Plan PlanOf(IntegerForm form) const;
+  void MakePlans();
+  int64_t Quotient(int64_t multiple) const;
   void SetResiduals(IntegerForm form);
+  void SetChangedResiduals(IntegerForm form);
   void StartStream(int64_t first, IntegerForm form);
   void TryDense(int64_t first, IntegerForm form, Effort effort);
   void TryChanges(int64_t first, IntegerForm form, Effort effort);
+  size_t ByteSize() const;
+  static double PartCost(double bytes, double coded);
+  double BareCost(ResidualLayout layout) const;
+  bool MayWinAsClasses(Effort effort) const;
+  bool MayWinAsBytes() const;
   void KeepSmallest(ResidualLayout layout, int level);
+  void PutBitmap(int level);
   void PutPacked(int level, std::string* out);
   void PutBytes(int level, std::string* out);
   void PutClasses(int level, std::string* out);
   void PutPart(std::string_view bytes, int level, std::string* out);
 
   Compressor compressor_;
-  uint64_t divisor_ = 1;           // of all differences
-  std::vector<int64_t> deltas_;    // divided
-  std::vector<uint64_t> offsets_;  // from the least, divided
+  std::span<const int64_t> values_;  // being encoded
+  std::vector<int64_t> deltas_;      // of values_, mod 2^64
+  std::vector<IntegerGroup> groups_;
+  uint64_t divisor_ = 1;  // of all differences
+  ExactDivision division_{1};
   int64_t least_ = 0;
-  int64_t least_delta_ = 0;                 // divided
-  size_t changes_ = 0;                      // deltas that are not 0
+  int64_t least_delta_ = 0, greatest_delta_ = 0;  // divided
+  size_t changes_ = 0;                            // deltas that are not 0
+  // Of the residuals of each dense form, packed.
+  size_t offsets_bytes_ = 0, deltas_bytes_ = 0, zigzags_bytes_ = 0;
   std::vector<uint64_t> residuals_;         // of the candidate in hand
   std::string start_;                       // its bytes up to the residuals
   double start_time_ns_ = 0, time_ns_ = 0;  // to decode them
   double best_cost_ = 0;
-  std::string candidate_, best_, part_, bits_;
+  std::string candidate_, best_, part_, bits_, low_bits_, bitmap_;
 };
 
 class IntegerDecoder {

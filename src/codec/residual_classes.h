@@ -14,7 +14,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <string>
 
 namespace tapedeck {
 
@@ -39,37 +38,48 @@ inline constexpr std::array<ResidualClass, 256> kClasses = [] {
   return classes;
 }();
 
+/// How many low bits follow the class of `residual`.
+constexpr unsigned LowBitsOf(uint64_t residual) {
+  return static_cast<unsigned>(std::bit_width(residual | 7)) - 3;
+}
+/// 8 + 4 * (low - 1) + top, as the three highest bits are 4 + top; below 8 they are all there is.
 constexpr uint8_t ClassOf(uint64_t residual) {
-  if (residual < 8) return static_cast<uint8_t>(residual);
-  unsigned low = static_cast<unsigned>(std::bit_width(residual)) - 3;
-  return static_cast<uint8_t>(8 + 4 * (low - 1) + ((residual >> low) & 3));
+  unsigned low = LowBitsOf(residual);
+  return static_cast<uint8_t>(4 * low + (residual >> low));
 }
 
 /// `low` is at most 61.
 constexpr uint64_t LowMask(unsigned low) { return (uint64_t{1} << low) - 1; }
 
-/// Appends bit strings, the lowest bit first.
+/// Writes bit strings one after another, the lowest bit first, into memory that its owner made:
+/// 8 bytes more than all of them take.
 class BitWriter {
  public:
-  explicit BitWriter(std::string* out) : out_(out) {}
+  explicit BitWriter(char* out) : at_(out) {}
   /// The `count` lowest bits of `bits`, the others 0; count < 64.
   void Put(uint64_t bits, unsigned count) {
-    word_ |= bits << filled_;
-    filled_ += count;
-    if (filled_ < 64) return;
-    Flush(8);
-    filled_ -= 64;
-    word_ = filled_ == 0 ? 0 : bits >> (count - filled_);
+    constexpr unsigned kHalf = 32;
+    if (count > kHalf) [[unlikely]] {
+      PutShort(bits & LowMask(kHalf), kHalf);
+      bits >>= kHalf;
+      count -= kHalf;
+    }
+    PutShort(bits, count);
   }
-  void Finish() { Flush((filled_ + 7) / 8); }
+  /// The end of the last byte.
+  char* Finish() { return at_ + (filled_ != 0 ? 1 : 0); }
 
  private:
-  void Flush(size_t bytes) {
-    char buffer[8];
-    std::memcpy(buffer, &word_, sizeof(buffer));
-    out_->append(buffer, bytes);
+  // Stores the whole word and goes on with the first byte that is not full: no branches.
+  void PutShort(uint64_t bits, unsigned count) {
+    word_ |= bits << filled_;
+    std::memcpy(at_, &word_, sizeof(word_));
+    filled_ += count;
+    at_ += filled_ / 8;
+    word_ >>= filled_ / 8 * 8;
+    filled_ %= 8;
   }
-  std::string* out_;
+  char* at_;
   uint64_t word_ = 0;
   unsigned filled_ = 0;
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "base/random.h"
@@ -65,6 +66,29 @@ TEST(ResidualClasses, EveryClassHoldsItsNumbersAndNoOthers) {
     }
   }
   EXPECT_EQ(ClassOf(UINT64_MAX), 251);
+}
+
+TEST(ResidualClasses, BitStringsOfAnyLengthFollowOneAnother) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  std::vector<std::pair<uint64_t, unsigned>> parts;
+  for (int i = 0; i < 1000; ++i) {
+    const auto count = static_cast<unsigned>(random.Uniform(64));
+    parts.emplace_back(random.Next() & LowMask(count), count);
+  }
+  std::string bytes(1000 * 8 + 8, '\x55');
+  BitWriter writer(bytes.data());
+  for (auto [bits, count] : parts) writer.Put(bits, count);
+  bytes.resize(static_cast<size_t>(writer.Finish() - bytes.data()));
+  size_t at = 0;
+  for (auto [bits, count] : parts) {
+    for (unsigned i = 0; i < count; ++i, ++at) {
+      const auto byte = static_cast<uint8_t>(bytes[at / 8]);
+      ASSERT_EQ(byte >> (at % 8) & 1, bits >> i & 1) << "bit " << at;
+    }
+  }
+  EXPECT_EQ(bytes.size(), (at + 7) / 8);
 }
 
 TEST(Integers, OneAndNone) {
@@ -141,6 +165,80 @@ TEST(Integers, AnythingComesBackExactly) {
     }
     RoundTrip(values, random.OneIn(2) ? Effort::kLive : Effort::kMerge);
     ASSERT_FALSE(HasFailure()) << "round " << round << " kind " << kind << " shift " << shift;
+  }
+}
+
+// Differences of such values wrap, and what divides them need not divide the offsets.
+TEST(Integers, LevelsFurtherApartThanHalfTheNumbersComeBack) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  for (int round = 0; round < 200; ++round) {
+    std::vector<int64_t> levels(2 + random.Uniform(3));
+    for (int64_t& level : levels) level = static_cast<int64_t>(random.Next());
+    const uint64_t quiet = 1 + random.Uniform(6);
+    std::vector<int64_t> values;
+    for (size_t i = 0, count = 2 + random.Uniform(600); i < count; ++i) {
+      const bool stays = i > 0 && !random.OneIn(quiet);
+      values.push_back(stays ? values.back() : levels[random.Uniform(levels.size())]);
+    }
+    for (Effort effort : {Effort::kLive, Effort::kMerge}) RoundTrip(values, effort);
+  }
+}
+
+TEST(IntegerLoops, SignedMultiplesAreToldFromOthers) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  for (int round = 0; round < 20'000; ++round) {
+    const auto divisor = static_cast<int64_t>(1 + (random.Next() >> (1 + random.Uniform(63))));
+    const int64_t least = INT64_MIN / divisor, greatest = INT64_MAX / divisor;
+    const int64_t quotients[] = {
+        least, least + 1,    -1,       0,
+        1,     greatest - 1, greatest, static_cast<int64_t>(random.Next()) % divisor};
+    const ExactDivision by(static_cast<uint64_t>(divisor));
+    for (int64_t quotient : quotients) {
+      if (quotient < least || quotient > greatest) continue;
+      const int64_t multiple = quotient * divisor;
+      ASSERT_TRUE(AllDivide(by, {&multiple, 1})) << quotient << " times " << divisor;
+      ASSERT_EQ(static_cast<int64_t>(by.Quotient(static_cast<uint64_t>(multiple))), quotient);
+    }
+    const auto any = static_cast<int64_t>(random.Next() >> random.Uniform(64));
+    ASSERT_EQ(AllDivide(by, {&any, 1}), any % divisor == 0) << any << " by " << divisor;
+  }
+  const ExactDivision by_one(1), by_two(2);
+  const int64_t extremes[] = {INT64_MIN, INT64_MAX};
+  EXPECT_TRUE(AllDivide(by_one, extremes));
+  EXPECT_FALSE(AllDivide(by_two, extremes));
+  EXPECT_TRUE(AllDivide(by_two, {extremes, 1}));
+}
+
+TEST(IntegerLoops, ExtremesOfAGroupAreThoseOfItsNumbers) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  for (int round = 0; round < 500; ++round) {
+    std::vector<int64_t> values(2 + random.Uniform(128));
+    for (int64_t& v : values)
+      v = static_cast<int64_t>(random.Next()) >> (random.OneIn(3) ? 0 : random.Uniform(64));
+    const size_t count = values.size() - 1;
+    std::vector<int64_t> deltas(count), expected(count);
+    size_t changes = 0;
+    for (size_t i = 0; i < count; ++i) {
+      expected[i] = static_cast<int64_t>(static_cast<uint64_t>(values[i + 1]) -
+                                         static_cast<uint64_t>(values[i]));
+      changes += expected[i] != 0 ? 1 : 0;
+    }
+    const IntegerGroup group = MeasureGroup(values.data(), count, deltas.data());
+    values.pop_back();
+    ASSERT_EQ(deltas, expected);
+    EXPECT_EQ(group.least, std::ranges::min(values));
+    EXPECT_EQ(group.greatest, std::ranges::max(values));
+    EXPECT_EQ(group.least_delta, std::ranges::min(deltas));
+    EXPECT_EQ(group.greatest_delta, std::ranges::max(deltas));
+    EXPECT_EQ(group.changes, changes);
+    EXPECT_EQ(AllEqual(values),
+              std::ranges::all_of(values, [&](int64_t v) { return v == values[0]; }));
   }
 }
 
