@@ -237,7 +237,7 @@ TEST_F(ConfigTest, TooLittleMemoryNamesTheLeast) {
 }
 
 TEST_F(ConfigTest, TheSplitNeverExceedsTheWhole) {
-  for (uint64_t mib : {173u, 200u, 256u, 320u, 512u, 1024u, 2048u, 16384u}) {
+  for (uint64_t mib : {197u, 200u, 256u, 320u, 512u, 1024u, 2048u, 16384u}) {
     Result<Config> config = Load("[limits]\nmemory = \"" + std::to_string(mib) + "MiB\"\n");
     ASSERT_TRUE(config.ok()) << mib << " MiB: " << config.status().ToString();
     const MemoryBudget& b = config->budget;
