@@ -2,6 +2,7 @@
 // is wrong: it is right, or it is an error.
 
 #include <gtest/gtest.h>
+#include <rocksdb/db.h>
 
 #include <fstream>
 #include <map>
@@ -221,6 +222,22 @@ TEST_F(StoreA5, AFlipInOptionsOrIdentityDoesNotMatter) {
   }
   EXPECT_EQ(Flip(options).refused, 0);
   EXPECT_EQ(Flip("IDENTITY").refused, 0);
+}
+
+TEST_F(StoreA5, AFileWithoutAChecksumIsNotTakenForSound) {
+  LayOut(files_, dir_.path() / "bare");
+  {
+    rocksdb::DB* raw = nullptr;
+    rocksdb::Options options;  // none of ours: no checksums of files
+    ASSERT_TRUE(rocksdb::DB::Open(options, (dir_.path() / "bare").string(), &raw).ok());
+    std::unique_ptr<rocksdb::DB> db(raw);
+  }
+  Outcome outcome = Try(dir_.path() / "bare", SmallStore(""), 14);
+  ASSERT_TRUE(outcome.open.ok()) << outcome.open.ToString();
+  EXPECT_EQ(outcome.commits, 14u);
+  EXPECT_EQ(outcome.verify.code(), StatusCode::kCorruption);
+  EXPECT_NE(outcome.verify.message().find(".sst has no checksum"), std::string::npos)
+      << outcome.verify.ToString();
 }
 
 TEST_F(StoreA5, AMissingFileIsRefused) {
