@@ -28,7 +28,6 @@ Result<std::unique_ptr<Reader>> Reader::Open(ReaderOptions options) {
   store_options.create = false;
   store_options.mode = StoreMode::kSecondary;
   TD_ASSIGN_OR_RETURN(std::unique_ptr<Store> store, Store::Open(std::move(store_options)));
-  TD_RETURN_IF_ERROR(store->CatchUp());
   std::unique_ptr<Reader> reader(new Reader(std::move(options), std::move(store)));
   reader->view_ = reader->store_->View();
   TD_ASSIGN_OR_RETURN(reader->state_, reader->view_->LoadState());

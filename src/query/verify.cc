@@ -202,21 +202,18 @@ Result<VerifyReport> VerifyDataDir(const std::filesystem::path& dir, const Verif
   Result<std::unique_ptr<Store>> store = Store::Open(open);
   std::string note;
   if (store.status().code() == StatusCode::kFailedPrecondition) {
-    // Perhaps a node holds it.
+    // Perhaps a node holds it. Opening beside it also tells what else is wrong.
+    note =
+        "a node is running, or this user may only read (" + std::string(store.status().message()) +
+        "): what it had written when this began was read beside it; damage that only opening for "
+        "writing finds, such as in the log, is looked for when the node is stopped";
     open.mode = StoreMode::kSecondary;
-    Result<std::unique_ptr<Store>> beside = Store::Open(open);
-    if (beside.ok()) {
-      TD_RETURN_IF_ERROR((*beside)->CatchUp());
-      note =
-          "a node is running (" + std::string(store.status().message()) +
-          "): what it had written when this began was read beside it; damage that only opening for "
-          "writing finds, such as in the log, is looked for when the node is stopped";
-      store = std::move(beside);
-    }
+    store = Store::Open(open);
   }
   if (store.status().code() == StatusCode::kCorruption) {
     VerifyReport report;
     report.Add("files", std::string(store.status().message()), options.findings_max);
+    if (!note.empty()) report.notes.push_back(note);
     return report;
   }
   if (!store.ok()) return store.status();

@@ -34,6 +34,8 @@ namespace fs = std::filesystem;
 /// changes.
 constexpr int kLooks = 400;
 constexpr std::chrono::milliseconds kLookPause{2};
+/// Looks that fail one after the other while the writer changes nothing: then it is damage.
+constexpr int kFailedLooks = 8;
 
 // Hides logs below a number.
 class LogGate final : public rocksdb::FileSystemWrapper {
@@ -125,13 +127,17 @@ Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
   engine->rocks_options_.create_if_missing = false;
   Status failed = Status::Unavailable("the writer of " + dir.string() +
                                       " changes its files too fast to be read: try again");
-  for (int look = 0; look < kLooks; ++look) {
+  // A writer removes files between a look at the MANIFEST and the opening of what it names. Where
+  // it did nothing of the kind and the look fails all the same, it is damage.
+  int failed_looks = 0;
+  for (int look = 0; look < kLooks && failed_looks < kFailedLooks; ++look) {
+    Result<WriterMark> before = MarkOf(dir);
     Result<bool> whole = engine->LookOnce();
     if (whole.ok() && *whole) return engine;
-    // A writer removes files between a look at the MANIFEST and the opening of what it names. With
-    // none, it is damage.
     if (!whole.ok()) failed = whole.status();
-    if (!whole.ok() && look >= kLooks / 4 && !FindLockOwner(dir / "LOCK")) break;
+    Result<WriterMark> after = MarkOf(dir);
+    const bool still = before.ok() == after.ok() && (!before.ok() || SameState(*before, *after));
+    failed_looks = !whole.ok() && still ? failed_looks + 1 : 0;
     SystemClock().SleepFor(kLookPause);
   }
   return failed;

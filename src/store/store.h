@@ -45,7 +45,7 @@ namespace tapedeck {
 
 enum class StoreMode : uint8_t {
   kWrite,      // the node, or verify where no node runs; makes the store if `create`
-  /// Beside a running writer: sees what was flushed or logged when CatchUp was last called.
+  /// Beside a running writer: sees what was durable when it was opened, or at the last CatchUp.
   kSecondary,
 };
 
