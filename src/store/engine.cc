@@ -2,7 +2,12 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_manager.h>
+#include <rocksdb/sst_file_reader.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -29,10 +34,37 @@ std::string Held(const fs::path& dir, const rocksdb::Status& status) {
   return text + ": stop that first, or read beside it (" + status.ToString() + ")";
 }
 
+Status NoStore(const fs::path& dir) {
+  return Status::NotFound("there is no store in " + dir.string());
+}
+
+fs::path FileOf(const fs::path& dir, uint64_t number) {
+  char name[32];
+  std::snprintf(name, sizeof(name), "%06llu.sst", static_cast<unsigned long long>(number));
+  return dir / name;
+}
+
 uint64_t DiskBytes(const fs::path& dir) {
   struct statvfs info {};
   if (::statvfs(dir.c_str(), &info) != 0) return 0;
   return static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
+}
+
+// The file that cannot be opened, where RocksDB names none, or the MANIFEST instead as it does for
+// damaged properties. OK: none was found.
+Status FindUnreadableFile(const fs::path& dir) {
+  Result<fs::path> manifest = FindManifest(dir);
+  if (!manifest.ok()) return Status::Ok();
+  Result<ManifestState> state = ReadManifest(*manifest);
+  if (!state.ok()) return Status::Ok();
+  rocksdb::Options options = MakeOptions(PlanMemory(0));
+  options.verify_sst_unique_id_in_manifest = false;  // nobody tells it the ids, and it would warn
+  for (uint64_t number : state->files) {
+    const std::string file = FileOf(dir, number).string();
+    rocksdb::Status opened = rocksdb::SstFileReader(options).Open(file);
+    if (opened.IsCorruption()) return Status::Corruption(file + ": " + opened.ToString());
+  }
+  return Status::Ok();
 }
 
 // The lock of the directory for as long as the files are looked at; DB::Open takes its own.
@@ -48,6 +80,8 @@ class DirLock {
     rocksdb::Status locked = env_->LockFile((dir_ / "LOCK").string(), &lock_);
     if (locked.ok()) return Status::Ok();
     if (locked.IsNoSpace()) return ToStatus(locked, Access::kWrite);
+    if (::access((dir_ / "LOCK").c_str(), R_OK | W_OK) != 0)
+      return StatusFromErrno(errno, "locking the store " + dir_.string());
     return Status::FailedPrecondition(Held(dir_, locked));
   }
 
@@ -101,10 +135,15 @@ Engine::Engine(const StoreOptions& options, const fs::path& dir)
 }
 
 Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
+  const std::string opening = "opening the store " + dir.string();
+  if (status.IsCorruption()) {
+    Status found = FindUnreadableFile(dir);
+    if (!found.ok()) return found.WithContext(opening);
+  }
   if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {
     return Status::Corruption("the store " + dir.string() + " lacks a file: " + status.ToString());
   }
-  return ToStatus(status, Access::kWrite).WithContext("opening the store " + dir.string());
+  return ToStatus(status, Access::kWrite).WithContext(opening);
 }
 
 Engine::~Engine() {
@@ -122,8 +161,7 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
                           std::string* wal_damage) {
   TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
   if (!exists) {
-    if (!options.create) return Status::NotFound("there is no store in " + dir.string());
-    return Status::Ok();
+    return options.create ? Status::Ok() : NoStore(dir);
   }
   TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
   TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(manifest));
@@ -139,6 +177,10 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
 
 Status Engine::Preflight(const fs::path& dir, const StoreOptions& options,
                          std::string* wal_damage) {
+  if (!options.create) {  // then a folder that is none of ours stays as it is
+    Result<bool> exists = CheckCurrent(dir);
+    if (exists.ok() && !*exists) return NoStore(dir);
+  }
   DirLock lock(base_env_, dir);
   TD_RETURN_IF_ERROR(lock.Take());
   return CheckFiles(dir, options, wal_damage);

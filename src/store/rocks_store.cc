@@ -47,6 +47,11 @@ Result<fs::path> PrepareDir(const StoreOptions& options) {
     if (error) return StatusFromErrno(error.value(), "making " + options.dir.string());
     TD_RETURN_IF_ERROR(SyncDirectory(fs::absolute(options.dir).parent_path().string()));
   }
+  if (fs::exists(options.dir, error) && !fs::is_directory(options.dir, error)) {
+    const std::string what = options.dir.string() + ", which is not a directory";
+    if (make) return Status::InvalidArgument("no store can be made in " + what);
+    return Status::NotFound("there is no store in " + what);
+  }
   fs::path dir = fs::canonical(options.dir, error);
   if (error) return StatusFromErrno(error.value(), "finding " + options.dir.string());
   return dir;
