@@ -56,6 +56,12 @@ inline uint64_t Load8(const char* at) {
 /// The last `n` characters of a word (its high bytes), n up to 8.
 inline uint64_t Last(size_t n) { return n == 0 ? 0 : ~uint64_t{0} << (64 - 8 * n); }
 
+/// High bits of the bytes that are points; of the byte after one, also where it is a slash.
+inline uint64_t Points(uint64_t word) {
+  word ^= 0x2e2e2e2e2e2e2e2e;
+  return (word - 0x0101010101010101) & ~word & 0x8080808080808080;
+}
+
 /// Eight digits, first in the low byte, each 0 to 9.
 inline uint64_t EightDigits(uint64_t word) {
   word = word * 10 + (word >> 8);
@@ -91,35 +97,61 @@ inline bool ParseSlow(const char* text, size_t size, int64_t* mantissa, uint8_t*
 
 }  // namespace decimal_text
 
-/// False where the text is not of the form above. `scale` holds a guess before and the truth after;
-/// kDecimalLookBack bytes before the end of the text can be read.
-inline bool ParseDecimalText(const char* text, size_t size, int64_t* mantissa, uint8_t* scale) {
-  namespace d = decimal_text;
-  const size_t s = *scale;
-  if (size == 0 || size > 16 || size < s + 2 - (s == 0) || (s > 0 && text[size - 1 - s] != '.'))
-      [[unlikely]]
-    return d::ParseSlow(text, size, mantissa, scale);
-  uint64_t high = d::Load8(text + size - 8), low = d::Load8(text + size - 16);
-  size_t digits = size;
-  if (s > 0) {  // the point is stepped over
+namespace decimal_text {
+
+inline constexpr uint64_t kZeros = 0x3030303030303030;
+
+inline bool AreDigits(uint64_t word) {
+  return (((word + 0x7676767676767676) | word) & 0x8080808080808080) == 0;
+}
+
+/// 9 to 16 characters.
+inline bool ParseLong(const char* text, size_t size, int64_t* mantissa, uint8_t* scale) {
+  uint64_t high = Load8(text + size - 8), low = Load8(text + size - 16);
+  size_t digits = size, s = 0;  // s: characters after the point
+  if (uint64_t point = Points(high); point != 0) {
+    s = static_cast<size_t>(std::countl_zero(point)) / 8;
+    high = (high & Last(s)) | ((high << 8 | low >> 56) & ~Last(s));
+    low <<= 8;
     --digits;
-    if (s < 8) {
-      high = (high & d::Last(s)) | ((high << 8 | low >> 56) & ~d::Last(s));
-      low <<= 8;
-    } else {
-      low = (low & d::Last(s - 8)) | ((low << 8) & ~d::Last(s - 8));
-    }
+    if (s == 0) return false;
+  } else if (point = Points(low) & Last(size - 8); point != 0) {
+    s = static_cast<size_t>(std::countl_zero(point)) / 8;
+    low = (low & Last(s)) | ((low << 8) & ~Last(s));
+    --digits;
+    s += 8;
   }
-  constexpr uint64_t kZeros = 0x3030303030303030;
-  high = (high ^ kZeros) & d::Last(std::min<size_t>(digits, 8));
-  low = digits > 8 ? (low ^ kZeros) & d::Last(digits - 8) : 0;
-  const uint64_t odd =
-      ((high + 0x7676767676767676) | high | (low + 0x7676767676767676) | low) & 0x8080808080808080;
-  if (odd != 0 || (*text == '0' && digits > s + 1)) [[unlikely]]
+  high ^= kZeros;
+  low = (low ^ kZeros) & Last(digits - 8);
+  if (!AreDigits(high) || !AreDigits(low) || digits <= s || (*text == '0' && digits > s + 1))
+    return false;
+  *mantissa = static_cast<int64_t>(EightDigits(high) + EightDigits(low) * 100'000'000);
+  *scale = static_cast<uint8_t>(s);
+  return true;
+}
+
+}  // namespace decimal_text
+
+/// False where the text is not of the form above. kDecimalLookBack bytes before the end of the text
+/// can be read.
+[[gnu::always_inline]] inline bool ParseDecimalText(const char* text, size_t size,
+                                                    int64_t* mantissa, uint8_t* scale) {
+  namespace d = decimal_text;
+  if (size == 0 || size > 16 || *text == '-') [[unlikely]]
     return d::ParseSlow(text, size, mantissa, scale);
-  uint64_t value = d::EightDigits(high);
-  if (digits > 8) value += d::EightDigits(low) * 100'000'000;
-  *mantissa = static_cast<int64_t>(value);
+  if (size > 8) return d::ParseLong(text, size, mantissa, scale);
+  uint64_t word = d::Load8(text + size - 8);
+  size_t s = 0;
+  if (const uint64_t point = d::Points(word) & d::Last(size); point != 0) {
+    s = static_cast<size_t>(std::countl_zero(point)) / 8;
+    word = (word & d::Last(s)) | ((word << 8) & ~d::Last(s));
+    if (s == 0) return false;
+    --size;
+  }
+  word = (word ^ d::kZeros) & d::Last(size);
+  if (!d::AreDigits(word) || size <= s || (*text == '0' && size > s + 1)) return false;
+  *mantissa = static_cast<int64_t>(d::EightDigits(word));
+  *scale = static_cast<uint8_t>(s);
   return true;
 }
 
@@ -155,8 +187,36 @@ inline size_t CountDigits(uint64_t value) {
 
 }  // namespace decimal_text
 
-/// Writes the text at `out`, which has room for kDecimalTextBytesMax bytes, and gives its end.
-/// |mantissa| < 10^18, scale < kDecimalDigitsMax.
+namespace decimal_text {
+
+/// The eight digits of a number below 10^8, first in the low byte, each 0 to 9.
+inline uint64_t ToEightDigits(uint64_t value) {
+  const uint64_t fours = (value / 10'000) | (value % 10'000) << 32;
+  const uint64_t hundreds = ((fours * 10'486) >> 20) & 0x0000007f0000007f;
+  const uint64_t pairs = ((fours - 100 * hundreds) << 16) + hundreds;
+  const uint64_t tens = ((pairs * 103) >> 10) & 0x000f000f000f000f;
+  return tens + ((pairs - 10 * tens) << 8);
+}
+
+/// The general way.
+inline char* PutSlow(uint64_t value, size_t scale, char* out) {
+  const size_t digits = std::max(CountDigits(value), scale + 1);
+  if (scale == 0) {
+    PutDigits(value, digits, out + digits);
+    return out + digits;
+  }
+  const auto unit = static_cast<uint64_t>(kTenTo[scale]);
+  const uint64_t whole = value / unit;
+  PutDigits(whole, digits - scale, out + digits - scale);
+  out[digits - scale] = '.';
+  PutDigits(value - whole * unit, scale, out + digits + 1);
+  return out + digits + 1;
+}
+
+}  // namespace decimal_text
+
+/// Writes the text at `out` and gives its end, which is at most kDecimalTextBytesMax bytes further;
+/// it may write as many bytes in any case. |mantissa| < 10^18, scale < kDecimalDigitsMax.
 inline char* PutDecimalText(int64_t mantissa, size_t scale, char* out) {
   namespace d = decimal_text;
   uint64_t value = static_cast<uint64_t>(mantissa);
@@ -164,16 +224,29 @@ inline char* PutDecimalText(int64_t mantissa, size_t scale, char* out) {
     *out++ = '-';
     value = uint64_t{0} - value;
   }
-  const size_t digits = std::max(d::CountDigits(value), scale + 1);
-  if (scale == 0) {
-    d::PutDigits(value, digits, out + digits);
-    return out + digits;
+  if (value >= 100'000'000) {
+    if (scale > 0 || value >= 10'000'000'000'000'000) return d::PutSlow(value, scale, out);
+    const uint64_t high = d::ToEightDigits(value / 100'000'000);
+    const uint64_t low = d::ToEightDigits(value % 100'000'000) | d::kZeros;
+    const auto zeros = static_cast<size_t>(std::countr_zero(high)) / 8;
+    const uint64_t text = (high | d::kZeros) >> (8 * zeros);
+    std::memcpy(out, &text, 8);
+    std::memcpy(out + 8 - zeros, &low, 8);
+    return out + 16 - zeros;
   }
-  const auto unit = static_cast<uint64_t>(kTenTo[scale]);
-  const uint64_t whole = value / unit;
-  d::PutDigits(whole, digits - scale, out + digits - scale);
-  out[digits - scale] = '.';
-  d::PutDigits(value - whole * unit, scale, out + digits + 1);
+  if (scale > 7) return d::PutSlow(value, scale, out);
+  const uint64_t eight = d::ToEightDigits(value);
+  // Of the last digit and those after the point none is dropped.
+  const size_t zeros =
+      std::min(static_cast<size_t>(std::countr_zero(eight | uint64_t{1} << 56)) / 8, 7 - scale);
+  const uint64_t text = (eight | d::kZeros) >> (8 * zeros);
+  std::memcpy(out, &text, 8);
+  const size_t digits = 8 - zeros;
+  if (scale == 0) return out + digits;
+  const size_t whole = digits - scale;
+  const uint64_t fraction = text >> (8 * whole);
+  out[whole] = '.';
+  std::memcpy(out + whole + 1, &fraction, 8);
   return out + digits + 1;
 }
 

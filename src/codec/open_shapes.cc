@@ -49,9 +49,9 @@ bool OpenShapes::Take(OpenShape* shape, std::string_view value, size_t at,
   const size_t slots = hint.slots.size();
   if (slots != shape->slots()) return false;
   const char* fixed = shape->fixed.data();
-  const size_t was = shape->tokens.size();
-  shape->tokens.resize(was + slots);
-  TapeToken* token = shape->tokens.data() + was;
+  const size_t used = shape->messages * slots;
+  if (shape->tokens.size() < used + slots) shape->tokens.resize(2 * used + kTapeSlotsMax);
+  TapeToken* token = shape->tokens.data() + used;
   size_t done = 0;
   bool same = true;
   for (size_t i = 0; i < slots; ++i) {
@@ -65,12 +65,9 @@ bool OpenShapes::Take(OpenShape* shape, std::string_view value, size_t at,
     token[i] = {static_cast<uint32_t>(at + slot.begin), slot.size};
   }
   const size_t piece = shape->pieces[slots];
-  if (same && value.size() - done == piece && SameBytes(value.data() + done, fixed, piece)) {
-    ++shape->messages;
-    return true;
-  }
-  shape->tokens.resize(was);
-  return false;
+  same = same && value.size() - done == piece && SameBytes(value.data() + done, fixed, piece);
+  shape->messages += same ? 1 : 0;
+  return same;
 }
 
 uint8_t OpenShapes::Add(std::string_view value, size_t at, const MessageShape& hint) {
@@ -134,11 +131,8 @@ void OpenShapes::Clear() {
   }
   for (OpenShape& shape : shapes_) {
     shape.messages = 0;
-    if (shape.tokens.capacity() * sizeof(TapeToken) > limits::kTapeBlockSealBytes) {
+    if (shape.tokens.capacity() * sizeof(TapeToken) > 2 * limits::kTapeBlockSealBytes)
       std::vector<TapeToken>().swap(shape.tokens);
-    } else {
-      shape.tokens.clear();
-    }
   }
 }
 

@@ -36,7 +36,7 @@ struct TapeToken {
 struct OpenShape {
   std::string fixed;              // all pieces one after another
   std::vector<uint32_t> pieces;   // bytes of each: slots + 1
-  std::vector<TapeToken> tokens;  // slots() for each message
+  std::vector<TapeToken> tokens;  // slots() for each message, and room
   size_t messages = 0;
 
   size_t slots() const { return pieces.size() - 1; }

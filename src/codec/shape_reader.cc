@@ -17,6 +17,7 @@ Status ShapeReader::Open(std::string_view shapes, std::span<const int64_t> numbe
   shapes_.clear();
   columns_.clear();
   memory_.numbers.clear();
+  memory_.scales.clear();
   memory_.entries.clear();
   fixed_.clear();
   for (int64_t number : numbers) {
@@ -48,8 +49,23 @@ Status ShapeReader::OpenShape(ByteReader* in, Shape* shape, IntegerDecoder* inte
   }
   if (!in->ok()) return Status::Corruption("a shape is cut off");
   shape->first_column = columns_.size();
-  for (size_t i = 0; i < slots; ++i) {
-    TD_RETURN_IF_ERROR(columns_.emplace_back().Open(in, shape->messages, integers, &memory_));
+  columns_.resize(columns_.size() + slots);
+  const uint64_t group = in->Varint();
+  if (group > slots) return Status::Corruption("a shape's group is none of its slots");
+  order_.clear();
+  auto open = [&](size_t slot) {
+    return columns_[shape->first_column + slot].Open(in, shape->messages, order_, integers,
+                                                     &memory_);
+  };
+  if (group > 0) {
+    TD_RETURN_IF_ERROR(open(group - 1));
+    const TokenColumn& column = columns_[shape->first_column + group - 1];
+    if (column.dictionary_size() == 0) return Status::Corruption("a group without a dictionary");
+    GroupRows(std::span(memory_.numbers).subspan(column.first_number(), shape->messages),
+              column.dictionary_size(), &order_);
+  }
+  for (size_t slot = 0; slot < slots; ++slot) {
+    if (slot + 1 != group) TD_RETURN_IF_ERROR(open(slot));
   }
   return Status::Ok();
 }

@@ -4,8 +4,9 @@
 // ShapeReader: puts the values of a tape block's shaped messages together again. Private to codec.
 //
 //   shapes   := shape(n) for each number from 1 on, to the end of the bytes
-//   shape(n) := slots:varint { piece:blob } (slots + 1) { column(n) } (slots)
-// n: messages whose shape number it is.
+//   shape(n) := slots:varint { piece:blob } (slots + 1) group:varint { column(n) } (slots)
+// n: messages whose shape number it is. Columns in the order of the slots; where group is not 0,
+// that of slot number `group` comes first. codec/token_column.h has their grammar.
 //
 // Owned by one thread; keeps its memory from block to block, up to what one block may need.
 
@@ -47,7 +48,8 @@ class ShapeReader {
   std::vector<Shape> shapes_;
   std::vector<TokenColumn> columns_;
   TokenMemory memory_;
-  std::string fixed_;  // pieces of all shapes, and some bytes more
+  std::vector<uint32_t> order_;  // of the group of the shape being opened
+  std::string fixed_;            // pieces of all shapes, and some bytes more
 };
 
 }  // namespace tapedeck

@@ -131,11 +131,7 @@ void TapeBlockBuilder::EncodeShapes(const ShapeNumbers& numbers, Effort effort,
       PutBlob(&out, fixed.substr(0, piece));
       fixed.remove_prefix(piece);
     }
-    for (size_t slot = 0; slot < shape.slots(); ++slot) {
-      state->tokens.Encode(
-          {values_.data(), shape.tokens.data() + slot, shape.slots(), shape.messages}, effort,
-          &state->integers, &out);
-    }
+    state->tokens.Encode(values_.data(), shape, effort, &state->integers, &out);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <bit>
 
 #include "base/hash.h"
+#include "codec/decimal_text_sse.h"
 #include "codec/token_column.h"
 
 namespace tapedeck {
@@ -9,6 +10,10 @@ namespace {
 
 // A dictionary that has not begun to pay after this many texts is given up.
 constexpr size_t kDictionaryTrial = 256;
+// Pairs of neighbours that decide on an order.
+constexpr size_t kOrderTrial = 256;
+// A group with fewer messages for each of its texts does not bring neighbours together.
+constexpr size_t kGroupMessagesMin = 3;
 
 // Up to eight bytes of a text as they are, a hash of more.
 uint64_t WordOf(const char* values, TapeToken token) {
@@ -22,40 +27,121 @@ uint64_t WordOf(const char* values, TapeToken token) {
   return word;
 }
 
+struct Scales {
+  uint8_t least = kDecimalDigitsMax, greatest = 0;
+  uint8_t with_zero = 0;  // the greatest with a zero at the end
+
+  void Add(uint8_t scale, char last) {
+    greatest = std::max(greatest, scale);
+    least = std::min(least, scale);
+    with_zero = std::max(with_zero, last == '0' ? scale : uint8_t{0});
+  }
+};
+
+// The usual way for tokens that have kDecimalLookBack bytes before their end.
+#define TD_PARSE_TOKENS(parse)                                                                    \
+  Scales all;                                                                                     \
+  for (size_t i = 0; i < tokens.count; ++i) {                                                     \
+    const TapeToken token = tokens.token(i);                                                      \
+    const char* text = tokens.values + token.begin;                                               \
+    const bool parsed = token.begin + token.size >= kDecimalLookBack                              \
+                            ? parse(text, token.size, &numbers[i], &scales[i])                    \
+                            : decimal_text::ParseSlow(text, token.size, &numbers[i], &scales[i]); \
+    if (!parsed) return false;                                                                    \
+    all.Add(scales[i], text[token.size - 1]);                                                     \
+  }                                                                                               \
+  *seen = all;                                                                                    \
+  return true
+
+#if defined(__x86_64__)
+const bool kHasSse41 = __builtin_cpu_supports("sse4.1") != 0;
+
+[[gnu::target("sse4.1")]] bool ParseTokens16(const TokenSpan& tokens, int64_t* numbers,
+                                             uint8_t* scales, Scales* seen) {
+  TD_PARSE_TOKENS(decimal_text::ParseDecimalText16);
+}
+#endif
+
+// False: a token is no decimal.
+bool ParseTokens(const TokenSpan& tokens, int64_t* numbers, uint8_t* scales, Scales* seen) {
+#if defined(__x86_64__)
+  if (kHasSse41) return ParseTokens16(tokens, numbers, scales, seen);
+#endif
+  TD_PARSE_TOKENS(ParseDecimalText);
+}
+#undef TD_PARSE_TOKENS
+
 }  // namespace
 
+void GroupRows(std::span<const int64_t> positions, size_t count, std::vector<uint32_t>* order) {
+  std::vector<uint32_t> next(count + 1);
+  for (int64_t position : positions) ++next[static_cast<size_t>(position) + 1];
+  for (size_t i = 1; i < count; ++i) next[i] += next[i - 1];
+  order->resize(positions.size());
+  for (size_t row = 0; row < positions.size(); ++row)
+    (*order)[next[static_cast<size_t>(positions[row])]++] = static_cast<uint32_t>(row);
+}
+
 // Mantissas at one scale.
-bool TokenColumnEncoder::Align(uint8_t scale) {
+bool TokenColumnEncoder::Align() {
   for (size_t i = 0; i < numbers_.size(); ++i) {
-    if (scales_[i] == scale) continue;
-    const int64_t factor = kTenTo[scale - scales_[i]], most = kTenTo[kDecimalDigitsMax] - 1;
+    const int64_t factor = kTenTo[scale_ - scales_[i]], most = kTenTo[kDecimalDigitsMax] - 1;
     if (numbers_[i] > most / factor || numbers_[i] < -most / factor) return false;
-    numbers_[i] *= factor;
   }
+  for (size_t i = 0; i < numbers_.size(); ++i) numbers_[i] *= kTenTo[scale_ - scales_[i]];
   return true;
 }
 
-bool TokenColumnEncoder::TryDecimals(const TokenSpan& tokens, uint8_t* scale, uint8_t* least) {
+// Whether all tokens are decimals. Mantissas are in numbers_; of scale_, or of scales_ where those
+// differ.
+bool TokenColumnEncoder::TryDecimals(const TokenSpan& tokens) {
   numbers_.resize(tokens.count);
   scales_.resize(tokens.count);
-  uint8_t guess = 0, greatest = 0, smallest = kDecimalDigitsMax, with_zero = 0;
-  for (size_t i = 0; i < tokens.count; ++i) {
-    const TapeToken token = tokens.token(i);
-    const char* text = tokens.values + token.begin;
-    const bool parsed = token.begin + token.size >= kDecimalLookBack
-                            ? ParseDecimalText(text, token.size, &numbers_[i], &guess)
-                            : decimal_text::ParseSlow(text, token.size, &numbers_[i], &guess);
-    if (!parsed) return false;
-    scales_[i] = guess;
-    greatest = std::max(greatest, guess);
-    smallest = std::min(smallest, guess);
-    if (text[token.size - 1] == '0') with_zero = std::max(with_zero, guess);
-  }
-  *scale = greatest;
-  *least = smallest;
-  if (greatest == smallest) return true;
+  Scales seen;
+  if (!ParseTokens(tokens, numbers_.data(), scales_.data(), &seen)) return false;
+  scale_ = seen.greatest;
+  least_ = seen.least;
   // A zero at the end may only stand where dropping stops.
-  return with_zero <= smallest && Align(greatest);
+  differing_ = seen.greatest > seen.least && (seen.with_zero > seen.least || !Align());
+  return true;
+}
+
+// Compares how far neighbours are apart in both orders, in bits, at some places.
+bool TokenColumnEncoder::GroupingPays() const {
+  if (order_.empty()) return false;
+  auto bits = [](int64_t a, int64_t b) {
+    return static_cast<size_t>(std::bit_width(
+        ZigZag(static_cast<int64_t>(static_cast<uint64_t>(b) - static_cast<uint64_t>(a)))));
+  };
+  size_t as_it_is = 0, grouped = 0;
+  const size_t step = std::max<size_t>(1, order_.size() / kOrderTrial);
+  for (size_t i = 1; i < order_.size(); i += step) {
+    as_it_is += bits(numbers_[i - 1], numbers_[i]);
+    grouped += bits(numbers_[order_[i - 1]], numbers_[order_[i]]);
+  }
+  return grouped < as_it_is;
+}
+
+void TokenColumnEncoder::EncodeDecimals(Effort effort, IntegerEncoder* integers, std::string* out) {
+  const bool grouped = GroupingPays();
+  auto put = [&](const auto& numbers) {
+    others_.resize(numbers.size());
+    for (size_t i = 0; i < numbers.size(); ++i) others_[i] = numbers[grouped ? order_[i] : i];
+    integers->Encode(others_, effort, out);
+  };
+  const auto kind = differing_ ? TokenColumnKind::kWritten : TokenColumnKind::kDecimals;
+  out->push_back(static_cast<char>(static_cast<uint8_t>(kind) | (grouped ? kGrouped : 0)));
+  if (differing_) {
+    put(scales_);
+  } else {
+    out->push_back(static_cast<char>(scale_));
+    out->push_back(static_cast<char>(least_));
+  }
+  if (grouped) {
+    put(numbers_);
+  } else {
+    integers->Encode(numbers_, effort, out);
+  }
 }
 
 bool TokenColumnEncoder::TryDictionary(const TokenSpan& tokens) {
@@ -97,21 +183,62 @@ void TokenColumnEncoder::EncodeTexts(const TokenSpan& tokens, Effort effort,
   for (size_t i = 0; i < tokens.count; ++i) out->append(tokens.text(i));
 }
 
-void TokenColumnEncoder::Encode(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers,
-                                std::string* out) {
-  uint8_t scale = 0, least = 0;
-  if (TryDecimals(tokens, &scale, &least)) {
-    out->push_back(static_cast<char>(TokenColumnKind::kDecimals));
-    out->push_back(static_cast<char>(scale));
-    out->push_back(static_cast<char>(least));
-    integers->Encode(numbers_, effort, out);
+void TokenColumnEncoder::PutDictionary(Effort effort, IntegerEncoder* integers,
+                                       std::string* out) const {
+  out->push_back(static_cast<char>(TokenColumnKind::kDictionary));
+  PutVarint(out, entries_.size());
+  for (std::string_view text : entries_) PutBlob(out, text);
+  integers->Encode(numbers_, effort, out);
+}
+
+// Those whose first token says that they are no numbers; one of them becomes the group.
+void TokenColumnEncoder::EncodeDictionaries(const char* values, const OpenShape& shape,
+                                            Effort effort, IntegerEncoder* integers) {
+  dictionaries_.resize(shape.slots());
+  order_.clear();
+  group_ = SIZE_MAX;
+  size_t most = 1;
+  for (size_t slot = 0; slot < shape.slots(); ++slot) {
+    dictionaries_[slot].clear();
+    const TokenSpan tokens = {values, shape.tokens.data() + slot, shape.slots(), shape.messages};
+    int64_t mantissa = 0;
+    uint8_t scale = 0;
+    if (decimal_text::ParseSlow(tokens.text(0).data(), tokens.token(0).size, &mantissa, &scale) ||
+        !TryDictionary(tokens))
+      continue;
+    PutDictionary(effort, integers, &dictionaries_[slot]);
+    if (entries_.size() <= most || entries_.size() > tokens.count / kGroupMessagesMin) continue;
+    most = entries_.size();
+    group_ = slot;
+    GroupRows(numbers_, entries_.size(), &order_);
+  }
+}
+
+void TokenColumnEncoder::EncodeColumn(const TokenSpan& tokens, Effort effort,
+                                      IntegerEncoder* integers, std::string* out) {
+  if (TryDecimals(tokens)) {
+    EncodeDecimals(effort, integers, out);
   } else if (TryDictionary(tokens)) {
-    out->push_back(static_cast<char>(TokenColumnKind::kDictionary));
-    PutVarint(out, entries_.size());
-    for (std::string_view text : entries_) PutBlob(out, text);
-    integers->Encode(numbers_, effort, out);
+    PutDictionary(effort, integers, out);
   } else {
     EncodeTexts(tokens, effort, integers, out);
+  }
+}
+
+void TokenColumnEncoder::Encode(const char* values, const OpenShape& shape, Effort effort,
+                                IntegerEncoder* integers, std::string* out) {
+  EncodeDictionaries(values, shape, effort, integers);
+  const bool grouped = group_ != SIZE_MAX;
+  PutVarint(out, grouped ? group_ + 1 : 0);
+  if (grouped) out->append(dictionaries_[group_]);
+  for (size_t slot = 0; slot < shape.slots(); ++slot) {
+    if (slot == group_) continue;
+    if (!dictionaries_[slot].empty()) {
+      out->append(dictionaries_[slot]);
+    } else {
+      EncodeColumn({values, shape.tokens.data() + slot, shape.slots(), shape.messages}, effort,
+                   integers, out);
+    }
   }
 }
 
