@@ -12,21 +12,17 @@ namespace {
 constexpr uint8_t kNull = RowsColumn::kNullScale;
 constexpr uint8_t kText = RowsColumn::kTextScale;
 
-bool IsPresent(const RowsColumn& column, size_t row) {
-  return column.type == ColumnType::kDecimal ? column.scales[row] != kNull
-                                             : column.present[row] != 0;
-}
-
 // Writes `nulls` and says how many rows have a value.
 size_t EncodeNulls(const RowsColumn& column, size_t from, size_t count, NumberWriter* integers,
                    ColumnDraft* draft) {
-  size_t present = 0;
+  const bool decimal = column.type == ColumnType::kDecimal;
+  const uint8_t* marks = (decimal ? column.scales : column.present).data() + from;
+  const uint8_t null = decimal ? kNull : 0;
+  const size_t present = count - static_cast<size_t>(std::count(marks, marks + count, null));
+  if (present == 0 || present == count) return present;
   draft->numbers.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    draft->numbers[i] = IsPresent(column, from + i) ? 1 : 0;
-    present += static_cast<size_t>(draft->numbers[i]);
-  }
-  if (present > 0 && present < count) integers->Encode(draft->numbers, &draft->nulls);
+  for (size_t i = 0; i < count; ++i) draft->numbers[i] = marks[i] != null ? 1 : 0;
+  integers->Encode(draft->numbers, &draft->nulls);
   return present;
 }
 
@@ -62,23 +58,31 @@ class DecimalColumn {
   int64_t mantissa(size_t i) const { return column_.numbers[from_ + i]; }
   static bool IsNumber(uint8_t scale) { return scale <= kDecimalScaleMax; }
 
+  // Null and text have scales above those of numbers.
   void MeasureScales() {
-    greatest_ = 0;
-    least_ = kDecimalScaleMax;
-    bool any = false;
+    const uint8_t* scales = column_.scales.data() + from_;
+    uint8_t greatest = 0, least = UINT8_MAX, top = 0;
     for (size_t i = 0; i < count_; ++i) {
-      if (!IsNumber(scale(i))) continue;
-      any = true;
-      greatest_ = std::max(greatest_, scale(i));
-      least_ = std::min(least_, scale(i));
+      uint8_t s = scales[i], number = IsNumber(s) ? s : 0;
+      greatest = std::max(greatest, number);
+      least = std::min(least, s);
+      top = std::max(top, s);
     }
-    if (!any) least_ = 0;
+    greatest_ = greatest;
+    least_ = IsNumber(least) ? least : 0;
+    all_numbers_ = IsNumber(top);
   }
 
   // Mantissas at the greatest scale; what cannot have one becomes an exception. Numbers that stand
   // for nothing repeat the one before.
   size_t Align(ColumnDraft* draft) {
     exceptions_.clear();
+    if (all_numbers_ && least_ == greatest_) {
+      auto first = column_.numbers.begin() + static_cast<std::ptrdiff_t>(from_);
+      draft->numbers.assign(first, first + static_cast<std::ptrdiff_t>(count_));
+      draft->rest.clear();
+      return 0;
+    }
     draft->numbers.resize(count_);
     int64_t last = 0;
     for (size_t i = 0; i < count_; ++i) {
@@ -159,7 +163,8 @@ class DecimalColumn {
 
   const RowsColumn& column_;
   size_t from_, count_;
-  uint8_t greatest_ = 0, least_ = 0;
+  uint8_t greatest_ = 0, least_ = 0;  // of numbers
+  bool all_numbers_ = false;
   std::vector<size_t> exceptions_;
 };
 
@@ -270,11 +275,13 @@ bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
       DecimalColumn(column, from, count).Encode(integers, draft);
       break;
     case ColumnType::kText:
+      draft->numbers.resize(count);
       if (!Numerals(column, from, count, draft) && !Dictionary(column, from, count, draft)) {
         Texts(column, from, count, draft);
       }
       break;
     default:
+      draft->numbers.resize(count);
       for (size_t i = 0; i < count; ++i) {
         bool present = column.present[from + i] != 0;
         draft->numbers[i] =
@@ -286,14 +293,26 @@ bool EncodeColumn(const RowsColumn& column, size_t from, size_t count,
   return true;
 }
 
+// Merging compares what was written, which takes as long again; live an estimate must do.
 void EncodeNumbers(std::span<const int64_t> numbers, std::span<const ColumnDraft> earlier,
                    uint8_t reference, NumberWriter* integers, ColumnDraft* draft) {
   draft->encoding = ColumnEncoding::kIntegers;
   draft->numbers.assign(numbers.begin(), numbers.end());
+  if (reference == 0) {
+    integers->Encode(numbers, &draft->bytes);
+    return;
+  }
+  const std::vector<int64_t> difference = Difference(numbers, earlier[reference - 1]);
+  if (integers->effort == Effort::kLive) {
+    const bool refer =
+        integers->encoder->PackedBytesOf(difference) < integers->encoder->PackedBytesOf(numbers);
+    integers->Encode(refer ? std::span<const int64_t>(difference) : numbers, &draft->bytes);
+    draft->reference = refer ? reference : 0;
+    return;
+  }
   integers->Encode(numbers, &draft->bytes);
-  if (reference == 0) return;
   std::string bytes;
-  integers->Encode(Difference(numbers, earlier[reference - 1]), &bytes);
+  integers->Encode(difference, &bytes);
   if (bytes.size() >= draft->bytes.size()) return;
   draft->bytes = std::move(bytes);
   draft->reference = reference;

@@ -26,6 +26,22 @@ size_t RowTextBytes(const Rows& rows, size_t row) {
   return bytes;
 }
 
+// Of `count` rows.
+size_t TextBytesOf(const Rows& rows, size_t from, size_t count) {
+  size_t bytes = 0;
+  for (const RowsColumn& column : rows.columns) {
+    if (column.text_ends.empty() || count == 0) continue;
+    bytes += column.text_ends[from + count - 1] - (from == 0 ? 0 : column.text_ends[from - 1]);
+  }
+  return bytes;
+}
+
+bool IsSorted(std::span<const int64_t> times) {
+  size_t back = 0;
+  for (size_t i = 1; i < times.size(); ++i) back += times[i] < times[i - 1] ? 1 : 0;
+  return back == 0;
+}
+
 class SeriesEncoder {
  public:
   SeriesEncoder(const Rows& rows, size_t from, size_t count, Effort effort,
@@ -116,6 +132,7 @@ class SeriesEncoder {
 
 size_t SeriesRowsThatFit(const Rows& rows, size_t from, size_t rows_max) {
   size_t count = std::min(rows_max, rows.size() - from);
+  if (TextBytesOf(rows, from, count) <= kSeriesTextBytesMax) return count;
   size_t bytes = 0;
   for (size_t i = 0; i < count; ++i) {
     bytes += RowTextBytes(rows, from + i);
@@ -130,12 +147,8 @@ Status EncodeSeriesBlock(std::string_view key, const Rows& rows, std::span<const
   TD_CHECK(count > 0 && count <= limits::kSeriesBlockRowsMax && from + count <= rows.size(),
            "rows of one block");
   TD_CHECK(rows.columns.size() <= columns.size(), "every column of the rows has a name");
-  auto first = rows.ts.begin() + static_cast<std::ptrdiff_t>(from);
-  TD_CHECK(std::is_sorted(first, first + static_cast<std::ptrdiff_t>(count)),
-           "rows are sorted by ts");
-  size_t text_bytes = 0;
-  for (size_t i = from; i < from + count; ++i) text_bytes += RowTextBytes(rows, i);
-  if (text_bytes > limits::kSeriesBlockRawBytesMax) {
+  TD_CHECK(IsSorted(std::span(rows.ts).subspan(from, count)), "rows are sorted by ts");
+  if (TextBytesOf(rows, from, count) > limits::kSeriesBlockRawBytesMax) {
     return Status::ResourceExhausted("the texts of a series block exceed its limit");
   }
   CodecBuffers::State& state = buffers->state();
