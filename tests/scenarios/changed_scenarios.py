@@ -2,10 +2,10 @@
 
 import contextlib
 import signal
-import struct
 import time
 
 import rig
+import wire
 from frame import Broker, check, scenario, wait_for
 
 
@@ -278,16 +278,6 @@ def a_topic_made_anew_that_the_client_does_not_notice(world):
 # --- damage and strangers ----------------------------------------------------------------------------------------------
 
 
-def batches(data):
-    """(position, length, first offset, number of offsets) of each batch of a segment."""
-    at = 0
-    while at + 61 <= len(data):
-        offset, length = struct.unpack_from(">qi", data, at)
-        last, = struct.unpack_from(">i", data, at + 23)
-        yield at, 12 + length, offset, last + 1
-        at += 12 + length
-
-
 @scenario("changed", "B10")
 def a_batch_damaged_in_kafka_halts_its_partition_until_it_is_skipped(world):
     topic = world.topic(2)
@@ -297,7 +287,7 @@ def a_batch_damaged_in_kafka_halts_its_partition_until_it_is_skipped(world):
     world.broker.down()
     segment = world.broker.data() / f"{topic}-0" / f"{0:020d}.log"
     data = bytearray(segment.read_bytes())
-    at, length, offset, count = list(batches(data))[2]
+    at, length, offset, count = list(wire.batches(data))[2]
     data[at + length - 20] ^= 1
     segment.write_bytes(data)
     world.broker.up()

@@ -177,6 +177,12 @@ class World:
         done = node.command("verify", check=False)
         check(done.returncode == 0, f"verify exits {done.returncode}: {done.stdout[-2000:]} {done.stderr[-2000:]}")
 
+    def member(self):
+        """(member id, partitions) of the only member of the group: a group that was balanced anew has another one, or none."""
+        group = self.admin("describe-group", group=self.name[:60])
+        check(group["state"].lower() == "stable" and len(group["members"]) == 1, f"the group: {group}")
+        return group["members"][0]["id"], sorted(map(tuple, group["members"][0]["partitions"]))
+
     def stop(self, node):
         begin = time.monotonic()
         code = node.stop()

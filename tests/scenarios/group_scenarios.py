@@ -1,6 +1,8 @@
 """Several nodes in one consumer group: joining, leaving, replaced disks, doubled names (rows C of RELIABILITY.md)."""
 
+import contextlib
 import shutil
+import subprocess
 import time
 
 import rig
@@ -177,3 +179,63 @@ def a_node_that_hangs_longer_than_its_session(world):
     for node in (one, two):
         world.stop(node)
     print(f"  {check_union(world, [one, two], topic, once=False)} messages in both stores", flush=True)
+
+
+@contextlib.contextmanager
+def cooperative_member(world, topic):
+    """A consumer of another program in the node's group, which balances cooperatively; ended by pid."""
+    log = open(world.folder / "kcat.log", "ab")
+    process = subprocess.Popen(["kcat", "-b", world.broker.bootstrap, "-q", "-u", "-X", "partition.assignment.strategy=cooperative-sticky",
+                                "-X", "session.timeout.ms=6000", "-G", world.name[:60], topic], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        log.close()
+
+
+def owners(world):
+    """{instance or client: partitions} of the group."""
+    try:
+        members = world.admin("describe-group", group=world.name[:60])["members"]
+    except rig.Failure:  # not yet there
+        return {}
+    return {m["instance"] or "kcat": sorted(map(tuple, m["partitions"])) for m in members}
+
+
+@scenario("group", "C9")
+def members_that_balance_in_another_way_are_kept_apart(world):
+    topic = world.topic(2)
+    node = world.node(topic)
+    code = node.start(wait_ready=False, options=["-X", "partition.assignment.strategy=cooperative-sticky"]).wait_exit(20)
+    said = node.log.read_text(errors="replace") + str(node.events)
+    check(code == 2 and "cooperative" in said, f"exit {code}: {said[-500:]}")
+    world.produce(topic, 100, range(2))
+
+    with cooperative_member(world, topic):                  # it was there first: the node may not join, says so and waits
+        wait_for("the other has everything", lambda: owners(world) == {"kcat": [(topic, 0), (topic, 1)]}, 40)
+        node.start()
+        line = node.wait_event("progress", 40, lambda line: "INCONSISTENT_GROUP_PROTOCOL" in line.get("notice", ""))
+        print(f"  says: {line['notice'][:140]}", flush=True)
+        time.sleep(3)
+        check(node.running() and owners(world) == {"kcat": [(topic, 0), (topic, 1)]}, f"owners: {owners(world)}")
+    world.caught_up(node, topic)                            # and records when the other has left
+
+    assigned = len(node.logged("assigned"))
+    with cooperative_member(world, topic) as other:         # the node was there first: the other stays out
+        for _ in range(5):
+            world.produce(topic, 100, range(2))
+            time.sleep(1)
+            check(owners(world) == {"one": [(topic, 0), (topic, 1)]}, f"owners: {owners(world)}")
+        check(other.poll() is not None or "INCONSISTENT" in (world.folder / "kcat.log").read_text() or
+              "nconsistent" in (world.folder / "kcat.log").read_text(), "the other was not refused")
+    world.caught_up(node, topic)
+    check(len(node.logged("assigned")) == assigned, "the node was disturbed")
+    world.stop(node)
+    world.whole(node, topic)

@@ -103,8 +103,9 @@ class Node:
         self.ready_after = []  # seconds from start to the ready line, for each start
         self.starts = 0
 
-    def start(self, failpoint=None, wait_ready=True, options=()):
-        environment = dict(os.environ)
+    def start(self, failpoint=None, wait_ready=True, options=(), environment=None, prefix=()):
+        """`prefix`: a command that ends in executing what follows it, such as ("prlimit", "--nofile=64")."""
+        environment = os.environ | (environment or {})
         environment.pop("TAPEDECK_FAILPOINT", None)
         if failpoint:
             environment["TAPEDECK_FAILPOINT"] = failpoint
@@ -114,7 +115,7 @@ class Node:
             log.write(f"--- start {self.starts} {failpoint or ''}\n".encode())
             log.flush()
             self.process = subprocess.Popen(
-                [self.binary, "serve", "--config", str(self.config), "--progress", "500ms", *options],
+                [*prefix, self.binary, "serve", "--config", str(self.config), "--progress", "500ms", *options],
                 stdout=subprocess.PIPE, stderr=log, env=environment)
         self.events = []
         self.reader = threading.Thread(target=self._read, args=(self.process.stdout, self.events), daemon=True)
@@ -144,6 +145,22 @@ class Node:
                 return None
             time.sleep(0.02)
         raise Failure(f"no line event={event} within {seconds} s; log: {self.log}")
+
+    def now(self, seconds=20):
+        """The next line `progress`."""
+        seen = len(self.events)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for line in self.events[seen:]:
+                if line.get("event") == "progress":
+                    return line
+            time.sleep(0.02)
+        raise Failure(f"no progress line within {seconds} s; log: {self.log}")
+
+    def memory(self, field="VmHWM"):
+        """Bytes: VmHWM is the most that was ever resident, VmRSS what is now."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        return int(re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)[1]) * 1024
 
     def running(self):
         return self.process is not None and self.process.poll() is None

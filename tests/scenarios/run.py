@@ -21,6 +21,10 @@ import changed_scenarios  # noqa: F401
 import group_scenarios  # noqa: F401
 import process_scenarios  # noqa: F401
 import capture_scenarios  # noqa: F401
+import wire_scenarios  # noqa: F401
+import leader_scenarios  # noqa: F401
+import secure_scenarios  # noqa: F401
+import limit_scenarios  # noqa: F401
 
 
 def main():

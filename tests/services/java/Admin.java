@@ -19,6 +19,9 @@
 //   only serve:
 //     produce    "lines":[…] as Produce reads them, "offsets"?:true  -> sent, offsets:[[partition,offset]…]
 //     dump       "topic","file","uncommitted"?:true,"partition"? as Dump writes them into the file -> messages
+//     lead       "topic","partition","broker"        (that replica becomes the leader: reassigned to the front, elected)
+//     set-quota  "client","rate"?                    (bytes a second that this client id may fetch; absent: none)
+//     allow, revoke  "user","topic"|"group"|neither  (all operations on it or, with neither, on the cluster)
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -31,16 +34,19 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.AdminClient;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
@@ -52,9 +58,20 @@ import org.apache.kafka.clients.admin.UserScramCredentialAlteration;
 import org.apache.kafka.clients.admin.UserScramCredentialUpsertion;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 
 final class Admin implements AutoCloseable {
   private static final long PATIENCE_MS = 30_000;
@@ -158,6 +175,10 @@ final class Admin implements AutoCloseable {
       case "cluster" -> cluster(answer);
       case "produce" -> produce(command, answer);
       case "dump" -> dump(command, answer);
+      case "lead" -> lead(command);
+      case "set-quota" -> setQuota(command);
+      case "allow" -> admin.createAcls(List.of(acl(command))).all().get();
+      case "revoke" -> admin.deleteAcls(List.of(acl(command).toFilter())).all().get();
       default -> throw new IllegalArgumentException("unknown command " + command.get("cmd"));
     }
   }
@@ -272,6 +293,38 @@ final class Admin implements AutoCloseable {
           List.of(new UserScramCredentialUpsertion(user, new ScramCredentialInfo(mechanism, 4096), password));
       admin.alterUserScramCredentials(change).all().get();
     }
+  }
+
+  private void lead(JsonNode command) throws Exception {
+    var partition = new TopicPartition(Json.text(command, "topic"), (int) Json.number(command, "partition"));
+    int broker = (int) Json.number(command, "broker");
+    List<Integer> replicas = new ArrayList<>();
+    description(partition.topic()).partitions().get(partition.partition()).replicas().forEach(node -> replicas.add(node.id()));
+    if (!replicas.contains(broker)) throw new IllegalArgumentException("broker " + broker + " has no replica");
+    Collections.swap(replicas, 0, replicas.indexOf(broker));
+    admin.alterPartitionReassignments(Map.of(partition, Optional.of(new NewPartitionReassignment(replicas)))).all().get();
+    await("end of the reassignment", () -> admin.listPartitionReassignments(Set.of(partition)).reassignments().get().isEmpty());
+    // Elected already is no failure.
+    var error = admin.electLeaders(ElectionType.PREFERRED, Set.of(partition)).partitions().get().get(partition);
+    if (error != null && error.isPresent() && !(error.get() instanceof ElectionNotNeededException)) throw (Exception) error.get();
+  }
+
+  private void setQuota(JsonNode command) throws Exception {
+    Double rate = command.hasNonNull("rate") ? Double.valueOf(Json.number(command, "rate")) : null;
+    var client = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, Json.text(command, "client")));
+    var change = new ClientQuotaAlteration(client, List.of(new ClientQuotaAlteration.Op("consumer_byte_rate", rate)));
+    admin.alterClientQuotas(List.of(change)).all().get();
+  }
+
+  private static AclBinding acl(JsonNode command) {
+    ResourcePattern resource = new ResourcePattern(ResourceType.CLUSTER, "kafka-cluster", PatternType.LITERAL);
+    if (command.hasNonNull("topic")) {
+      resource = new ResourcePattern(ResourceType.TOPIC, Json.text(command, "topic"), PatternType.LITERAL);
+    } else if (command.hasNonNull("group")) {
+      resource = new ResourcePattern(ResourceType.GROUP, Json.text(command, "group"), PatternType.LITERAL);
+    }
+    String user = "User:" + Json.text(command, "user");
+    return new AclBinding(resource, new AccessControlEntry(user, "*", AclOperation.ALL, AclPermissionType.ALLOW));
   }
 
   private void cluster(ObjectNode answer) throws Exception {
