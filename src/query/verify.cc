@@ -203,10 +203,9 @@ Result<VerifyReport> VerifyDataDir(const std::filesystem::path& dir, const Verif
   std::string note;
   if (store.status().code() == StatusCode::kFailedPrecondition) {
     // Perhaps a node holds it. Opening beside it also tells what else is wrong.
-    note =
-        "a node is running, or this user may only read (" + std::string(store.status().message()) +
-        "): what it had written when this began was read beside it; damage that only opening for "
-        "writing finds, such as in the log, is looked for when the node is stopped";
+    note = "a node is running, or this user may only read (" +
+           std::string(store.status().message()) +
+           "): what had been written when this began was read";
     open.mode = StoreMode::kSecondary;
     store = Store::Open(open);
   }

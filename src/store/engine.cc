@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -38,21 +37,15 @@ Status NoStore(const fs::path& dir) {
   return Status::NotFound("there is no store in " + dir.string());
 }
 
-fs::path FileOf(const fs::path& dir, uint64_t number) {
-  char name[32];
-  std::snprintf(name, sizeof(name), "%06llu.sst", static_cast<unsigned long long>(number));
-  return dir / name;
-}
-
 uint64_t DiskBytes(const fs::path& dir) {
   struct statvfs info {};
   if (::statvfs(dir.c_str(), &info) != 0) return 0;
   return static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
 }
 
-// The file that cannot be opened, where RocksDB names none, or the MANIFEST instead as it does for
-// damaged properties. OK: none was found.
-Status FindUnreadableFile(const fs::path& dir) {
+// The damaged file, where RocksDB names none, as for a log, or the MANIFEST instead, as for
+// properties of a file. OK: none was found.
+Status FindDamagedFile(const fs::path& dir) {
   Result<fs::path> manifest = FindManifest(dir);
   if (!manifest.ok()) return Status::Ok();
   Result<ManifestState> state = ReadManifest(*manifest);
@@ -60,10 +53,12 @@ Status FindUnreadableFile(const fs::path& dir) {
   rocksdb::Options options = MakeOptions(PlanMemory(0));
   options.verify_sst_unique_id_in_manifest = false;  // nobody tells it the ids, and it would warn
   for (uint64_t number : state->files) {
-    const std::string file = FileOf(dir, number).string();
+    const std::string file = SstPath(dir, number).string();
     rocksdb::Status opened = rocksdb::SstFileReader(options).Open(file);
     if (opened.IsCorruption()) return Status::Corruption(file + ": " + opened.ToString());
   }
+  Result<std::optional<WalDamage>> wal = FindWalDamage(ListWals(dir), state->oldest_wal);
+  if (wal.ok() && *wal) return Status::Corruption((*wal)->description);
   return Status::Ok();
 }
 
@@ -137,7 +132,7 @@ Engine::Engine(const StoreOptions& options, const fs::path& dir)
 Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
   const std::string opening = "opening the store " + dir.string();
   if (status.IsCorruption()) {
-    Status found = FindUnreadableFile(dir);
+    Status found = FindDamagedFile(dir);
     if (!found.ok()) return found.WithContext(opening);
   }
   if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {

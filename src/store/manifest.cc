@@ -1,6 +1,7 @@
 #include "store/manifest.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -93,6 +94,12 @@ Result<ManifestState> ReadManifest(const std::filesystem::path& manifest) {
                               std::to_string(scan->bad_at) + ": " + scan->reason);
   }
   return state;
+}
+
+std::filesystem::path SstPath(const std::filesystem::path& dir, uint64_t number) {
+  char name[32];
+  std::snprintf(name, sizeof(name), "%06llu.sst", static_cast<unsigned long long>(number));
+  return dir / name;
 }
 
 }  // namespace tapedeck::rocks

@@ -29,6 +29,9 @@ struct ManifestState {
 /// kCorruption names file and byte.
 Result<ManifestState> ReadManifest(const std::filesystem::path& manifest);
 
+/// Of the SST file with this number.
+std::filesystem::path SstPath(const std::filesystem::path& dir, uint64_t number);
+
 }  // namespace tapedeck::rocks
 
 #endif  // TAPEDECK_STORE_MANIFEST_H_

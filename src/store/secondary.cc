@@ -10,6 +10,8 @@
 // - For the same reason TryCatchUpWithPrimary, which keeps what it has in memory, is never called:
 //   catching up is opening again.
 // - A file that it cannot open it leaves out. So its files are compared with the MANIFEST's.
+// - A log record whose length was altered it takes for one that is just being written, and leaves
+//   out all that follows. So the logs are judged by log_scan.h.
 
 #include <rocksdb/file_system.h>
 #include <stdlib.h>
@@ -21,7 +23,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "store/engine.h"
-#include "store/lock_owner.h"
 #include "store/manifest.h"
 #include "store/preflight.h"
 
@@ -103,9 +104,13 @@ Result<bool> Engine::LookOnce() {
   std::vector<rocksdb::LiveFileMetaData> files;
   db_->GetLiveFilesMetaData(&files);
   for (const rocksdb::LiveFileMetaData& file : files) state.files.erase(file.file_number);
-  if (state.files.empty()) return true;
-  return Status::Corruption("the store " + dir_.string() + " has a file that cannot be opened: " +
-                            std::to_string(*state.files.begin()) + ".sst");
+  if (!state.files.empty()) {
+    return Status::Corruption(SstPath(dir_, *state.files.begin()).string() + " cannot be opened");
+  }
+  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
+                      FindWalDamage(ListWals(dir_), state.oldest_wal));
+  if (damage) return Status::Corruption(damage->description);
+  return true;
 }
 
 Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
@@ -113,14 +118,6 @@ Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
   std::shared_ptr<Engine> engine(new Engine(options, dir));
   TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
   if (!exists) return Status::NotFound("there is no store in " + dir.string());
-  if (!FindLockOwner(dir / "LOCK")) {
-    std::string ignored;
-    StoreOptions refuse = options;
-    refuse.damaged_wal = StoreOptions::DamagedWal::kRefuse;
-    Status whole = engine->CheckFiles(dir, refuse, &ignored);
-    // A writer that started meanwhile makes its own files look unfinished.
-    if (!whole.ok() && !FindLockOwner(dir / "LOCK")) return whole;
-  }
   std::string folder = (fs::temp_directory_path() / "tapedeck-secondary-XXXXXX").string();
   if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
   engine->secondary_dir_ = folder;
