@@ -45,6 +45,10 @@ Result<TailAnswer> CheckTail(LogProbe* probe, const TailQuestion& question,
     answer.verdict = TailVerdict::kChanged;
     answer.reason = "the log ends at " + std::to_string(answer.bounds.end) + ", before offset " +
                     std::to_string(question.next) + " that was reached";
+    if (question.last.offset < answer.bounds.end) {
+      answer.reason +=
+          "; no recorded message lies past its end: a skip that went too far looks like this";
+    }
     return answer;
   }
   MessageHasher hasher;
