@@ -244,6 +244,34 @@ TEST_F(ServeTest, SkipNeedsConsentAndLeavesAGap) {
   EXPECT_EQ((*progress)["messages"], 25) << "30 were sent, 5 of them lie in the gap";
 }
 
+TEST_F(ServeTest, WhatIsStoredIsReadAndVerifiedBesideTheNode) {
+  StartMock();
+  Send(90);
+  Program node(Serve(Config("[series]\nflush_interval = \"1s\"\n")));
+  ASSERT_TRUE(WaitForMessages(&node, 90).has_value()) << node.Errors();
+  auto lines = [&](Arguments arguments) {
+    arguments.insert(arguments.end(), {"--data-dir", StoreDir()});
+    Outcome outcome = RunTapedeck(arguments);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.out << outcome.err;
+    EXPECT_EQ(outcome.err, "");
+    return std::count(outcome.out.begin(), outcome.out.end(), '\n');
+  };
+  EXPECT_EQ(lines({"messages"}), 90);
+  EXPECT_EQ(lines({"query", "trades"}), 90);
+  EXPECT_EQ(lines({"query", "trades", "--symbols", "S3"}), 18);
+  EXPECT_EQ(lines({"symbols"}), 5);
+  EXPECT_EQ(lines({"coverage"}), kPartitions);
+  Outcome verified = RunTapedeck({"verify", "--data-dir", StoreDir()});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  EXPECT_EQ(Last(verified)["records"], 90) << verified.out;
+  EXPECT_NE(verified.out.find("a node is running"), std::string::npos) << verified.out;
+  node.Signal(SIGTERM);
+  ExpectCleanEnd(node.Wait());
+  verified = RunTapedeck({"verify", "--data-dir", StoreDir()});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+  EXPECT_EQ(Last(verified)["rows"], 90) << "all of them in series blocks";
+}
+
 // A5, the part of the write-ahead log: what a damaged log has lost is read again from Kafka, and
 // the operator is told.
 TEST_F(ServeTest, ADamagedWriteAheadLogIsReportedAndFilledFromKafka) {

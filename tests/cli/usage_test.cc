@@ -39,7 +39,9 @@ TEST(Usage, EveryCommandHasHelpWithAnExample) {
   for (const Arguments& command :
        {Arguments{"serve"}, Arguments{"demo"}, Arguments{"mapping", "test"},
         Arguments{"mapping", "show"}, Arguments{"mapping", "list"}, Arguments{"config", "check"},
-        Arguments{"config", "show"}, Arguments{"skip"}, Arguments{"version"}}) {
+        Arguments{"config", "show"}, Arguments{"skip"}, Arguments{"version"}, Arguments{"query"},
+        Arguments{"messages"}, Arguments{"tables"}, Arguments{"symbols"}, Arguments{"topics"},
+        Arguments{"coverage"}, Arguments{"refused"}, Arguments{"verify"}}) {
     Arguments arguments = command;
     arguments.push_back("--help");
     Outcome outcome = RunTapedeck(arguments);

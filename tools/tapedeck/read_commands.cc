@@ -50,11 +50,16 @@ struct RangeArguments {
   uint64_t limit = UINT64_MAX;
 };
 
+/// Of -1 the parser alone would make the greatest number there is.
+void AddLimit(CLI::App* command, uint64_t* limit) {
+  command->add_option("--limit", *limit, "at most so many")->check(CLI::NonNegativeNumber);
+}
+
 void AddRangeOptions(CLI::App* command, RangeArguments* args) {
   command->add_option("--start", args->start,
                       "first time: RFC 3339, a date, 1712877306113ms (s, us, ns), now-15m");
   command->add_option("--end", args->end, "time before which to end; also +1h after --start");
-  command->add_option("--limit", args->limit, "at most so many");
+  AddLimit(command, &args->limit);
 }
 
 Status ParseRange(const RangeArguments& args, Timestamp* start, Timestamp* end) {
@@ -440,7 +445,7 @@ void AddListingCommands(CLI::App* app, Choice* choice) {
   command->add_option("--table", symbols->query.table, "of one table");
   command->add_option("--symbol,-s", symbols->query.symbol, "one symbol");
   command->add_option("--prefix", symbols->query.prefix, "symbols that begin so");
-  command->add_option("--limit", symbols->query.limit, "at most so many");
+  AddLimit(command, &symbols->query.limit);
 
   auto topics = std::make_shared<TopicsArguments>();
   command =

@@ -99,7 +99,8 @@ void AddVerifyCommand(CLI::App* app, Choice* choice) {
       ->add_option("-o,--output", args->output,
                    "text or ndjson; default: text on a terminal, else ndjson")
       ->check(CLI::IsMember({"text", "ndjson"}));
-  verify->add_option("--max", args->findings_max, "list at most so many differences");
+  verify->add_option("--max", args->findings_max, "list at most so many differences")
+      ->check(CLI::NonNegativeNumber);
   verify->footer(
       "Exits with 4 where anything differs, and says where. With the node stopped it opens the "
       "store as the node "
