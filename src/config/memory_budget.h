@@ -5,8 +5,8 @@
 // only place of the split.
 //
 //   process    64 MiB             code, librdkafka's threads, allocator slack, directory of symbols
-//   building   9 x commit_bytes   two commits under way: messages in open tape blocks, their columns,
-//                                 compressed blocks, the batch, RocksDB's copy of it, decoded rows
+//   building   9 x commit_bytes   two commits under way: messages in open tape blocks, their
+//                                 columns, compressed blocks, the batch, RocksDB's copy, rows
 //   rows       1.5 x flush_bytes  rows that wait for a flush, and what the flush builds from them
 //   kafka      1/4 of the rest    16 MiB to 512 MiB: the client's queue (see kafka_source.h)
 //   store      1/4 of the rest    32 MiB to 1 GiB: RocksDB's memtables and block cache
