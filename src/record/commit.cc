@@ -87,7 +87,7 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
     return Status::Ok();
   }
   if (lane->blocks.empty() || lane->blocks.back().messages.Full()) OpenNextBlock(lane);
-  Status appended = lane->blocks.back().messages.Append(message);
+  Status appended = lane->blocks.back().messages.Append(message, lane->decoder->Shape());
   if (!appended.ok()) {
     lane->health = appended.ToString() + "; past it: tapedeck skip --topic " + lane->tp.topic +
                    " --partition " + std::to_string(lane->tp.partition) + " --to " +
