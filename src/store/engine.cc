@@ -54,8 +54,11 @@ Status FindDamagedFile(const fs::path& dir) {
   options.verify_sst_unique_id_in_manifest = false;  // nobody tells it the ids, and it would warn
   for (uint64_t number : state->files) {
     const std::string file = SstPath(dir, number).string();
-    rocksdb::Status opened = rocksdb::SstFileReader(options).Open(file);
+    rocksdb::SstFileReader reader(options);
+    rocksdb::Status opened = reader.Open(file);
     if (opened.IsCorruption()) return Status::Corruption(file + ": " + opened.ToString());
+    if (opened.ok() && reader.GetTableProperties() == nullptr)
+      return Status::Corruption(file + ": its properties are damaged");
   }
   Result<std::optional<WalDamage>> wal = FindWalDamage(ListWals(dir), state->oldest_wal);
   if (wal.ok() && *wal) return Status::Corruption((*wal)->description);

@@ -105,7 +105,9 @@ Result<bool> Engine::LookOnce() {
   db_->GetLiveFilesMetaData(&files);
   for (const rocksdb::LiveFileMetaData& file : files) state.files.erase(file.file_number);
   if (!state.files.empty()) {
-    return Status::Corruption(SstPath(dir_, *state.files.begin()).string() + " cannot be opened");
+    // Of several, perhaps all for the sake of one.
+    return OpenFailed(dir_, rocksdb::Status::Corruption(
+                                SstPath(dir_, *state.files.begin()).string(), "not opened"));
   }
   TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
                       FindWalDamage(ListWals(dir_), state.oldest_wal));
