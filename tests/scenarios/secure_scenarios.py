@@ -1,21 +1,26 @@
 """Rights that change while a node records: passwords, access to topics (row B17 of RELIABILITY.md)."""
 
+import contextlib
+import re
 import time
 
-from frame import check, scenario, wait_for
+import rig
+from frame import Broker, check, scenario, wait_for
 
 SECURE = ("--secure", "--property=super.users=User:ANONYMOUS",
           "--property=authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer")
 
 
 def node_of_alice(world, topic):
-    """PLAIN: librdkafka 2.0.2 cannot log in to Kafka 4 by SCRAM."""
     secure = world.broker.started["secure"]
     for resource in ({"topic": topic}, {"group": world.name[:60]}):
         world.admin("allow", user=secure["username"], **resource)
-    node = world.node(topic, bootstrap=secure["sasl_plaintext"])
-    lines = {"security.protocol": "sasl_plaintext", "sasl.mechanism": "PLAIN", "sasl.username": secure["username"],
-             "sasl.password": secure["password"]}
+    return node_of(world, topic, "PLAIN", secure["username"], secure["password"])
+
+
+def node_of(world, topic, mechanism, user, password):
+    node = world.node(topic, bootstrap=world.broker.started["secure"]["sasl_plaintext"])
+    lines = {"security.protocol": "sasl_plaintext", "sasl.mechanism": mechanism, "sasl.username": user, "sasl.password": password}
     text = node.config.read_text()
     more = "".join(f'"{key}" = "{value}"\n' for key, value in lines.items())
     node.config.write_text(text.replace("[kafka.properties]\n", "[kafka.properties]\n" + more, 1))
@@ -115,3 +120,29 @@ def access_to_the_group_that_is_taken_away_and_given_back(world):
     check(node.starts == 1 and node.running(), "it was to go on by itself")
     world.stop(node)
     world.whole(node, topic)
+
+
+@scenario("secure", "B17")
+def a_password_that_is_rotated_while_connections_live(world):
+    """The broker ends connections whose login is old. SCRAM, on Kafka 3: librdkafka before 2.6.1 cannot do it with Kafka 4."""
+    version = re.search(r"^KAFKA_SECOND_VERSION=(\S+)", (rig.SERVICES / "versions.env").read_text(), re.MULTILINE)[1]
+    with rig.kafka("--quick", "--secure", "--version", version, "--property=connections.max.reauth.ms=3000") as started:
+        with contextlib.closing(Broker(started)) as world.broker:
+            topic = world.topic(2)
+            world.admin("add-scram-user", user="recorder", password="pass-first")
+            node = node_of(world, topic, "SCRAM-SHA-256", "recorder", "pass-first").start()
+            stream = world.stream(topic, range(2))
+            wait_for("messages over several logins", lambda: node.running() and node.now()["messages"] > 300, 40)
+            time.sleep(7)
+            world.admin("add-scram-user", user="recorder", password="pass-second")
+            print(f"  says: {wait_told(node, 40, 'authentication', 'sasl')[:160]}", flush=True)
+            time.sleep(8)  # longer than the session
+            check(node.running(), "it was to wait")
+            stream.stop()
+            world.admin("add-scram-user", user="recorder", password="pass-first")
+            world.caught_up(node, topic)
+            check(node.starts == 1, "it was to go on by itself")
+            world.stop(node)
+            check("pass-first" not in node.log.read_text(), "a password is in the log")
+            world.whole(node, topic)
+            world.end()  # before its broker
