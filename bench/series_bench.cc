@@ -1,6 +1,6 @@
 // Series blocks against 40-byte row structs compressed with zstd-3 in the same blocks: bytes per
-// quote, speed of a full decode,
-// speed of encoding. One line of ratios for each file of the shared quotes.
+// quote, speed of a full decode, speed of encoding. One line of ratios for each file of the shared
+// quotes; then sizes for a quiet feed, as its flushes leave it and after merging.
 //
 //   series_bench [part of a file's name]
 
@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "bench/bench_util.h"
+#include "bench/live_rate.h"
 #include "bench/quote_files.h"
 #include "codec/series_block.h"
 
@@ -40,11 +41,11 @@ class Subject {
         columns_(QuoteColumns()),
         struct_columns_(columns_.begin(), columns_.begin() + 4) {}
 
-  void Encode(Effort effort) {
+  void Encode(Effort effort, size_t block_rows = limits::kSeriesBlockRows) {
     blocks_.clear();
     for (const QuoteSeries& series : file_.series) {
       for (size_t from = 0; from < series.rows.size();) {
-        size_t count = SeriesRowsThatFit(series.rows, from, limits::kSeriesBlockRows);
+        size_t count = SeriesRowsThatFit(series.rows, from, block_rows);
         Check(EncodeSeriesBlock("key", series.rows, columns_, from, count, effort, &buffers_,
                                 &blocks_.emplace_back()));
         from += count;
@@ -174,6 +175,24 @@ void RunFile(const std::filesystem::path& path, Totals* totals) {
   std::fflush(stdout);
 }
 
+// Four hours: each symbol fills one block of 4,096 rows and part of a second.
+void RunLiveRate() {
+  QuoteFile file = MakeLiveFeed(1, static_cast<size_t>(4 * 3600 * kLivePerSecond));
+  auto rows = static_cast<double>(file.rows);
+  Subject subject(file);
+  subject.EncodeStructs();
+  subject.Encode(Effort::kLive, kLiveFlushRows);
+  auto live = static_cast<double>(subject.BlockBytes());
+  subject.Encode(Effort::kMerge);
+  auto merged = static_cast<double>(subject.BlockBytes()),
+       theirs = static_cast<double>(subject.FrameBytes());
+  std::printf(
+      "\n%s: %zu quotes\n  bytes per quote: as flushed %.3f, merged %.3f, struct + zstd-3"
+      " %.3f (without Kafka's time, partition and offset)\n",
+      file.name.c_str(), file.rows, live / rows, merged / rows, theirs / rows);
+  Print("size at the live rate, merged over struct + zstd-3", merged / theirs);
+}
+
 }  // namespace
 }  // namespace tapedeck::bench
 
@@ -194,5 +213,6 @@ int main(int argc, char** argv) {
         Bar::AtMost(0.5));
   Print("full decode of all, speed over zstd + struct copy (CPU)", totals.their_s / totals.our_s,
         Bar::AtLeast(3.0));
+  RunLiveRate();
   return End();
 }
