@@ -2,7 +2,6 @@
 
 #include <rocksdb/listener.h>
 #include <rocksdb/sst_file_manager.h>
-#include <rocksdb/sst_file_reader.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "store/lock_owner.h"
 #include "store/manifest.h"
 #include "store/preflight.h"
+#include "store/sst_tail.h"
 
 namespace tapedeck::rocks {
 namespace {
@@ -43,25 +43,14 @@ uint64_t DiskBytes(const fs::path& dir) {
   return static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
 }
 
-// The damaged file, where RocksDB names none, as for a log, or the MANIFEST instead, as for
-// properties of a file. OK: none was found.
-Status FindDamagedFile(const fs::path& dir) {
+// The damaged log, which RocksDB does not name beside a writer. OK: none.
+Status FindDamagedLog(const fs::path& dir) {
   Result<fs::path> manifest = FindManifest(dir);
   if (!manifest.ok()) return Status::Ok();
   Result<ManifestState> state = ReadManifest(*manifest);
   if (!state.ok()) return Status::Ok();
-  rocksdb::Options options = MakeOptions(PlanMemory(0));
-  options.verify_sst_unique_id_in_manifest = false;  // nobody tells it the ids, and it would warn
-  for (uint64_t number : state->files) {
-    const std::string file = SstPath(dir, number).string();
-    rocksdb::SstFileReader reader(options);
-    rocksdb::Status opened = reader.Open(file);
-    if (opened.IsCorruption()) return Status::Corruption(file + ": " + opened.ToString());
-    if (opened.ok() && reader.GetTableProperties() == nullptr)
-      return Status::Corruption(file + ": its properties are damaged");
-  }
-  Result<std::optional<WalDamage>> wal = FindWalDamage(ListWals(dir), state->oldest_wal);
-  if (wal.ok() && *wal) return Status::Corruption((*wal)->description);
+  Result<std::optional<WalDamage>> damage = FindWalDamage(ListWals(dir), state->oldest_wal);
+  if (damage.ok() && *damage) return Status::Corruption((*damage)->description);
   return Status::Ok();
 }
 
@@ -135,7 +124,7 @@ Engine::Engine(const StoreOptions& options, const fs::path& dir)
 Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
   const std::string opening = "opening the store " + dir.string();
   if (status.IsCorruption()) {
-    Status found = FindDamagedFile(dir);
+    Status found = FindDamagedLog(dir);
     if (!found.ok()) return found.WithContext(opening);
   }
   if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {
@@ -163,6 +152,7 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
   }
   TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
   TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(manifest));
+  for (uint64_t number : state.files) TD_RETURN_IF_ERROR(CheckSstTail(SstPath(dir, number)));
   const std::vector<WalFile> wals = ListWals(dir);
   TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage, FindWalDamage(wals, state.oldest_wal));
   if (!damage) return Status::Ok();

@@ -25,6 +25,7 @@
 #include "store/engine.h"
 #include "store/manifest.h"
 #include "store/preflight.h"
+#include "store/sst_tail.h"
 
 namespace tapedeck::rocks {
 namespace {
@@ -91,6 +92,7 @@ Result<bool> Engine::LookOnce() {
   db_.reset();
   TD_ASSIGN_OR_RETURN(WriterMark before, MarkOf(dir_));
   TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(dir_ / before.manifest));
+  for (uint64_t number : state.files) TD_RETURN_IF_ERROR(CheckSstTail(SstPath(dir_, number)));
   own_env_ = rocksdb::NewCompositeEnv(
       std::make_shared<LogGate>(base_env_->GetFileSystem(), state.oldest_wal));
   rocks_options_.env = own_env_.get();
@@ -105,9 +107,7 @@ Result<bool> Engine::LookOnce() {
   db_->GetLiveFilesMetaData(&files);
   for (const rocksdb::LiveFileMetaData& file : files) state.files.erase(file.file_number);
   if (!state.files.empty()) {
-    // Of several, perhaps all for the sake of one.
-    return OpenFailed(dir_, rocksdb::Status::Corruption(
-                                SstPath(dir_, *state.files.begin()).string(), "not opened"));
+    return Status::Corruption(SstPath(dir_, *state.files.begin()).string() + " cannot be opened");
   }
   TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
                       FindWalDamage(ListWals(dir_), state.oldest_wal));

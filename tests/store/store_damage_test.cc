@@ -7,6 +7,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/bytes.h"
 #include "store_fixture.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
@@ -222,6 +223,40 @@ TEST_F(StoreA5, AFlipInOptionsOrIdentityDoesNotMatter) {
   }
   EXPECT_EQ(Flip(options).refused, 0);
   EXPECT_EQ(Flip("IDENTITY").refused, 0);
+}
+
+// RocksDB parses the properties of a file before it checks them; one bit there, the greatest of the
+// last byte, ends the process.
+TEST_F(StoreA5, NoBitOfTheTailOfASstEndsTheProcess) {
+  const std::string name = Only(files_, ".sst");
+  const std::string whole = files_[name];
+  const std::string key = "rocksdb.properties";
+  ByteReader handle(std::string_view(whole).substr(whole.rfind(key) + key.size()));
+  const uint64_t properties = handle.Varint();
+  const uint64_t behind = properties + handle.Varint();
+  ASSERT_TRUE(handle.ok() && behind < whole.size());
+  std::vector<uint64_t> bits = {behind * 8 - 1};
+  const uint64_t stride = Chaos() ? 1 : 131;
+  for (uint64_t bit = properties * 8 + random_.Uniform(stride); bit < whole.size() * 8;
+       bit += stride) {
+    bits.push_back(bit);
+  }
+  Files flipped = files_;
+  for (uint64_t bit : bits) {
+    SCOPED_TRACE(name + " byte " + std::to_string(bit / 8) + " bit " + std::to_string(bit % 8));
+    flipped[name] = whole;
+    char& byte = flipped[name][bit / 8];
+    byte = static_cast<char>(static_cast<uint8_t>(byte) ^ (1u << bit % 8));
+    for (StoreMode mode : {StoreMode::kSecondary, StoreMode::kWrite}) {
+      LayOut(flipped, dir_.path() / "flipped");
+      StoreOptions options = SmallStore("");
+      options.mode = mode;
+      Outcome outcome = Try(dir_.path() / "flipped", options, 14);
+      const Status& refusal = outcome.open.ok() ? outcome.verify : outcome.open;
+      EXPECT_EQ(refusal.code(), StatusCode::kCorruption) << refusal.ToString();
+      EXPECT_NE(refusal.message().find(name), std::string::npos) << refusal.ToString();
+    }
+  }
 }
 
 TEST_F(StoreA5, AFileWithoutAChecksumIsNotTakenForSound) {
