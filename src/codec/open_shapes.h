@@ -19,7 +19,7 @@
 namespace tapedeck {
 
 /// Shapes of a block.
-inline constexpr size_t kTapeShapesMax = 16;
+inline constexpr size_t kTapeShapesMax = 64;
 /// Slots of a shape.
 inline constexpr size_t kTapeSlotsMax = 64;
 /// Tokens of all shapes of a block: bounds what reading them allocates (8 bytes each).

@@ -7,6 +7,7 @@
 #include "codec/codec_state.h"
 #include "codec/tape_block_generated.h"
 #include "codec/tape_layout.h"
+#include "codec/token_finder.h"
 
 namespace tapedeck {
 namespace {
@@ -274,12 +275,15 @@ Status MergeTapeBlocks(TpId tp, std::span<const StoredTapeBlock> blocks, Effort 
                        CodecBuffers* buffers, std::string* out) {
   TapeBlockBuilder merged;
   TapeBlock block;
+  TokenFinder finder;  // needs no mapping, and gives live blocks of any one the same shapes
   for (const StoredTapeBlock& stored : blocks) {
     TD_RETURN_IF_ERROR(block.Load(tp, stored.base_offset, stored.bytes, buffers));
     for (size_t i = 0; i < block.size(); ++i) {
       if (i > 0 && block.ReceivedAt(i) != block.ReceivedAt(i - 1))
         merged.MarkReceived(block.ReceivedAt(i - 1));
-      TD_RETURN_IF_ERROR(merged.Append(block.At(i)));
+      const MessageView message = block.At(i);
+      TD_RETURN_IF_ERROR(
+          merged.Append(message, message.value ? finder.Find(*message.value) : nullptr));
     }
     merged.MarkReceived(block.ReceivedAt(block.size() - 1));
   }

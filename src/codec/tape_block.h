@@ -18,16 +18,22 @@
 //
 // Layout, little-endian; docs/formats.md, "Tape block":
 //   block    := header stored
-//   header   := magic:u32="TDTB" version:u8=1 codec:u8 reserved:u16=0 base:i64 count:u32
+//   header   := magic:u32="TDTB" version:u8 codec:u8 reserved:u16=0 base:i64 count:u32
 //               content_bytes:u32 raw_bytes:u32 stored_bytes:u32 hash:u64
 //   hash     := XXH3-64(stored, seed XXH3-64(header before hash, seed XXH3-64(identity)))
 //   identity := tp:u32 base:i64, what the key says, not stored in the block
 //   stored   := content by codec (1 as it is, 2 one zstd frame)
 //   content  := schemas/tape_block.fbs
+//   version: 1, or 2 where messages have shapes (docs/formats.md, "Shapes")
+//
+// Shapes: messages with the same fixed bytes are stored column by column, at a third to nine tenths
+// of the bytes. Who appends says where the slots are (Decoder::Shape() of the mapping knows);
+// merging finds them by itself (codec/token_finder.h).
 //
 // Errors: kCorruption for bytes that no Seal wrote under that key. Memory of Load: the content (at
-// most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax) and 40 for
-// each header (kTapeBlockHeadersMax).
+// most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax), 40 for each
+// header (kTapeBlockHeadersMax); with shapes also the values (limits::kTapeBlockRawBytesMax) and, in
+// the buffers, 41 bytes for each token (kTapeTokensMax).
 
 #include <array>
 #include <cstdint>
@@ -127,6 +133,8 @@ class TapeBlockBuilder {
   void EncodeShapes(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;
   void CollectUnshaped(const ShapeNumbers& numbers, std::string* out) const;
   void EncodeContent(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;
+  Status CompressContent(Effort effort, CodecBuffers::State* state, TapeBlockHeader* header,
+                         std::string* out) const;
 
   std::vector<Row> rows_;
   std::vector<Run> runs_;

@@ -206,30 +206,52 @@ void TapeBlockBuilder::EncodeContent(const ShapeNumbers& numbers, Effort effort,
   builder.Finish(columns.Finish());
 }
 
+// Columns cost some bytes each, so that few messages of many slots may be smaller as they are.
+// Merging, where bytes count and blocks are often small, tries both.
+Status TapeBlockBuilder::CompressContent(Effort effort, CodecBuffers::State* state,
+                                         TapeBlockHeader* header, std::string* out) const {
+  auto compress = [&](const ShapeNumbers& numbers, std::string* block) -> Status {
+    state->builder.Clear();
+    EncodeContent(numbers, effort, state);
+    const std::string_view content(reinterpret_cast<const char*>(state->builder.GetBufferPointer()),
+                                   state->builder.GetSize());
+    block->assign(kTapeHeaderBytes, '\0');
+    TD_ASSIGN_OR_RETURN(BlockCodec codec,
+                        AppendContent(content, ZstdLevel(effort), &state->compressor, block));
+    header->codec = static_cast<uint8_t>(codec);
+    header->content_bytes = static_cast<uint32_t>(content.size());
+    return Status::Ok();
+  };
+  const ShapeNumbers numbers = NumberShapes(), none{};
+  if (numbers == none) {
+    header->version = kTapeVersionPlain;
+    return compress(none, out);
+  }
+  TD_RETURN_IF_ERROR(compress(numbers, out));
+  header->version = kTapeVersionShaped;
+  const bool both = effort == Effort::kMerge && raw_bytes() < kTapeTryBothBytes;
+  if (!both && header->content_bytes <= kTapeContentBytesMax) return Status::Ok();
+  std::string plain;
+  const TapeBlockHeader shaped = *header;
+  TD_RETURN_IF_ERROR(compress(none, &plain));
+  if (plain.size() < out->size() || shaped.content_bytes > kTapeContentBytesMax) {
+    header->version = kTapeVersionPlain;
+    out->swap(plain);
+  } else {
+    *header = shaped;
+  }
+  return Status::Ok();
+}
+
 Status TapeBlockBuilder::Seal(TpId tp, Timestamp received, Effort effort, CodecBuffers* buffers,
                               std::string* out) {
   TD_CHECK(!rows_.empty(), "an empty tape block is not sealed");
   MarkReceived(received);
   CodecBuffers::State& state = buffers->state();
-  ShapeNumbers numbers = NumberShapes();
-  EncodeContent(numbers, effort, &state);
-  if (state.builder.GetSize() > kTapeContentBytesMax) {  // columns that grew: tokens of nothing
-    numbers = {};
-    state.builder.Clear();
-    EncodeContent(numbers, effort, &state);
-  }
-  const bool shaped = std::ranges::any_of(numbers, [](uint8_t number) { return number != 0; });
-  std::string_view content(reinterpret_cast<const char*>(state.builder.GetBufferPointer()),
-                           state.builder.GetSize());
-  out->assign(kTapeHeaderBytes, '\0');
-  TD_ASSIGN_OR_RETURN(BlockCodec codec,
-                      AppendContent(content, ZstdLevel(effort), &state.compressor, out));
   TapeBlockHeader header;
-  header.version = shaped ? kTapeVersionShaped : kTapeVersionPlain;
-  header.codec = static_cast<uint8_t>(codec);
+  TD_RETURN_IF_ERROR(CompressContent(effort, &state, &header, out));
   header.base_offset = base_offset();
   header.count = static_cast<uint32_t>(count());
-  header.content_bytes = static_cast<uint32_t>(content.size());
   header.raw_bytes = static_cast<uint32_t>(raw_bytes());
   header.stored_bytes = static_cast<uint32_t>(out->size() - kTapeHeaderBytes);
   std::string bytes = EncodeTapeHeader(header);

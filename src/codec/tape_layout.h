@@ -20,6 +20,8 @@ inline constexpr uint8_t kTapeVersionShaped = 2;
 
 /// A shape with fewer messages does not pay for its columns.
 inline constexpr size_t kTapeShapeMessagesMin = 16;
+/// Raw bytes below which a merged block is tried both with and without its shapes.
+inline constexpr size_t kTapeTryBothBytes = size_t{64} << 10;
 
 /// On JSON of exchanges level 1 is as dense as level 3 (0.9 to 1.1 of its bytes) and takes 2.4 ns a
 /// byte instead of 3.4.

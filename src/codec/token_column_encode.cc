@@ -11,7 +11,7 @@ namespace {
 // A dictionary that has not begun to pay after this many texts is given up.
 constexpr size_t kDictionaryTrial = 256;
 // Pairs of neighbours that decide on an order.
-constexpr size_t kOrderTrial = 256;
+constexpr size_t kOrderTrial = 100;
 // A group with fewer messages for each of its texts does not bring neighbours together.
 constexpr size_t kGroupMessagesMin = 3;
 

@@ -166,6 +166,47 @@ TEST(Golden, TapeBlock) {
   EXPECT_EQ(back.ReceivedAt(2), Timestamp(1'720'000'000'400'000'000));
 }
 
+// Four quotes of two symbols seven times over, and a message of no shape.
+TEST(Golden, TapeBlockWithShapes) {
+  TapeBlockBuilder builder;
+  std::vector<std::string> values;
+  for (int i = 0; i < 28; ++i) {
+    const std::string tokens[] = {i % 2 == 0 ? "BTC" : "ETH", std::to_string(1'000 + i),
+                                  (i % 2 == 0 ? "64342." : "3442.") + std::to_string(10 + i % 5),
+                                  i % 4 == 0 ? "1.50" : "2.5", std::string(size_t(i % 3), 'x')};
+    const std::string_view fixed[] = {"{\"s\":\"", "\",\"t\":", ",\"b\":", ",\"q\":", ",\"n\":\""};
+    std::string value;
+    std::vector<SlotRange> slots;
+    for (size_t slot = 0; slot < 5; ++slot) {
+      value += fixed[slot];
+      slots.push_back(
+          {static_cast<uint32_t>(value.size()), static_cast<uint32_t>(tokens[slot].size())});
+      value += tokens[slot];
+    }
+    values.push_back(value + "\"}");
+    MessageView message;
+    message.offset = 1042 + i;
+    message.timestamp_ms = 1'720'000'000'000 + i;
+    message.timestamp_type = TimestampType::kCreate;
+    message.value = i == 5 ? std::string_view("odd") : std::string_view(values.back());
+    if (i == 5) values.back() = "odd";
+    const MessageShape shape = {1, slots};
+    ASSERT_TRUE(builder.Append(message, i == 5 ? nullptr : &shape).ok());
+  }
+  CodecBuffers buffers;
+  std::string block;
+  ASSERT_TRUE(
+      builder.Seal(TpId{3}, Timestamp(1'720'000'000'400'000'000), Effort::kLive, &buffers, &block)
+          .ok());
+  EXPECT_EQ(Hex(block.substr(0, 5)), "5444544202");  // "TDTB", version 2
+  EXPECT_EQ(Hex(ContentOf(block, kTapeHeaderBytes)), kShapedContent);
+  TapeBlock back;
+  Status status = back.Load(TpId{3}, 1042, FromHex(kShapedBlock), &buffers);
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  ASSERT_EQ(back.size(), values.size());
+  for (size_t i = 0; i < values.size(); ++i) EXPECT_EQ(back.At(i).value, OptionalBytes(values[i]));
+}
+
 std::vector<Column> GoldenColumns() {
   return {{"price", ColumnType::kDecimal}, {"size", ColumnType::kDecimal},
           {"side", ColumnType::kText},     {"trade_id", ColumnType::kText},

@@ -1,5 +1,5 @@
 // Tape blocks whose messages have shapes: whatever a hint says, right or wrong, every message comes
-// back byte for byte, and right hints make the block smaller.
+// back byte for byte, and right hints make the block smaller. And the shapes that merging finds.
 
 #include <gtest/gtest.h>
 
@@ -7,6 +7,7 @@
 
 #include "base/random.h"
 #include "codec/tape_block.h"
+#include "codec/token_finder.h"
 #include "support/seed.h"
 
 namespace tapedeck {
@@ -311,6 +312,60 @@ TEST(TapeShapes, MergedBlocksKeepEveryMessage) {
     ASSERT_TRUE(status.ok()) << status.ToString();
     ASSERT_NO_FATAL_FAILURE(ExpectHolds(merged, messages, 0, &buffers));
   }
+}
+
+TEST(TapeShapes, SmallBlocksGetTheirShapesWhenTheyAreMerged) {
+  Random random(TestSeed());
+  CodecBuffers buffers;
+  std::vector<Hinted> messages = Quotes(600, &random);
+  TapeBlockBuilder builder;
+  std::deque<std::string> bytes;
+  std::vector<StoredTapeBlock> stored;
+  for (size_t from = 0; from < messages.size(); from += 3) {
+    auto base = static_cast<int64_t>(from);
+    bytes.push_back(Sealed(std::span(messages).subspan(from, 3), base, true, Effort::kLive,
+                           &buffers, &builder));
+    EXPECT_EQ(bytes.back()[4], 1);
+    stored.push_back({base, bytes.back()});
+  }
+  std::string merged;
+  ASSERT_TRUE(MergeTapeBlocks(kTp, stored, Effort::kMerge, &buffers, &merged).ok());
+  EXPECT_EQ(merged[4], 2);
+  const std::string plain = Sealed(messages, 0, false, Effort::kMerge, &buffers, &builder);
+  EXPECT_LT(static_cast<double>(merged.size()), 0.75 * static_cast<double>(plain.size()));
+  ASSERT_NO_FATAL_FAILURE(ExpectHolds(merged, messages, 0, &buffers));
+}
+
+// The value with each slot in brackets, or "none".
+std::string Marked(const std::string& value) {
+  TokenFinder finder;
+  const MessageShape* shape = finder.Find(value);
+  if (shape == nullptr) return "none";
+  std::string out;
+  size_t at = 0;
+  for (const SlotRange& slot : shape->slots) {
+    out += value.substr(at, slot.begin - at) + "[" + value.substr(slot.begin, slot.size) + "]";
+    at = slot.begin + slot.size;
+  }
+  return out + value.substr(at);
+}
+
+TEST(TokenFinder, TellsScalarsFromNamesAndPunctuation) {
+  EXPECT_EQ(Marked(R"({"a":"x","b" : -1.5e3,"c":[true,null,""]})"),
+            R"({"a":"[x]","b" : [-1.5e3],"c":[[true],[null],"[]"]})");
+  EXPECT_EQ(Marked(R"({"a\"b":"x\\","c":"\\\"y"})"), R"({"a\"b":"[x\\]","c":"[\\\"y]"})");
+  EXPECT_EQ(Marked("1,2.5,BTC"), "[1],[2.5],[BTC]");
+  EXPECT_EQ(Marked(""), "");
+  EXPECT_EQ(Marked(R"({"a":"x)"), "none");
+  EXPECT_EQ(Marked(R"("\)"), "none");
+  std::string many = "1";
+  for (size_t i = 1; i < kTapeSlotsMax; ++i) many += ",1";
+  EXPECT_NE(Marked(many), "none");
+  EXPECT_EQ(Marked(many + ",1"), "none");
+  TokenFinder finder;
+  const uint64_t id = finder.Find(R"({"a":1})")->id;
+  EXPECT_EQ(finder.Find(R"({"a":27})")->id, id);
+  EXPECT_NE(finder.Find(R"({"b":1})")->id, id);
 }
 
 }  // namespace
