@@ -9,8 +9,9 @@
 // they are. So before a store is opened, footer, metaindex and properties of each of its files are
 // judged here: a few kilobytes each.
 //
-//   file      := block* properties metaindex index* footer     each block: bytes type:u8 check:u32
-//   footer    := checksum:u8=4 metaindex:handle index:handle padding format:u32=5 magic:u64   53 bytes
+//   file      := block* footer            each block is followed by type:u8 check:u32
+//   footer    := checksum:u8=4 metaindex:handle index:handle padding format:u32=5 magic:u64
+//                                         53 bytes
 //   handle    := offset:varint size:varint
 //   metaindex := { shared:varint unshared:varint size:varint key value=handle } restart:u32* n:u32
 //   check     := low 32 bits of XXH3-64 of the bytes, xor type * 0x6b9083d9
