@@ -43,17 +43,6 @@ uint64_t DiskBytes(const fs::path& dir) {
   return static_cast<uint64_t>(info.f_blocks) * info.f_frsize;
 }
 
-// The damaged log, which RocksDB does not name beside a writer. OK: none.
-Status FindDamagedLog(const fs::path& dir) {
-  Result<fs::path> manifest = FindManifest(dir);
-  if (!manifest.ok()) return Status::Ok();
-  Result<ManifestState> state = ReadManifest(*manifest);
-  if (!state.ok()) return Status::Ok();
-  Result<std::optional<WalDamage>> damage = FindWalDamage(ListWals(dir), state->oldest_wal);
-  if (damage.ok() && *damage) return Status::Corruption((*damage)->description);
-  return Status::Ok();
-}
-
 // The lock of the directory for as long as the files are looked at; DB::Open takes its own.
 class DirLock {
  public:
@@ -122,15 +111,10 @@ Engine::Engine(const StoreOptions& options, const fs::path& dir)
 }
 
 Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
-  const std::string opening = "opening the store " + dir.string();
-  if (status.IsCorruption()) {
-    Status found = FindDamagedLog(dir);
-    if (!found.ok()) return found.WithContext(opening);
-  }
   if (status.IsIOError() && status.subcode() == rocksdb::Status::SubCode::kPathNotFound) {
     return Status::Corruption("the store " + dir.string() + " lacks a file: " + status.ToString());
   }
-  return ToStatus(status, Access::kWrite).WithContext(opening);
+  return ToStatus(status, Access::kWrite).WithContext("opening the store " + dir.string());
 }
 
 Engine::~Engine() {

@@ -11,7 +11,8 @@
 //   catching up is opening again.
 // - A file that it cannot open it leaves out. So its files are compared with the MANIFEST's.
 // - A log record whose length was altered it takes for one that is just being written, and leaves
-//   out all that follows. So the logs are judged by log_scan.h.
+//   out all that follows; at one whose type became that of a recycled log it spins without end. So
+//   the logs are judged by log_scan.h before it sees them.
 
 #include <rocksdb/file_system.h>
 #include <stdlib.h>
@@ -93,6 +94,9 @@ Result<bool> Engine::LookOnce() {
   TD_ASSIGN_OR_RETURN(WriterMark before, MarkOf(dir_));
   TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(dir_ / before.manifest));
   for (uint64_t number : state.files) TD_RETURN_IF_ERROR(CheckSstTail(SstPath(dir_, number)));
+  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
+                      FindWalDamage(ListWals(dir_), state.oldest_wal));
+  if (damage) return Status::Corruption(damage->description);
   own_env_ = rocksdb::NewCompositeEnv(
       std::make_shared<LogGate>(base_env_->GetFileSystem(), state.oldest_wal));
   rocks_options_.env = own_env_.get();
@@ -109,9 +113,6 @@ Result<bool> Engine::LookOnce() {
   if (!state.files.empty()) {
     return Status::Corruption(SstPath(dir_, *state.files.begin()).string() + " cannot be opened");
   }
-  TD_ASSIGN_OR_RETURN(std::optional<WalDamage> damage,
-                      FindWalDamage(ListWals(dir_), state.oldest_wal));
-  if (damage) return Status::Corruption(damage->description);
   return true;
 }
 

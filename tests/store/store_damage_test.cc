@@ -225,6 +225,25 @@ TEST_F(StoreA5, AFlipInOptionsOrIdentityDoesNotMatter) {
   EXPECT_EQ(Flip("IDENTITY").refused, 0);
 }
 
+// At a log record of type 5 to 8 a secondary of 7.8.3 spins without end.
+TEST_F(StoreA5, ARecordTypeOfARecycledLogIsRefusedByEveryReader) {
+  const std::string name = Only(files_, ".log");
+  Files flipped = files_;
+  for (int type = 0; type < 256; type += type < 16 ? 1 : 16) {
+    SCOPED_TRACE(name + ", first record of type " + std::to_string(type));
+    if (type == files_[name][6]) continue;
+    flipped[name][6] = static_cast<char>(type);
+    for (StoreMode mode : {StoreMode::kSecondary, StoreMode::kWrite}) {
+      LayOut(flipped, dir_.path() / "flipped");
+      StoreOptions options = SmallStore(dir_.path() / "flipped");
+      options.mode = mode;
+      const Status refusal = Store::Open(options).status();
+      EXPECT_EQ(refusal.code(), StatusCode::kCorruption) << refusal.ToString();
+      EXPECT_NE(refusal.message().find(name), std::string::npos) << refusal.ToString();
+    }
+  }
+}
+
 // RocksDB parses the properties of a file before it checks them; one bit there, the greatest of the
 // last byte, ends the process.
 TEST_F(StoreA5, NoBitOfTheTailOfASstEndsTheProcess) {
