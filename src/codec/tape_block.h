@@ -129,7 +129,7 @@ class TapeBlockBuilder {
   void AppendHeaders(std::span<const HeaderView> headers);
   /// The shapes that pay get numbers from 1 on, the others 0; element 0 is for no shape.
   using ShapeNumbers = std::array<uint8_t, kTapeShapesMax + 1>;
-  ShapeNumbers NumberShapes() const;
+  ShapeNumbers NumberShapes(Effort effort) const;
   void EncodeShapes(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;
   void CollectUnshaped(const ShapeNumbers& numbers, std::string* out) const;
   void EncodeContent(const ShapeNumbers& numbers, Effort effort, CodecBuffers::State* state) const;

@@ -108,12 +108,14 @@ void TapeBlockBuilder::Clear() {
   header_count_ = 0;
 }
 
-TapeBlockBuilder::ShapeNumbers TapeBlockBuilder::NumberShapes() const {
+TapeBlockBuilder::ShapeNumbers TapeBlockBuilder::NumberShapes(Effort effort) const {
   ShapeNumbers numbers{};
   uint8_t next = 1;
   const std::vector<OpenShape>& shapes = shapes_.shapes();
   for (size_t i = 0; i < shapes.size(); ++i) {
-    if (shapes[i].messages >= kTapeShapeMessagesMin) numbers[i + 1] = next++;
+    const size_t for_slots = effort == Effort::kLive ? kTapeMessagesPerSlotLive : 0;
+    const size_t wanted = std::max(kTapeShapeMessagesMin, for_slots * shapes[i].slots());
+    if (shapes[i].messages >= wanted) numbers[i + 1] = next++;
   }
   return numbers;
 }
@@ -222,7 +224,7 @@ Status TapeBlockBuilder::CompressContent(Effort effort, CodecBuffers::State* sta
     header->content_bytes = static_cast<uint32_t>(content.size());
     return Status::Ok();
   };
-  const ShapeNumbers numbers = NumberShapes(), none{};
+  const ShapeNumbers numbers = NumberShapes(effort), none{};
   if (numbers == none) {
     header->version = kTapeVersionPlain;
     return compress(none, out);

@@ -20,6 +20,9 @@ inline constexpr uint8_t kTapeVersionShaped = 2;
 
 /// A shape with fewer messages does not pay for its columns.
 inline constexpr size_t kTapeShapeMessagesMin = 16;
+/// Live, a shape has at least so many messages for each of its slots: a column takes some
+/// microseconds however short it is.
+inline constexpr size_t kTapeMessagesPerSlotLive = 5;
 /// Raw bytes below which a merged block is tried both with and without its shapes.
 inline constexpr size_t kTapeTryBothBytes = size_t{64} << 10;
 
