@@ -13,6 +13,7 @@
 // Thread-safe: pure functions.
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -25,25 +26,15 @@ inline constexpr size_t kDecimalTextBytesMax = kDecimalDigitsMax + 2;
 /// Bytes before the end of a token that ParseDecimalText may read.
 inline constexpr size_t kDecimalLookBack = 16;
 
-inline constexpr int64_t kTenTo[kDecimalDigitsMax + 1] = {1,
-                                                          10,
-                                                          100,
-                                                          1'000,
-                                                          10'000,
-                                                          100'000,
-                                                          1'000'000,
-                                                          10'000'000,
-                                                          100'000'000,
-                                                          1'000'000'000,
-                                                          10'000'000'000,
-                                                          100'000'000'000,
-                                                          1'000'000'000'000,
-                                                          10'000'000'000'000,
-                                                          100'000'000'000'000,
-                                                          1'000'000'000'000'000,
-                                                          10'000'000'000'000'000,
-                                                          100'000'000'000'000'000,
-                                                          1'000'000'000'000'000'000};
+inline constexpr auto kTenTo = [] {
+  std::array<int64_t, kDecimalDigitsMax + 1> table{};
+  int64_t power = 1;
+  for (int64_t& entry : table) {
+    entry = power;
+    power *= 10;
+  }
+  return table;
+}();
 
 namespace decimal_text {
 

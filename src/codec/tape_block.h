@@ -31,9 +31,9 @@
 // merging finds them by itself (codec/token_finder.h).
 //
 // Errors: kCorruption for bytes that no Seal wrote under that key. Memory of Load: the content (at
-// most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax), 40 for each
-// header (kTapeBlockHeadersMax); with shapes also the values (limits::kTapeBlockRawBytesMax) and, in
-// the buffers, 41 bytes for each token (kTapeTokensMax).
+// most kTapeContentBytesMax), 56 bytes for each message (limits::kTapeBlockMessagesMax) and 40 for
+// each header (kTapeBlockHeadersMax). With shapes also the values, at most
+// limits::kTapeBlockRawBytesMax, and 41 bytes in the buffers for each token (kTapeTokensMax).
 
 #include <array>
 #include <cstdint>
