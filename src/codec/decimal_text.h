@@ -28,11 +28,8 @@ inline constexpr size_t kDecimalLookBack = 16;
 
 inline constexpr auto kTenTo = [] {
   std::array<int64_t, kDecimalDigitsMax + 1> table{};
-  int64_t power = 1;
-  for (int64_t& entry : table) {
-    entry = power;
-    power *= 10;
-  }
+  table[0] = 1;
+  for (size_t i = 1; i < table.size(); ++i) table[i] = 10 * table[i - 1];
   return table;
 }();
 
