@@ -35,7 +35,8 @@ struct QueueLimits {
   static QueueLimits Of(size_t memory_bytes) {
     constexpr size_t kMiB = size_t{1} << 20;
     QueueLimits limits{};
-    limits.fetch_bytes = std::clamp(memory_bytes / 32, kMiB, 64 * kMiB);
+    // Above 8 MiB the allocator maps each answer anew, and every page of it faults.
+    limits.fetch_bytes = std::clamp(memory_bytes / 64, kMiB, 8 * kMiB);
     // A single batch may be larger than a fetch; one above this cannot be received at all.
     limits.receive_bytes = limits.fetch_bytes + std::clamp(memory_bytes / 4, 16 * kMiB, 64 * kMiB);
     limits.payload_bytes = std::min(memory_bytes / 4, size_t{1024} * kMiB);

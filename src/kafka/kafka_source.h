@@ -18,8 +18,9 @@
 // Poll gives back.
 //
 // Memory: of `memory_bytes`, 3/8 is for the roughly 300 bytes that each waiting message costs
-// beside its payload, 1/4 for payload that waits, 1/32 for one fetch in flight, which can be four
-// times as much once decompressed, again with 300 bytes for each message. Measured from 64 MiB up
+// beside its payload, 1/4 for payload that waits, 1/64 (at most 8 MiB) for one fetch in flight,
+// which can be four times as much once decompressed, again with 300 bytes for each message.
+// Measured from 64 MiB up
 // with 97-byte messages, plain, lz4 and zstd, and nobody polling: the process stays below the
 // budget. Each further broker is another fetch in flight.
 //
