@@ -4,8 +4,8 @@
 // A quiet feed as rows: 200 quotes a second of 500 symbols over 12 partitions, for some hours.
 //
 // Gaps are exponential, as of independent senders; each quote moves its price by a few ticks or
-// none. Each symbol is on the partition of its number, so the offsets of a series have gaps. Kafka's
-// time is a few milliseconds after the event's. Everything follows from the seed.
+// none. Each symbol is on the partition of its number, so the offsets of a series have gaps.
+// Kafka's time is a few milliseconds after the event's. Everything follows from the seed.
 //
 // Owned by one thread.
 
