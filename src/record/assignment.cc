@@ -15,6 +15,9 @@ namespace tapedeck {
 namespace {
 
 constexpr std::chrono::seconds kRevokeCommitTimeout(5);
+// Each silent partition costs a time-out on the record thread; with more of them it is the cluster
+// that is away, and everything waits together.
+constexpr size_t kSilentPartitionsMax = 1;
 
 }  // namespace
 
@@ -53,8 +56,11 @@ Result<std::vector<StartOffset>> RecorderImpl::OnAssigned(
     live_.assigned = false;
     live_.stall = "no partition can be assigned: " + std::string(starts.status().message());
     PublishState();
-    // Tapes that were added for a batch that was never written must not be believed in.
-    TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
+    // Tapes that were added for a batch that was never written must not be believed in: without
+    // the store's word nothing goes on.
+    Result<StoreState> state_or = parts_.store->View()->LoadState();
+    if (!state_or.ok()) return Status::Internal(state_or.status().ToString());
+    StoreState state = std::move(state_or).value();
     book_->Reload(std::move(state));
     // A topic or offset that went away between two questions: the next assignment knows better.
     if (starts.status().code() == StatusCode::kNotFound) {
@@ -73,25 +79,55 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
                       Passing(source_->Committed(partitions, options_.broker_timeout)));
   std::vector<StartOffset> starts;
   std::vector<std::unique_ptr<Lane>> lanes;
+  std::vector<Status> waits;  // of partitions that cannot be asked about now
+  size_t silent = 0;          // those that took their time to say so
   for (const TopicPartition& tp : partitions) {
     auto commit = std::find_if(committed.begin(), committed.end(),
                                [&](const GroupCommit& c) { return c.tp == tp; });
     GroupCommit none{tp, -1, ""};
+    const MonotonicTime asked = parts_.clock->Monotonic();
     Result<std::unique_ptr<Lane>> lane =
         Assign(tp, commit == committed.end() ? none : *commit, &batch);
-    if (!lane.ok()) return lane.status().WithContext("assigning " + tp.ToString());
+    const Status trouble =
+        lane.ok() ? Status::Ok() : lane.status().WithContext("assigning " + tp.ToString());
+    if (trouble.code() == StatusCode::kUnavailable || trouble.code() == StatusCode::kNotFound) {
+      waits.push_back(trouble);
+      if (parts_.clock->Monotonic() - asked >= options_.broker_timeout / 2) ++silent;
+      if (silent > kSilentPartitionsMax) return trouble;
+      lane = WaitingLane(tp, trouble);
+    }
+    TD_RETURN_IF_ERROR(lane.status().WithContext("assigning " + tp.ToString()));
     starts.push_back({(*lane)->health.empty() ? (*lane)->now.next : (*lane)->log_end});
     lanes.push_back(std::move(lane).value());
   }
+  if (!waits.empty() && waits.size() == partitions.size()) return waits.front();
   live_.stall.clear();
   // Starts, gaps and lineages are durable before the first message is asked for.
   TD_RETURN_IF_ERROR(WriteOrStall(&batch, "assignment"));
   lanes_ = std::move(lanes);
-  for (const auto& lane : lanes_) book_->SetCheckpoint(lane->tape, lane->now);
+  for (const auto& lane : lanes_) {
+    if (lane->has_tape()) book_->SetCheckpoint(lane->tape, lane->now);
+  }
+  if (!waits.empty()) ReassignSoon(reassign_delay_);
   live_.assigned = true;
   TD_LOG(kInfo, "record", "assigned", "partitions assigned",
          {{"count", std::to_string(lanes_.size())}});
   return starts;
+}
+
+// Kafka has no answer for this partition (no leader, no right to read it): the others are recorded,
+// and it is asked about again with the next assignment. Nothing of it is in the batch or the book:
+// everything that asks Kafka comes before what changes them.
+std::unique_ptr<Lane> RecorderImpl::WaitingLane(const TopicPartition& tp, const Status& trouble) {
+  auto lane = std::make_unique<Lane>();
+  lane->tp = tp;
+  if (const std::optional<TpId> known = book_->Current(cluster_id_, tp)) {
+    lane->tape = *known;
+    lane->now = book_->checkpoint(*known);
+  }
+  lane->health = trouble.ToString() + "; it is tried again";
+  TD_LOG(kWarn, "record", "partition-waits", lane->health, {{"partition", tp.ToString()}});
+  return lane;
 }
 
 void RecorderImpl::OnRevoked(bool lost) {
@@ -205,6 +241,9 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
   if (!known && !facts.topic_known) {
     TD_ASSIGN_OR_RETURN(facts.topic_start, ResolveStart(*lane->topic, lane->tp, bounds));
   }
+  if (known) {
+    TD_ASSIGN_OR_RETURN(lane->held, HeldGaps(*parts_.store, lane->tape));
+  }
   StartPlan plan = PlanStart(facts);
   if (!plan.warning.empty()) {
     TD_LOG(kWarn, "record", "start", plan.warning, {{"partition", lane->tp.ToString()}});
@@ -226,7 +265,6 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
     batch->PutGap(lane->tape, gap);
   }
   batch->PutCheckpoint(lane->tape, lane->now);
-  TD_ASSIGN_OR_RETURN(lane->held, HeldGaps(*parts_.store, lane->tape));
   return Status::Ok();
 }
 

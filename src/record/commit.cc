@@ -258,6 +258,7 @@ void RecorderImpl::KeepBlocks(std::vector<OpenBlock> blocks) {
 std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
   std::vector<GroupCommit> commits;
   for (const auto& lane : lanes_) {
+    if (!lane->has_tape()) continue;
     const Checkpoint& committed = book_->checkpoint(lane->tape);
     Result<std::string> metadata = EncodeCommitMetadata({.node = options_.node_id,
                                                          .store = parts_.store->meta().store_id,
@@ -274,7 +275,9 @@ std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
 // Writes, and waits while the disk is full: the batch is kept, nothing is pulled, reads go on. Only
 // `stop` ends the waiting.
 Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
-  for (;;) {
+  for (int attempt = 0;; ++attempt) {
+    // The store said that it takes writes again, and did not take this one: there is room for less.
+    if (attempt > 1) parts_.clock->SleepFor(kRetryWrite);
     Status written = parts_.store->Write(*batch);
     if (written.ok()) {
       if (!live_.stall.empty()) TD_LOG(kInfo, "record", "resumed", "the store takes writes again");
@@ -287,12 +290,13 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
     live_.stall = written.ToString();
     PublishState();
     TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
-    for (Status resumed = parts_.store->TryResume(); !resumed.ok();
-         resumed = parts_.store->TryResume()) {
+    for (Status resumed = parts_.store->TryResume();; resumed = parts_.store->TryResume()) {
       if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
         return resumed;
+      if (resumed.ok() && attempt == 0) break;
       if (stop_ != nullptr && stop_->load())
         return Status::Cancelled("stopped while the store could not write");
+      if (resumed.ok()) break;
       parts_.clock->SleepFor(kRetryWrite);
     }
   }

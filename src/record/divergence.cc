@@ -34,8 +34,10 @@ class Comparison {
   }
 
   Result<bool> EqualAt(const Landmark& recorded) {
-    TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed,
-                        Passing(probe_->ReadAt(tp_, recorded.offset, timeout_)));
+    Result<std::unique_ptr<ProbedMessage>> read = probe_->ReadAt(tp_, recorded.offset, timeout_);
+    // What Kafka holds damaged is not what was recorded.
+    if (read.status().code() == StatusCode::kCorruption) return false;
+    TD_ASSIGN_OR_RETURN(std::unique_ptr<ProbedMessage> probed, Passing(std::move(read)));
     return probed->found && hasher_.Message(probed->message, tp_) == recorded.hash;
   }
 
@@ -49,11 +51,17 @@ class Comparison {
         recorded[m.offset] = hasher_.Message(m, tp_);
         return true;
       }));
+      int64_t next = at;
       Status read = probe_->ReadRange(tp_, at, end, timeout_, [&](const MessageView& m) {
+        next = m.offset + 1;
         auto found = recorded.find(m.offset);
         Note(m.offset, found != recorded.end() && found->second == hasher_.Message(m, tp_), result);
         return true;
       });
+      if (read.code() == StatusCode::kCorruption) {  // nothing from there on is known to be equal
+        Note(next, false, result);
+        return Status::Ok();
+      }
       TD_RETURN_IF_ERROR(Passing(std::move(read)));
     }
     return Status::Ok();

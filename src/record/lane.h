@@ -21,9 +21,14 @@
 
 namespace tapedeck {
 
+/// Of a partition that was never recorded and cannot be asked about at the moment.
+inline constexpr TpId kNoTape{UINT32_MAX};
+
 struct Lane {
+  bool has_tape() const { return tape != kNoTape; }
+
   TopicPartition tp;
-  TpId tape{};
+  TpId tape = kNoTape;
   const RecordTopic* topic = nullptr;
   Decoder* decoder = nullptr;
   Checkpoint now;

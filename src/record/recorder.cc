@@ -136,7 +136,6 @@ Status RecorderImpl::Step() {
 }
 
 Status RecorderImpl::Take(const SourceBatch& batch) {
-  if (batch.reassigned) reassign_delay_ = kReassignDelayFirst;
   for (const SourceMessage& m : batch.messages) {
     Lane* lane = lanes_[m.slot].get();
     TD_RETURN_IF_ERROR(Append(lane, m.message));
@@ -172,8 +171,12 @@ void RecorderImpl::TakeError(const PartitionError& error) {
   ReassignSoon(reassign_delay_);
 }
 
-// Reassigns after a delay that doubles while trouble goes on; a delay that runs already is kept.
+// Reassigns after a delay that doubles while trouble goes on; a delay that runs already is kept. An
+// assignment that succeeds says little: one partition may go on failing, and every other one gives
+// up what it has fetched each time. So the delay is forgotten only after as long again without
+// trouble.
 void RecorderImpl::ReassignSoon(std::chrono::nanoseconds delay) {
+  last_trouble_ = parts_.clock->Monotonic();
   if (reassign_at_) return;
   reassign_at_ = parts_.clock->Monotonic() + delay;
   reassign_delay_ = std::clamp<std::chrono::nanoseconds>(reassign_delay_ * 2, kReassignDelayFirst,
@@ -192,6 +195,8 @@ Status RecorderImpl::Periodic() {
     TD_RETURN_IF_ERROR(Commit());
     source_->Reassign();
   }
+  if (!reassign_at_ && now - last_trouble_ > 2 * reassign_delay_)
+    reassign_delay_ = kReassignDelayFirst;
   if (merger_ != nullptr && now - last_merge_poke_ >= kMergePokeInterval) {
     last_merge_poke_ = now;
     merger_->Poke();
@@ -210,6 +215,7 @@ void RecorderImpl::AskTails(MonotonicTime now) {
   stuck_.Turn(now);
   std::vector<TailQuestion> questions;
   for (const auto& lane : lanes_) {
+    if (!lane->has_tape()) continue;
     const Checkpoint& committed = book_->checkpoint(lane->tape);
     const bool stands = lane->health.empty() && stuck_.WantsEnd(lane->tp, lane->now.next);
     if (committed.last.offset >= 0 && committed.last != committed.anchor) {
@@ -308,6 +314,10 @@ void RecorderImpl::Notice(std::string text) {
 void RecorderImpl::PublishState() {
   live_.partitions.clear();
   for (const auto& lane : lanes_) {
+    if (!lane->has_tape()) {
+      live_.partitions.push_back({.tp = lane->tp, .health = lane->health});
+      continue;
+    }
     const Checkpoint& committed = book_->checkpoint(lane->tape);
     live_.partitions.push_back(
         {.tp = lane->tp,

@@ -87,6 +87,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Result<std::vector<StartOffset>> AssignAll(std::span<const TopicPartition> partitions);
   Status CheckCluster(StoreBatch* batch);
   TopicSetup* SetupFor(const std::string& topic);
+  std::unique_ptr<Lane> WaitingLane(const TopicPartition& tp, const Status& trouble);
   Result<std::unique_ptr<Lane>> Assign(const TopicPartition& tp, const GroupCommit& committed,
                                        StoreBatch* batch);
   Status PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds,
@@ -131,6 +132,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   MonotonicTime last_state_{0};
   std::optional<MonotonicTime> reassign_at_;
   std::chrono::nanoseconds reassign_delay_{0};
+  MonotonicTime last_trouble_{0};
 
   mutable std::mutex state_mutex_;
   RecorderState state_;  // protected by state_mutex_

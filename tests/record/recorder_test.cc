@@ -403,6 +403,63 @@ TEST(Recorder, B17TroubleOfKafkaWhileAssigningIsShownAndTriedAgain) {
   }
 }
 
+// Both for a partition that was never recorded and for one that was.
+TEST(Recorder, B17PartitionThatKafkaDoesNotAnswerForWaitsWhileTheOthersGoOn) {
+  for (bool recorded : {false, true}) {
+    RecorderRig rig(TestSeed());
+    Fill(&rig, 2, 50);
+    if (recorded) {
+      ASSERT_TRUE(rig.Run().ok());
+      for (int i = 0; i < 50; ++i) rig.ProduceTrades({"Finhub1", i % 2}, 1);
+    }
+    rig.log.forbidden_partition = 0;
+    int polls = 0;
+    RecorderState seen;
+    ASSERT_TRUE(rig.Run([&](FakeSource* source) {
+                     if (++polls == 1) source->Reassign();
+                     if (polls == 400) {
+                       seen = rig.running->State();
+                       rig.log.forbidden_partition = -1;
+                     }
+                     const RecorderState now = rig.running->State();
+                     const bool well = polls > 400 && HealthOf(now, {"Finhub1", 0}).empty();
+                     return polls < 20'000 && (!well || !source->AtEnd());
+                   })
+                    .ok());
+    EXPECT_NE(HealthOf(seen, {"Finhub1", 0}).find("no right to read"), std::string::npos)
+        << HealthOf(seen, {"Finhub1", 0});
+    for (const PartitionState& partition : seen.partitions) {
+      if (partition.tp.partition == 1) {
+        EXPECT_EQ(partition.stored, recorded ? 75 : 50);
+      }
+    }
+    EXPECT_EQ(HealthOf(rig.last_state, {"Finhub1", 0}), "");
+    rig.Check();
+  }
+}
+
+TEST(Recorder, B11PartitionThatFailsAgainAndAgainIsTriedMoreAndMoreSeldom) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 2, 50);
+  rig.log.broken_partition = 0;
+  const MonotonicTime begin = rig.clock.Monotonic();
+  uint64_t assignments = 0;
+  int polls = 0;
+  ASSERT_TRUE(rig.Run([&](FakeSource* source) {
+                   rig.clock.Advance(milliseconds(20));
+                   if (rig.log.broken_partition == 0 &&
+                       rig.clock.Monotonic() - begin > std::chrono::seconds(90)) {
+                     assignments = rig.running->State().rebalances;
+                     rig.log.broken_partition = -1;
+                   }
+                   return ++polls < 40'000 && (assignments == 0 || !source->AtEnd());
+                 })
+                  .ok());
+  EXPECT_GE(assignments, 4u);
+  EXPECT_LE(assignments, 14u) << "0.2, 0.4, ... 25.6 and 30 s apart";
+  rig.Check();
+}
+
 TEST(Recorder, B2TailThatIsSpoiledOnTheWireIsNoOtherLog) {
   RecorderRig rig(TestSeed());
   Fill(&rig, 2, 50);

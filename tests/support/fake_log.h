@@ -129,6 +129,10 @@ class FakeLog {
   std::atomic<bool> down{false};
   /// What the probe's questions give instead of an answer, unless it is kOk.
   std::atomic<StatusCode> probe_trouble{StatusCode::kOk};
+  /// The probe has no right to this partition; -1: to every one it has.
+  std::atomic<int32_t> forbidden_partition{-1};
+  /// Polling this partition gives an error instead of messages, once for each assignment.
+  std::atomic<int32_t> broken_partition{-1};
   /// The probe reads no message: all are spoiled on the way.
   std::atomic<bool> spoiled{false};
 
@@ -144,6 +148,8 @@ class FakeProbe final : public LogProbe {
     if (log_->down) return Status::Unavailable("the fake broker is down");
     const StatusCode trouble = log_->probe_trouble;
     if (trouble != StatusCode::kOk) return Status(trouble, "the fake broker does not like us");
+    if (log_->forbidden_partition == tp.partition)
+      return Status::FailedPrecondition("no right to read");
     FakeLog::Partition p = log_->Copy(tp);
     return LogBounds{p.start, p.end};
   }
@@ -206,7 +212,10 @@ class FakeSource final : public MessageSource {
       TD_ASSIGN_OR_RETURN(std::vector<StartOffset> starts, listener_->OnAssigned(all));
       assign_ = false;
       slots_.clear();
-      for (size_t i = 0; i < all.size(); ++i) slots_.push_back({all[i], starts[i].offset, false});
+      for (size_t i = 0; i < all.size(); ++i) {
+        const int64_t start = starts[i].offset;
+        slots_.push_back({all[i], start < 0 ? log_->Copy(all[i]).end : start, false});
+      }
       batch_.reassigned = true;
       return &batch_;
     }
@@ -265,6 +274,11 @@ class FakeSource final : public MessageSource {
   void FillSlot(PartitionSlot s) {
     Slot& slot = slots_[s];
     if (slot.failed) return;
+    if (log_->broken_partition == slot.tp.partition) {
+      slot.failed = true;
+      batch_.errors.push_back({s, SourceTrouble::kBadBatch, "a batch does not decompress"});
+      return;
+    }
     FakeLog::Partition p = log_->Copy(slot.tp);
     if (slot.position < p.start || slot.position > p.end) {
       slot.failed = true;
