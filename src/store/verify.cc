@@ -1,6 +1,11 @@
 // What RocksStore tells about its files: verification, sizes, compaction.
 
 #include <rocksdb/db.h>
+#include <rocksdb/file_checksum.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 
 #include "store/manifest.h"
 #include "store/preflight.h"
@@ -43,6 +48,54 @@ Status EveryFileHasAChecksum(rocksdb::DB* db) {
   return Status::Ok();
 }
 
+// Reads the whole file and compares its checksum with the one in the MANIFEST. kNotFound: there is
+// no such file (any more).
+Status CheckFile(const rocksdb::LiveFileMetaData& file) {
+  constexpr size_t kPiece = size_t{1} << 20;
+  const std::string path = file.directory + "/" + file.relative_filename;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    const bool gone = errno == ENOENT;
+    const std::string text = path + ": " + std::strerror(errno);
+    return gone ? Status::NotFound(text) : Status::Unavailable(text);
+  }
+  rocksdb::FileChecksumGenContext context;
+  context.file_name = path;
+  context.requested_checksum_func_name = file.file_checksum_func_name;
+  const std::unique_ptr<rocksdb::FileChecksumGenerator> checksum =
+      rocksdb::GetFileChecksumGenCrc32cFactory()->CreateFileChecksumGenerator(context);
+  if (checksum == nullptr)
+    return Status::Corruption(path + " has a checksum of an unknown kind in the MANIFEST: " +
+                              file.file_checksum_func_name);
+  std::string piece(kPiece, '\0');
+  while (in) {
+    in.read(piece.data(), static_cast<std::streamsize>(piece.size()));
+    checksum->Update(piece.data(), static_cast<size_t>(in.gcount()));
+  }
+  if (in.bad()) return Status::Unavailable(path + " cannot be read");
+  checksum->Finalize();
+  if (checksum->GetChecksum() == file.file_checksum) return Status::Ok();
+  return Status::Corruption(path + " does not have the checksum that the MANIFEST gives");
+}
+
+// Beside a running node files vanish while this reads: what a compaction has replaced needs no
+// check, and this reader still holds it open.
+Status CheckFilesBesideANode(rocksdb::DB* db, const std::filesystem::path& dir) {
+  std::vector<rocksdb::LiveFileMetaData> files;
+  db->GetLiveFilesMetaData(&files);
+  for (const rocksdb::LiveFileMetaData& file : files) {
+    Status checked = CheckFile(file);
+    if (checked.code() == StatusCode::kNotFound) {
+      TD_ASSIGN_OR_RETURN(std::filesystem::path manifest, FindManifest(dir));
+      TD_ASSIGN_OR_RETURN(ManifestState now, ReadManifest(manifest));
+      if (!now.files.contains(file.file_number)) continue;
+      return Status::Corruption(std::string(checked.message()) + ", and the MANIFEST names it");
+    }
+    TD_RETURN_IF_ERROR(checked);
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 // DB::VerifyChecksum is left out: it reads every block once more, all of which the checksums of
@@ -53,8 +106,9 @@ Status RocksStore::VerifyFiles() {
   TD_RETURN_IF_ERROR(ReadManifest(manifest).status());
   rocksdb::DB& db = current->db();
   TD_RETURN_IF_ERROR(EveryFileHasAChecksum(&db));
-  TD_RETURN_IF_ERROR(ToStatus(db.VerifyFileChecksums(LongRead()), Access::kRead)
-                         .WithContext("checking the files of " + dir_.string()));
+  const Status checked = writer_ ? ToStatus(db.VerifyFileChecksums(LongRead()), Access::kRead)
+                                 : CheckFilesBesideANode(&db, dir_);
+  TD_RETURN_IF_ERROR(checked.WithContext("checking the files of " + dir_.string()));
   return ReadEverything(&db);
 }
 

@@ -296,6 +296,27 @@ TEST(StoreSecondary, SeesWhatIsOnlyInTheWritersLogAndMemtable) {
   EXPECT_EQ(reader->TryResume().code(), StatusCode::kFailedPrecondition);
 }
 
+TEST(StoreSecondary, FilesThatTheWriterCompactsAwayAreNoTroubleForVerification) {
+  TempDir dir;
+  auto writer = MustOpen(SmallStore(dir.path()));
+  for (uint64_t commit = 1; commit <= 20; ++commit) {
+    ASSERT_TRUE(WriteCommit(writer.get(), commit, kBlockBytes).ok());
+    if (commit % 5 == 0) {
+      ASSERT_TRUE(writer->FlushMemtables().ok());
+    }
+  }
+  StoreOptions beside = SmallStore(dir.path());
+  beside.mode = StoreMode::kSecondary;
+  auto reader = MustOpen(beside);
+  ASSERT_TRUE(writer->CompactAll().ok());
+  Status verified = reader->VerifyFiles();
+  EXPECT_TRUE(verified.ok()) << verified.ToString();
+  EXPECT_EQ(ReadPrefix(*reader, kBlockBytes).value_or(0), 20u);
+  ASSERT_TRUE(reader->CatchUp().ok());
+  verified = reader->VerifyFiles();
+  EXPECT_TRUE(verified.ok()) << verified.ToString();
+}
+
 TEST(StoreSecondary, ReadsAStoreWhoseWriterIsGone) {
   TempDir dir;
   {
