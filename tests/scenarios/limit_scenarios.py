@@ -168,6 +168,38 @@ def bursts_within_the_memory_that_was_given(world):
     world.whole(node, topic)
 
 
+@scenario("limits", "A9 A12")
+def a_backlog_of_five_million_behind_a_stalled_disk(world):
+    feedgen = pathlib.Path(world.binary).with_name("feedgen")
+    if not feedgen.exists():
+        raise Skip("feedgen is not beside the binary")
+    messages, limit = 5_000_000, 512 << 20
+    topic = world.topic(12)
+    subprocess.run([str(feedgen), "--bootstrap-servers", world.broker.bootstrap, "--topic", topic, "--generate", "quotes", "--count",
+                    str(messages), "--symbols", "500", "--seed", str(world.random.randrange(1 << 32))], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    environment, held = slow_sync(world)
+    node = world.node(topic, mapping="generic-json", more='[limits]\nmemory = "512MiB"\n').start(environment=environment)
+    wait_for("some of the backlog", lambda: node.events and node.now()["messages"] > messages // 20, 60)
+    held.touch()
+    end = time.monotonic() + 20
+    stalled = 0
+    while time.monotonic() < end:
+        stalled = max(stalled, node.memory("VmRSS"))
+        time.sleep(0.2)
+    before = node.now()["messages"]
+    check(before < messages, "the backlog was over before the disk stood still: nothing was shown")
+    held.unlink()
+    wait_for("the rest of the backlog", lambda: node.now()["messages"] == messages, 120)
+    largest = node.memory()
+    print(f"  {largest >> 20} MiB at most of {limit >> 20}, {stalled >> 20} while {messages - before} messages waited", flush=True)
+    check(largest <= limit * 5 // 4, f"resident {largest >> 20} MiB of {limit >> 20}")
+    world.stop(node)
+    coverage = node.coverage()
+    check(sum(coverage[(topic, p)]["messages"] for p in range(12)) == messages, f"coverage: {coverage}")
+    world.verify(node)
+
+
 # --- files -------------------------------------------------------------------------------------------------------------
 
 
