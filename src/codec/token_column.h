@@ -72,6 +72,8 @@ class TokenColumnEncoder {
   bool Align();
   void EncodeDecimals(Effort effort, IntegerEncoder* integers, std::string* out);
   bool GroupingPays() const;
+  size_t SlotOf(uint64_t word, uint32_t size) const;
+  void GrowTable();
   bool TryDictionary(const TokenSpan& tokens);
   void PutDictionary(Effort effort, IntegerEncoder* integers, std::string* out) const;
   void EncodeTexts(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers,
@@ -87,7 +89,7 @@ class TokenColumnEncoder {
   std::vector<uint8_t> scales_;
   uint8_t scale_ = 0, least_ = 0;          // of its decimals
   bool differing_ = false;                 // scales that no rule gives
-  std::vector<Known> table_;               // open addressing
+  std::vector<Known> table_;               // open addressing, a power of two
   std::vector<std::string_view> entries_;  // of the dictionary
   std::vector<std::string> dictionaries_;  // encoded, of each slot; "" where it is none
   size_t group_ = 0;                       // its slot; SIZE_MAX: none

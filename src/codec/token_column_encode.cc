@@ -144,16 +144,34 @@ void TokenColumnEncoder::EncodeDecimals(Effort effort, IntegerEncoder* integers,
   }
 }
 
+size_t TokenColumnEncoder::SlotOf(uint64_t word, uint32_t size) const {
+  const auto shift = static_cast<unsigned>(std::countl_zero(table_.size() - 1));
+  return ((word ^ size) * 0x9e3779b97f4a7c15) >> shift;
+}
+
+void TokenColumnEncoder::GrowTable() {
+  std::vector<Known> grown(4 * table_.size());
+  grown.swap(table_);
+  for (const Known& known : grown) {
+    if (known.number == 0) continue;
+    size_t at = SlotOf(known.word, known.size);
+    while (table_[at].number != 0) at = (at + 1) & (table_.size() - 1);
+    table_[at] = known;
+  }
+}
+
+// The table begins small: most dictionaries are, and a large one would be cleared for each column
+// and not fit into the nearest cache.
 bool TokenColumnEncoder::TryDictionary(const TokenSpan& tokens) {
+  constexpr size_t kTableSlots = 64;
   const size_t most = std::min(tokens.count / 2, kTokenDictionaryMax);
-  table_.assign(std::bit_ceil(2 * most + 2), Known());
+  table_.assign(kTableSlots, Known());
   entries_.clear();
   numbers_.resize(tokens.count);
-  const auto shift = static_cast<unsigned>(std::countl_zero(table_.size() - 1));
   for (size_t i = 0; i < tokens.count; ++i) {
     const TapeToken token = tokens.token(i);
     const uint64_t word = WordOf(tokens.values, token);
-    size_t at = ((word ^ token.size) * 0x9e3779b97f4a7c15) >> shift;
+    size_t at = SlotOf(word, token.size);
     auto differs = [&](const Known& known) {
       return known.word != word || known.size != token.size ||
              (token.size > 8 && entries_[known.number - 1] != tokens.text(i));
@@ -163,6 +181,9 @@ bool TokenColumnEncoder::TryDictionary(const TokenSpan& tokens) {
       if (entries_.size() == most || entries_.size() > kDictionaryTrial + i / 2) return false;
       entries_.push_back(tokens.text(i));
       table_[at] = {word, token.size, static_cast<uint32_t>(entries_.size())};
+      numbers_[i] = static_cast<int64_t>(entries_.size()) - 1;
+      if (2 * entries_.size() > table_.size()) GrowTable();
+      continue;
     }
     numbers_[i] = table_[at].number - 1;
   }
