@@ -69,6 +69,8 @@ struct HttpResponse {
   std::vector<HttpField> headers;  // without Content-Length, Transfer-Encoding, Connection, Date
   std::string body;                // complete, with Content-Length; or
   std::unique_ptr<ResponseBody> stream;  // chunked; a request of HTTP/1.0 cannot have it
+  /// Given back once a `body` has left, or its client has: a share of a memory budget. May be null.
+  std::shared_ptr<void> held;
 
   /// Replaces the header or adds it.
   void Set(std::string_view name, std::string_view value);
