@@ -89,7 +89,7 @@ std::vector<std::string> RowFields::columns() const {
   return names;
 }
 
-RecordWriter::RecordWriter(const RowFields& fields, const RecordCursor& cursor, RowStyle style)
+RecordWriter::RecordWriter(const RowFields& fields, const RowCursor& cursor, RowStyle style)
     : cursor_(&cursor), style_(style) {
   for (const RowFields::Field& field : fields.fields()) {
     Slot slot{field.source, 0, slots_.empty() ? "{" : ",", field.name};

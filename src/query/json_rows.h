@@ -24,7 +24,7 @@
 
 #include "base/status.h"
 #include "model/table.h"
-#include "query/series_cursor.h"
+#include "query/row_cursor.h"
 #include "query/tape_cursor.h"
 
 namespace tapedeck {
@@ -76,7 +76,7 @@ class RowFields {
 class RecordWriter {
  public:
   /// The cursor's query reads fields.columns(). The cursor outlives the writer.
-  RecordWriter(const RowFields& fields, const RecordCursor& cursor, RowStyle style);
+  RecordWriter(const RowFields& fields, const RowCursor& cursor, RowStyle style);
 
   /// One object, without a line end.
   void AppendJson(const RowRun& run, uint32_t n, std::string* out) const;
@@ -103,7 +103,7 @@ class RecordWriter {
   void AppendNumber(std::string_view number, Form form, std::string* out) const;
   void AppendText(std::string_view text, Form form, std::string* out) const;
 
-  const RecordCursor* cursor_;
+  const RowCursor* cursor_;
   RowStyle style_;
   std::vector<Slot> slots_;
 };

@@ -1,8 +1,8 @@
 #ifndef TAPEDECK_QUERY_LISTING_H_
 #define TAPEDECK_QUERY_LISTING_H_
 
-// What a recording holds beside records and messages: symbols, topics, coverage with its gaps,
-// refused messages.
+// What a recording holds beside records and messages: tables, symbols, topics, coverage with its
+// gaps, refused messages.
 //
 //   TD_ASSIGN_OR_RETURN(auto symbols, ListSymbols(*point, {.prefix = "BINANCE:"}));
 //
@@ -14,6 +14,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -41,6 +42,29 @@ struct SymbolEntry {
 };
 /// By symbol.
 Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const SymbolQuery& query);
+
+/// One page of them.
+struct SymbolPage {
+  std::vector<SymbolEntry> entries;  // at most query.limit
+  bool more = false;                 // go on with after = entries.back().symbol, has_after
+};
+Result<SymbolPage> ListSymbolPage(const ReadPoint& point, SymbolQuery query);
+
+/// Symbols of the table ("" = any) that look like `symbol`: the same but for case and punctuation,
+/// one that contains the other, two typing errors away. The nearest first, at most `limit`.
+/// Looks at kNearSymbolsScanMax catalog entries of a table at the most.
+Result<std::vector<std::string>> NearSymbols(const ReadPoint& point, const std::string& table,
+                                             std::string_view symbol, size_t limit);
+
+inline constexpr size_t kNearSymbolsScanMax = 200'000;  // a tenth of a second
+
+/// A table and the topics whose mapping in force fills it.
+struct TableEntry {
+  const Table* table = nullptr;     // of the point
+  std::vector<std::string> topics;  // sorted
+};
+/// In order of names. A table that nothing fills and that has no rows is listed all the same.
+Result<std::vector<TableEntry>> ListTables(const ReadPoint& point);
 
 /// One topic-partition and lineage.
 struct PartitionEntry {

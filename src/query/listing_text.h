@@ -27,6 +27,9 @@ struct ListingText {
 /// {"table":…,"kind":"append"|"upsert","identity":[…],"day":"day",
 ///  "columns":[{"name":…,"type":…},…]}
 ListingText TableText(const Table& table);
+/// The same with "topics":[…] in front of "columns"; cells as TableTopicColumns() names them.
+ListingText TableText(const TableEntry& entry);
+std::span<const std::string_view> TableTopicColumns();
 std::span<const std::string_view> TableColumns();
 
 ListingText SymbolText(const SymbolEntry& entry);

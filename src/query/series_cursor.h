@@ -33,26 +33,23 @@
 #include "base/status.h"
 #include "query/read_point.h"
 #include "query/record_query.h"
+#include "query/row_cursor.h"
 #include "query/row_source.h"
 
 namespace tapedeck {
 
-class RecordCursor {
+class RecordCursor final : public RowCursor {
  public:
   static Result<std::unique_ptr<RecordCursor>> Open(std::shared_ptr<const ReadPoint> point,
                                                     RecordQuery query);
 
-  /// The next rows, valid until the next call; run->count is 0 at the end.
-  Status Next(RowRun* run);
+  Status Next(RowRun* run) override;
 
-  const Table& table() const { return *selection_.table; }
-  const ReadPoint& point() const { return *point_; }
-  /// Columns of the runs: those asked for, in the order asked for, then others that filters need.
-  std::span<const Column> columns() const { return selection_.columns; }
-  /// The place right behind the n-th row of a run that Next gave last.
-  RecordPosition PositionOf(const RowRun& run, uint32_t n) const;
-  /// Rows given so far.
-  uint64_t rows() const { return given_; }
+  const Table& table() const override { return *selection_.table; }
+  const ReadPoint& point() const override { return *point_; }
+  std::span<const Column> columns() const override { return selection_.columns; }
+  RecordPosition PositionOf(const RowRun& run, uint32_t n) const override;
+  uint64_t rows() const override { return given_; }
   /// What it reads, for further sources: Add them before the first Next.
   const RowSelection& selection() const { return selection_; }
   Status Add(std::unique_ptr<RowSource> source) { return source_->Add(std::move(source)); }

@@ -5,6 +5,7 @@
 #include "query/json_rows.h"
 #include "query/listing.h"
 #include "query/listing_text.h"
+#include "query/series_cursor.h"
 #include "query/store_filler.h"
 #include "query/time_text.h"
 #include "support/temp_dir.h"

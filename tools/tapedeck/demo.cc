@@ -16,6 +16,7 @@
 #include "node/progress.h"
 #include "query/json_rows.h"
 #include "query/listing.h"
+#include "query/series_cursor.h"
 #include "tapedeck/demo_feed.h"
 
 namespace tapedeck::cli {
