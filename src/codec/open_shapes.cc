@@ -10,6 +10,9 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kBindingsMax = 2 * kTapeShapesMax;
+constexpr size_t kRoomMin = 64;
+
+__extension__ using Word16 = unsigned __int128;
 
 template <typename Word>
 bool SameEnds(const char* a, const char* b, size_t size) {
@@ -23,7 +26,8 @@ bool SameEnds(const char* a, const char* b, size_t size) {
 
 // memcmp without the call: pieces are short.
 inline bool SameBytes(const char* a, const char* b, size_t size) {
-  if (size > 16) return std::memcmp(a, b, size) == 0;
+  if (size > 32) return std::memcmp(a, b, size) == 0;
+  if (size >= 16) return SameEnds<Word16>(a, b, size);
   if (size >= 8) return SameEnds<uint64_t>(a, b, size);
   if (size >= 4) return SameEnds<uint32_t>(a, b, size);
   if (size >= 2) return SameEnds<uint16_t>(a, b, size);
@@ -40,56 +44,69 @@ bool InOrder(std::span<const SlotRange> slots, size_t size) {
   return true;
 }
 
-}  // namespace
-
-// `begin + size` of a slot cannot wrap: the value is far below 2^32 bytes, and a begin past it is
-// noticed first.
-bool OpenShapes::Take(OpenShape* shape, std::string_view value, size_t at,
-                      const MessageShape& hint) {
-  const size_t slots = hint.slots.size();
-  if (slots != shape->slots()) return false;
-  const char* fixed = shape->fixed.data();
-  const size_t used = shape->messages * slots;
-  if (shape->tokens.size() < used + slots) shape->tokens.resize(2 * used + kTapeSlotsMax);
-  TapeToken* token = shape->tokens.data() + used;
+// Whether the value is the shape's fixed bytes with the hint's slots between them. `begin + size` of
+// a slot cannot wrap: the value is far below 2^32 bytes, and a begin past it is noticed first.
+bool Fits(const OpenShape& shape, std::string_view value, std::span<const SlotRange> slots) {
+  const char* fixed = shape.fixed.data();
   size_t done = 0;
-  bool same = true;
-  for (size_t i = 0; i < slots; ++i) {
-    const SlotRange slot = hint.slots[i];
-    const size_t piece = shape->pieces[i];
-    same = slot.begin == done + piece && slot.begin <= value.size() &&
-           slot.size <= value.size() - slot.begin && SameBytes(value.data() + done, fixed, piece);
-    if (!same) break;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const SlotRange slot = slots[i];
+    const size_t piece = shape.pieces[i];
+    if (slot.begin != done + piece || slot.begin > value.size() ||
+        slot.size > value.size() - slot.begin || !SameBytes(value.data() + done, fixed, piece))
+      return false;
     fixed += piece;
     done = slot.begin + slot.size;
-    token[i] = {static_cast<uint32_t>(at + slot.begin), slot.size};
   }
-  const size_t piece = shape->pieces[slots];
-  same = same && value.size() - done == piece && SameBytes(value.data() + done, fixed, piece);
-  shape->messages += same ? 1 : 0;
-  return same;
+  const size_t piece = shape.pieces[slots.size()];
+  return value.size() - done == piece && SameBytes(value.data() + done, fixed, piece);
 }
 
-uint8_t OpenShapes::Add(std::string_view value, size_t at, const MessageShape& hint) {
+}  // namespace
+
+void OpenShape::AppendValue(size_t i, std::string* out) const {
+  size_t done = 0;
+  for (size_t slot = 0; slot < slots.size(); ++slot) {
+    out->append(fixed, done, pieces[slot]).append(slots[slot].Text(i));
+    done += pieces[slot];
+  }
+  out->append(fixed, done);
+}
+
+bool OpenShapes::Take(OpenShape* shape, std::string_view value, const MessageShape& hint) {
+  const size_t slots = hint.slots.size();
+  if (slots != shape->slots.size() || !Fits(*shape, value, hint.slots)) return false;
+  const size_t message = shape->messages++;
+  if (message == shape->room) {
+    shape->room = std::max(kRoomMin, 2 * shape->room);
+    for (OpenSlot& slot : shape->slots) slot.Reserve(shape->room);
+  }
+  OpenSlot* to = shape->slots.data();
+  for (size_t i = 0; i < slots; ++i)
+    to[i].Add(message, value.data(), hint.slots[i].begin, hint.slots[i].size);
+  return true;
+}
+
+uint8_t OpenShapes::Add(std::string_view value, const MessageShape& hint) {
   if (tokens_ + hint.slots.size() > kTapeTokensMax) return 0;
   for (size_t i = 0; i < bindings_.size(); ++i) {
     if (bindings_[i].id != hint.id) continue;
     const uint8_t shape = bindings_[i].shape;
-    if (!Take(&shapes_[shape], value, at, hint)) break;
+    if (!Take(&shapes_[shape], value, hint)) break;
     if (i > 0) std::swap(bindings_[i], bindings_[i - 1]);
     tokens_ += hint.slots.size();
     return static_cast<uint8_t>(shape + 1);
   }
-  return AddNew(value, at, hint);
+  return AddNew(value, hint);
 }
 
 // The id is new, or stands for something else now.
-uint8_t OpenShapes::AddNew(std::string_view value, size_t at, const MessageShape& hint) {
+uint8_t OpenShapes::AddNew(std::string_view value, const MessageShape& hint) {
   if (hint.slots.size() > kTapeSlotsMax || value.size() > kTapeShapedBytesMax ||
       !InOrder(hint.slots, value.size()))
     return 0;
   size_t found = 0;
-  while (found < shapes_.size() && !Take(&shapes_[found], value, at, hint)) ++found;
+  while (found < shapes_.size() && !Take(&shapes_[found], value, hint)) ++found;
   if (found == shapes_.size()) {
     if (found == kTapeShapesMax) return 0;
     OpenShape& shape = shapes_.emplace_back();
@@ -101,7 +118,8 @@ uint8_t OpenShapes::AddNew(std::string_view value, size_t at, const MessageShape
     }
     shape.pieces.push_back(static_cast<uint32_t>(value.size() - done));
     shape.fixed.append(value.substr(done));
-    Take(&shape, value, at, hint);
+    shape.slots.resize(hint.slots.size());
+    Take(&shape, value, hint);
   }
   tokens_ += hint.slots.size();
   Bind(hint.id, found);
@@ -117,8 +135,9 @@ void OpenShapes::Bind(uint64_t id, size_t shape) {
 size_t OpenShapes::memory_bytes() const {
   size_t bytes = 0;
   for (const OpenShape& shape : shapes_) {
-    bytes += shape.tokens.capacity() * sizeof(TapeToken) + shape.fixed.capacity() +
-             shape.pieces.capacity() * sizeof(uint32_t);
+    bytes += shape.fixed.capacity() + shape.pieces.capacity() * sizeof(uint32_t) +
+             shape.slots.capacity() * sizeof(OpenSlot);
+    for (const OpenSlot& slot : shape.slots) bytes += slot.memory_bytes();
   }
   return bytes;
 }
@@ -131,8 +150,9 @@ void OpenShapes::Clear() {
   }
   for (OpenShape& shape : shapes_) {
     shape.messages = 0;
-    if (shape.tokens.capacity() * sizeof(TapeToken) > 2 * limits::kTapeBlockSealBytes)
-      std::vector<TapeToken>().swap(shape.tokens);
+    shape.room = 0;
+    for (OpenSlot& slot : shape.slots)
+      slot.Clear(2 * limits::kTapeBlockSealBytes / shape.slots.size());
   }
 }
 

@@ -1,11 +1,12 @@
 #ifndef TAPEDECK_CODEC_OPEN_SHAPES_H_
 #define TAPEDECK_CODEC_OPEN_SHAPES_H_
 
-// The shapes of an open tape block: fixed bytes that many of its messages share, and where the
-// tokens between them lie. Part of TapeBlockBuilder.
+// The shapes of an open tape block: fixed bytes that many of its messages share, and the tokens
+// between them, slot by slot. Part of TapeBlockBuilder.
 //
 // A message is taken into a shape only after all its fixed bytes were compared with the shape's, so
-// a wrong hint never changes what is stored.
+// a wrong hint never changes what is stored. Its value is not kept beside: AppendValue puts it
+// together again.
 //
 // Owned by one thread; movable.
 
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "codec/open_slot.h"
 #include "model/message_shape.h"
 
 namespace tapedeck {
@@ -27,26 +29,21 @@ inline constexpr size_t kTapeTokensMax = size_t{1} << 20;
 /// A value above this has no shape.
 inline constexpr size_t kTapeShapedBytesMax = size_t{64} << 10;
 
-/// Bytes [begin, begin + size) of a builder's values.
-struct TapeToken {
-  uint32_t begin = 0;
-  uint32_t size = 0;
-};
-
 struct OpenShape {
-  std::string fixed;              // all pieces one after another
-  std::vector<uint32_t> pieces;   // bytes of each: slots + 1
-  std::vector<TapeToken> tokens;  // slots() for each message, and room
+  std::string fixed;             // all pieces one after another
+  std::vector<uint32_t> pieces;  // bytes of each: slots + 1
+  std::vector<OpenSlot> slots;
   size_t messages = 0;
+  size_t room = 0;  // messages that the slots have room for
 
-  size_t slots() const { return pieces.size() - 1; }
+  /// The value of message `i` of the shape.
+  void AppendValue(size_t i, std::string* out) const;
 };
 
 class OpenShapes {
  public:
-  /// The number, from 1, of the shape whose tokens `value` was added to; 0: none. The value begins
-  /// at `at` of the builder's values.
-  uint8_t Add(std::string_view value, size_t at, const MessageShape& hint);
+  /// The number, from 1, of the shape that `value` was added to; 0: none.
+  uint8_t Add(std::string_view value, const MessageShape& hint);
 
   const std::vector<OpenShape>& shapes() const { return shapes_; }
   size_t memory_bytes() const;
@@ -58,8 +55,8 @@ class OpenShapes {
     uint64_t id;
     uint8_t shape;  // in shapes_
   };
-  static bool Take(OpenShape* shape, std::string_view value, size_t at, const MessageShape& hint);
-  uint8_t AddNew(std::string_view value, size_t at, const MessageShape& hint);
+  static bool Take(OpenShape* shape, std::string_view value, const MessageShape& hint);
+  uint8_t AddNew(std::string_view value, const MessageShape& hint);
   void Bind(uint64_t id, size_t shape);
 
   std::vector<OpenShape> shapes_;

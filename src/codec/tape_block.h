@@ -94,7 +94,7 @@ class TapeBlockBuilder {
   bool empty() const { return rows_.empty(); }
   size_t count() const { return rows_.size(); }
   /// Keys, values and encoded headers.
-  size_t raw_bytes() const { return keys_.size() + values_.size() + headers_.size(); }
+  size_t raw_bytes() const { return keys_.size() + value_bytes_ + headers_.size(); }
   /// Bytes of memory held, for budgets.
   size_t memory_bytes() const;
   /// Of a block that is not empty.
@@ -139,8 +139,9 @@ class TapeBlockBuilder {
   std::vector<Row> rows_;
   std::vector<Run> runs_;
   size_t header_count_ = 0;
+  size_t value_bytes_ = 0;
   std::string keys_;
-  std::string values_;
+  std::string values_;  // of messages without a shape
   std::string headers_;
   OpenShapes shapes_;
 };

@@ -70,8 +70,9 @@ Status TapeBlockBuilder::Append(const MessageView& message, const MessageShape* 
   if (message.key) keys_.append(*message.key);
   uint8_t shape_number = 0;
   if (message.value) {
-    if (shape != nullptr) shape_number = shapes_.Add(*message.value, values_.size(), *shape);
-    values_.append(*message.value);
+    if (shape != nullptr) shape_number = shapes_.Add(*message.value, *shape);
+    if (shape_number == 0) values_.append(*message.value);
+    value_bytes_ += value_bytes;
   }
   rows_.push_back({.offset = message.offset,
                    .timestamp_ms = message.timestamp_ms,
@@ -106,6 +107,7 @@ void TapeBlockBuilder::Clear() {
   Empty(&headers_);
   shapes_.Clear();
   header_count_ = 0;
+  value_bytes_ = 0;
 }
 
 TapeBlockBuilder::ShapeNumbers TapeBlockBuilder::NumberShapes(Effort effort) const {
@@ -114,7 +116,7 @@ TapeBlockBuilder::ShapeNumbers TapeBlockBuilder::NumberShapes(Effort effort) con
   const std::vector<OpenShape>& shapes = shapes_.shapes();
   for (size_t i = 0; i < shapes.size(); ++i) {
     const size_t for_slots = effort == Effort::kLive ? kTapeMessagesPerSlotLive : 0;
-    const size_t wanted = std::max(kTapeShapeMessagesMin, for_slots * shapes[i].slots());
+    const size_t wanted = std::max(kTapeShapeMessagesMin, for_slots * shapes[i].slots.size());
     if (shapes[i].messages >= wanted) numbers[i + 1] = next++;
   }
   return numbers;
@@ -127,33 +129,38 @@ void TapeBlockBuilder::EncodeShapes(const ShapeNumbers& numbers, Effort effort,
   for (size_t i = 0; i < shapes_.shapes().size(); ++i) {
     if (numbers[i + 1] == 0) continue;
     const OpenShape& shape = shapes_.shapes()[i];
-    PutVarint(&out, shape.slots());
+    PutVarint(&out, shape.slots.size());
     std::string_view fixed = shape.fixed;
     for (uint32_t piece : shape.pieces) {
       PutBlob(&out, fixed.substr(0, piece));
       fixed.remove_prefix(piece);
     }
-    state->tokens.Encode(values_.data(), shape, effort, &state->integers, &out);
+    state->tokens.Encode(shape, effort, &state->integers, &out);
   }
 }
 
 void TapeBlockBuilder::CollectUnshaped(const ShapeNumbers& numbers, std::string* out) const {
   out->clear();
   size_t at = 0;
+  std::array<size_t, kTapeShapesMax + 1> next{};
   for (const Row& row : rows_) {
-    const size_t size = row.value_size == 0 ? 0 : row.value_size - 1;
-    if (numbers[row.shape] == 0) out->append(values_, at, size);
-    at += size;
+    if (row.shape != 0) {
+      const size_t message = next[row.shape]++;
+      if (numbers[row.shape] == 0)
+        shapes_.shapes()[row.shape - size_t{1}].AppendValue(message, out);
+    } else if (row.value_size > 0) {
+      out->append(values_, at, row.value_size - 1);
+      at += row.value_size - 1;
+    }
   }
 }
 
 void TapeBlockBuilder::EncodeContent(const ShapeNumbers& numbers, Effort effort,
                                      CodecBuffers::State* state) const {
   const bool shaped = std::ranges::any_of(numbers, [](uint8_t number) { return number != 0; });
-  if (shaped) {
-    EncodeShapes(numbers, effort, state);
-    CollectUnshaped(numbers, &state->unshaped);
-  }
+  if (shaped) EncodeShapes(numbers, effort, state);
+  const bool apart = value_bytes_ > values_.size();
+  if (apart) CollectUnshaped(numbers, &state->unshaped);
   flatbuffers::FlatBufferBuilder& builder = state->builder;
   using Bytes = flatbuffers::Offset<flatbuffers::Vector<uint8_t>>;
   auto bytes = [&](std::string_view view) {
@@ -168,7 +175,7 @@ void TapeBlockBuilder::EncodeContent(const ShapeNumbers& numbers, Effort effort,
   };
   size_t n = rows_.size();
   // A FlatBuffers table is built from its end: what is made first comes last.
-  Bytes values = bytes(shaped ? state->unshaped : values_);
+  Bytes values = bytes(apart ? state->unshaped : values_);
   Bytes keys = keys_.empty() ? Bytes() : bytes(keys_);
   Bytes headers = headers_.empty() ? Bytes() : bytes(headers_);
   Bytes run_sizes = stream(

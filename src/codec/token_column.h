@@ -40,60 +40,35 @@ enum class TokenColumnKind : uint8_t { kTexts = 1, kDecimals = 2, kDictionary = 
 /// Persisted: added to a kind.
 inline constexpr uint8_t kGrouped = 0x10;
 
-/// Texts of a dictionary.
-inline constexpr size_t kTokenDictionaryMax = 4096;
-
-/// Tokens of one slot: `count` of them, each `stride` after the one before, in `values`.
-struct TokenSpan {
-  const char* values = nullptr;
-  const TapeToken* first = nullptr;
-  size_t stride = 0;
-  size_t count = 0;
-
-  TapeToken token(size_t i) const { return first[i * stride]; }
-  std::string_view text(size_t i) const { return {values + token(i).begin, token(i).size}; }
-};
-
 /// `order` becomes the rows sorted by (position, row); positions are below `count`.
 void GroupRows(std::span<const int64_t> positions, size_t count, std::vector<uint32_t>* order);
 
 class TokenColumnEncoder {
  public:
-  /// Appends the group and all columns of a shape whose tokens lie in `values`.
-  void Encode(const char* values, const OpenShape& shape, Effort effort, IntegerEncoder* integers,
-              std::string* out);
+  /// Appends the group and all columns of a shape.
+  void Encode(const OpenShape& shape, Effort effort, IntegerEncoder* integers, std::string* out);
 
  private:
-  void EncodeDictionaries(const char* values, const OpenShape& shape, Effort effort,
-                          IntegerEncoder* integers);
-  void EncodeColumn(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers,
+  void ChooseGroup(const OpenShape& shape);
+  void EncodeColumn(const OpenSlot& tokens, size_t count, Effort effort, IntegerEncoder* integers,
                     std::string* out);
-  bool TryDecimals(const TokenSpan& tokens);
+  bool TryDecimals(const OpenSlot& tokens, size_t count);
   bool Align();
   void EncodeDecimals(Effort effort, IntegerEncoder* integers, std::string* out);
   bool GroupingPays() const;
-  size_t SlotOf(uint64_t word, uint32_t size) const;
-  void GrowTable();
-  bool TryDictionary(const TokenSpan& tokens);
-  void PutDictionary(Effort effort, IntegerEncoder* integers, std::string* out) const;
-  void EncodeTexts(const TokenSpan& tokens, Effort effort, IntegerEncoder* integers,
+  void EncodeDictionary(const OpenSlot& tokens, size_t count, Effort effort,
+                        IntegerEncoder* integers, std::string* out);
+  void EncodeTexts(const OpenSlot& tokens, size_t count, Effort effort, IntegerEncoder* integers,
                    std::string* out);
 
-  struct Known {
-    uint64_t word = 0;
-    uint32_t size = 0;
-    uint32_t number = 0;  // position in entries_ + 1; 0: free
-  };
   std::vector<int64_t> numbers_;  // of the column at hand
   std::vector<int64_t> others_;
   std::vector<uint8_t> scales_;
-  uint8_t scale_ = 0, least_ = 0;          // of its decimals
-  bool differing_ = false;                 // scales that no rule gives
-  std::vector<Known> table_;               // open addressing, a power of two
-  std::vector<std::string_view> entries_;  // of the dictionary
-  std::vector<std::string> dictionaries_;  // encoded, of each slot; "" where it is none
-  size_t group_ = 0;                       // its slot; SIZE_MAX: none
-  std::vector<uint32_t> order_;            // of the group; empty: none
+  uint8_t scale_ = 0, least_ = 0;  // of its decimals
+  bool differing_ = false;         // scales that no rule gives
+  OpenSlot again_;                 // numbers that were none, as a dictionary
+  size_t group_ = 0;               // its slot; SIZE_MAX: none
+  std::vector<uint32_t> order_;    // of the group; empty: none
 };
 
 /// What columns being read share: their memory is bounded by kTapeTokensMax together.

@@ -1,31 +1,16 @@
 #include <algorithm>
 #include <bit>
 
-#include "base/hash.h"
 #include "codec/decimal_text_sse.h"
 #include "codec/token_column.h"
 
 namespace tapedeck {
 namespace {
 
-// A dictionary that has not begun to pay after this many texts is given up.
-constexpr size_t kDictionaryTrial = 256;
 // Pairs of neighbours that decide on an order.
 constexpr size_t kOrderTrial = 100;
 // A group with fewer messages for each of its texts does not bring neighbours together.
 constexpr size_t kGroupMessagesMin = 3;
-
-// Up to eight bytes of a text as they are, a hash of more.
-uint64_t WordOf(const char* values, TapeToken token) {
-  const char* text = values + token.begin;
-  if (token.size > 8) return HashBytes64({text, token.size});
-  if (token.begin + token.size >= 8)
-    return decimal_text::Load8(text + token.size - 8) & decimal_text::Last(token.size);
-  uint64_t word = 0;
-  if (token.size > 0)
-    std::memcpy(reinterpret_cast<char*>(&word) + 8 - token.size, text, token.size);
-  return word;
-}
 
 struct Scales {
   uint8_t least = kDecimalDigitsMax, greatest = 0;
@@ -38,38 +23,51 @@ struct Scales {
   }
 };
 
-// The usual way for tokens that have kDecimalLookBack bytes before their end.
-#define TD_PARSE_TOKENS(parse)                                                                    \
-  Scales all;                                                                                     \
-  for (size_t i = 0; i < tokens.count; ++i) {                                                     \
-    const TapeToken token = tokens.token(i);                                                      \
-    const char* text = tokens.values + token.begin;                                               \
-    const bool parsed = token.begin + token.size >= kDecimalLookBack                              \
-                            ? parse(text, token.size, &numbers[i], &scales[i])                    \
-                            : decimal_text::ParseSlow(text, token.size, &numbers[i], &scales[i]); \
-    if (!parsed) return false;                                                                    \
-    all.Add(scales[i], text[token.size - 1]);                                                     \
-  }                                                                                               \
-  *seen = all;                                                                                    \
+// Cells hold their tokens at the end, so that there is always enough to look back at.
+static_assert(kDecimalLookBack == sizeof(OpenSlot::Cell));
+#define TD_PARSE_CELLS(parse)                                                              \
+  Scales all;                                                                              \
+  for (size_t i = 0; i < count; ++i) {                                                     \
+    const char* end = cells.cell(i).bytes + sizeof(OpenSlot::Cell);                        \
+    if (!parse(end - cells.size(i), cells.size(i), &numbers[i], &scales[i])) return false; \
+    all.Add(scales[i], end[-1]);                                                           \
+  }                                                                                        \
+  *seen = all;                                                                             \
   return true
 
 #if defined(__x86_64__)
 const bool kHasSse41 = __builtin_cpu_supports("sse4.1") != 0;
 
-[[gnu::target("sse4.1")]] bool ParseTokens16(const TokenSpan& tokens, int64_t* numbers,
-                                             uint8_t* scales, Scales* seen) {
-  TD_PARSE_TOKENS(decimal_text::ParseDecimalText16);
+[[gnu::target("sse4.1")]] bool ParseCells16(const OpenSlot& cells, size_t count, int64_t* numbers,
+                                            uint8_t* scales, Scales* seen) {
+  TD_PARSE_CELLS(decimal_text::ParseDecimalText16);
 }
 #endif
 
 // False: a token is no decimal.
-bool ParseTokens(const TokenSpan& tokens, int64_t* numbers, uint8_t* scales, Scales* seen) {
+bool ParseCells(const OpenSlot& cells, size_t count, int64_t* numbers, uint8_t* scales,
+                Scales* seen) {
 #if defined(__x86_64__)
-  if (kHasSse41) return ParseTokens16(tokens, numbers, scales, seen);
+  if (kHasSse41) return ParseCells16(cells, count, numbers, scales, seen);
 #endif
-  TD_PARSE_TOKENS(ParseDecimalText);
+  TD_PARSE_CELLS(ParseDecimalText);
 }
-#undef TD_PARSE_TOKENS
+#undef TD_PARSE_CELLS
+
+bool ParseTexts(const OpenSlot& tokens, size_t count, int64_t* numbers, uint8_t* scales,
+                Scales* seen) {
+  for (size_t i = 0; i < count; ++i) {
+    const std::string_view text = tokens.Text(i);
+    if (!decimal_text::ParseSlow(text.data(), text.size(), &numbers[i], &scales[i])) return false;
+    seen->Add(scales[i], text.back());
+  }
+  return true;
+}
+
+// Half of the tokens at most are entries of a dictionary.
+bool Pays(const OpenSlot& tokens, size_t count) {
+  return tokens.form() == OpenSlot::Form::kDictionary && tokens.entries() <= count / 2;
+}
 
 }  // namespace
 
@@ -94,11 +92,14 @@ bool TokenColumnEncoder::Align() {
 
 // Whether all tokens are decimals. Mantissas are in numbers_; of scale_, or of scales_ where those
 // differ.
-bool TokenColumnEncoder::TryDecimals(const TokenSpan& tokens) {
-  numbers_.resize(tokens.count);
-  scales_.resize(tokens.count);
+bool TokenColumnEncoder::TryDecimals(const OpenSlot& tokens, size_t count) {
+  numbers_.resize(count);
+  scales_.resize(count);
   Scales seen;
-  if (!ParseTokens(tokens, numbers_.data(), scales_.data(), &seen)) return false;
+  const auto parse = tokens.form() == OpenSlot::Form::kCells ? ParseCells : ParseTexts;
+  if (tokens.form() == OpenSlot::Form::kDictionary ||
+      !parse(tokens, count, numbers_.data(), scales_.data(), &seen))
+    return false;
   scale_ = seen.greatest;
   least_ = seen.least;
   // A zero at the end may only stand where dropping stops.
@@ -144,122 +145,73 @@ void TokenColumnEncoder::EncodeDecimals(Effort effort, IntegerEncoder* integers,
   }
 }
 
-size_t TokenColumnEncoder::SlotOf(uint64_t word, uint32_t size) const {
-  const auto shift = static_cast<unsigned>(std::countl_zero(table_.size() - 1));
-  return ((word ^ size) * 0x9e3779b97f4a7c15) >> shift;
-}
-
-void TokenColumnEncoder::GrowTable() {
-  std::vector<Known> grown(4 * table_.size());
-  grown.swap(table_);
-  for (const Known& known : grown) {
-    if (known.number == 0) continue;
-    size_t at = SlotOf(known.word, known.size);
-    while (table_[at].number != 0) at = (at + 1) & (table_.size() - 1);
-    table_[at] = known;
-  }
-}
-
-// The table begins small: most dictionaries are, and a large one would be cleared for each column
-// and not fit into the nearest cache.
-bool TokenColumnEncoder::TryDictionary(const TokenSpan& tokens) {
-  constexpr size_t kTableSlots = 64;
-  const size_t most = std::min(tokens.count / 2, kTokenDictionaryMax);
-  table_.assign(kTableSlots, Known());
-  entries_.clear();
-  numbers_.resize(tokens.count);
-  for (size_t i = 0; i < tokens.count; ++i) {
-    const TapeToken token = tokens.token(i);
-    const uint64_t word = WordOf(tokens.values, token);
-    size_t at = SlotOf(word, token.size);
-    auto differs = [&](const Known& known) {
-      return known.word != word || known.size != token.size ||
-             (token.size > 8 && entries_[known.number - 1] != tokens.text(i));
-    };
-    while (table_[at].number != 0 && differs(table_[at])) at = (at + 1) & (table_.size() - 1);
-    if (table_[at].number == 0) {
-      if (entries_.size() == most || entries_.size() > kDictionaryTrial + i / 2) return false;
-      entries_.push_back(tokens.text(i));
-      table_[at] = {word, token.size, static_cast<uint32_t>(entries_.size())};
-      numbers_[i] = static_cast<int64_t>(entries_.size()) - 1;
-      if (2 * entries_.size() > table_.size()) GrowTable();
-      continue;
-    }
-    numbers_[i] = table_[at].number - 1;
-  }
-  return true;
-}
-
-void TokenColumnEncoder::EncodeTexts(const TokenSpan& tokens, Effort effort,
+void TokenColumnEncoder::EncodeTexts(const OpenSlot& tokens, size_t count, Effort effort,
                                      IntegerEncoder* integers, std::string* out) {
   size_t bytes = 0;
-  numbers_.resize(tokens.count);
-  for (size_t i = 0; i < tokens.count; ++i) {
-    numbers_[i] = tokens.token(i).size;
-    bytes += tokens.token(i).size;
+  numbers_.resize(count);
+  for (size_t i = 0; i < count; ++i) {
+    numbers_[i] = static_cast<int64_t>(tokens.Text(i).size());
+    bytes += tokens.Text(i).size();
   }
   out->push_back(static_cast<char>(TokenColumnKind::kTexts));
   integers->Encode(numbers_, effort, out);
   PutVarint(out, bytes);
-  for (size_t i = 0; i < tokens.count; ++i) out->append(tokens.text(i));
+  for (size_t i = 0; i < count; ++i) out->append(tokens.Text(i));
 }
 
-void TokenColumnEncoder::PutDictionary(Effort effort, IntegerEncoder* integers,
-                                       std::string* out) const {
+void TokenColumnEncoder::EncodeDictionary(const OpenSlot& tokens, size_t count, Effort effort,
+                                          IntegerEncoder* integers, std::string* out) {
   out->push_back(static_cast<char>(TokenColumnKind::kDictionary));
-  PutVarint(out, entries_.size());
-  for (std::string_view text : entries_) PutBlob(out, text);
+  PutVarint(out, tokens.entries());
+  for (size_t i = 0; i < tokens.entries(); ++i) PutBlob(out, tokens.Entry(i));
+  numbers_.resize(count);
+  for (size_t i = 0; i < count; ++i) numbers_[i] = tokens.number(i);
   integers->Encode(numbers_, effort, out);
 }
 
-// Those whose first token says that they are no numbers; one of them becomes the group.
-void TokenColumnEncoder::EncodeDictionaries(const char* values, const OpenShape& shape,
-                                            Effort effort, IntegerEncoder* integers) {
-  dictionaries_.resize(shape.slots());
+// The dictionary with the most texts, of those that bring neighbours together.
+void TokenColumnEncoder::ChooseGroup(const OpenShape& shape) {
   order_.clear();
   group_ = SIZE_MAX;
   size_t most = 1;
-  for (size_t slot = 0; slot < shape.slots(); ++slot) {
-    dictionaries_[slot].clear();
-    const TokenSpan tokens = {values, shape.tokens.data() + slot, shape.slots(), shape.messages};
-    int64_t mantissa = 0;
-    uint8_t scale = 0;
-    if (decimal_text::ParseSlow(tokens.text(0).data(), tokens.token(0).size, &mantissa, &scale) ||
-        !TryDictionary(tokens))
+  for (size_t slot = 0; slot < shape.slots.size(); ++slot) {
+    const OpenSlot& tokens = shape.slots[slot];
+    if (!Pays(tokens, shape.messages) || tokens.entries() <= most ||
+        tokens.entries() > shape.messages / kGroupMessagesMin)
       continue;
-    PutDictionary(effort, integers, &dictionaries_[slot]);
-    if (entries_.size() <= most || entries_.size() > tokens.count / kGroupMessagesMin) continue;
-    most = entries_.size();
+    most = tokens.entries();
     group_ = slot;
-    GroupRows(numbers_, entries_.size(), &order_);
   }
+  if (group_ == SIZE_MAX) return;
+  const OpenSlot& group = shape.slots[group_];
+  numbers_.resize(shape.messages);
+  for (size_t i = 0; i < shape.messages; ++i) numbers_[i] = group.number(i);
+  GroupRows(numbers_, group.entries(), &order_);
 }
 
-void TokenColumnEncoder::EncodeColumn(const TokenSpan& tokens, Effort effort,
+// A slot that began with a number and went on with other things may still be a dictionary.
+void TokenColumnEncoder::EncodeColumn(const OpenSlot& tokens, size_t count, Effort effort,
                                       IntegerEncoder* integers, std::string* out) {
-  if (TryDecimals(tokens)) {
-    EncodeDecimals(effort, integers, out);
-  } else if (TryDictionary(tokens)) {
-    PutDictionary(effort, integers, out);
-  } else {
-    EncodeTexts(tokens, effort, integers, out);
+  if (Pays(tokens, count)) return EncodeDictionary(tokens, count, effort, integers, out);
+  if (TryDecimals(tokens, count)) return EncodeDecimals(effort, integers, out);
+  if (tokens.form() != OpenSlot::Form::kDictionary) {
+    again_.Begin(OpenSlot::Form::kDictionary);
+    again_.Reserve(count);
+    for (size_t i = 0; i < count && again_.form() == OpenSlot::Form::kDictionary; ++i)
+      again_.Add(i, tokens.Text(i).data(), 0, static_cast<uint32_t>(tokens.Text(i).size()));
+    if (Pays(again_, count)) return EncodeDictionary(again_, count, effort, integers, out);
   }
+  EncodeTexts(tokens, count, effort, integers, out);
 }
 
-void TokenColumnEncoder::Encode(const char* values, const OpenShape& shape, Effort effort,
-                                IntegerEncoder* integers, std::string* out) {
-  EncodeDictionaries(values, shape, effort, integers);
+void TokenColumnEncoder::Encode(const OpenShape& shape, Effort effort, IntegerEncoder* integers,
+                                std::string* out) {
+  ChooseGroup(shape);
   const bool grouped = group_ != SIZE_MAX;
   PutVarint(out, grouped ? group_ + 1 : 0);
-  if (grouped) out->append(dictionaries_[group_]);
-  for (size_t slot = 0; slot < shape.slots(); ++slot) {
-    if (slot == group_) continue;
-    if (!dictionaries_[slot].empty()) {
-      out->append(dictionaries_[slot]);
-    } else {
-      EncodeColumn({values, shape.tokens.data() + slot, shape.slots(), shape.messages}, effort,
-                   integers, out);
-    }
+  if (grouped) EncodeColumn(shape.slots[group_], shape.messages, effort, integers, out);
+  for (size_t slot = 0; slot < shape.slots.size(); ++slot) {
+    if (slot != group_) EncodeColumn(shape.slots[slot], shape.messages, effort, integers, out);
   }
 }
 
