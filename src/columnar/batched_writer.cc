@@ -1,0 +1,54 @@
+#include "columnar/batched_writer.h"
+
+#include <arrow/io/interfaces.h>
+#include <arrow/record_batch.h>
+
+namespace tapedeck {
+
+BatchedWriter::BatchedWriter(ColumnarLayout layout, std::vector<ColumnarColumn> columns,
+                             ShortDecimals decimals)
+    : batch_(layout, std::move(columns), decimals),
+      schema_(ArrowSchema(batch_.columns(), layout.time)),
+      stream_(MakeStringStream(&target_)) {}
+
+// Every call into Arrow: with a place for its bytes, and without one after an error.
+Status BatchedWriter::Run(std::string* out, const std::function<arrow::Status()>& call) {
+  if (!failed_.ok()) return failed_;
+  target_ = out;
+  failed_ = Guarded(call);
+  target_ = nullptr;
+  return failed_;
+}
+
+Status BatchedWriter::Begin(std::string* out) {
+  return Run(out, [&] { return Open(); });
+}
+
+Status BatchedWriter::FlushBatch(std::string* out) {
+  Status written = Run(out, [&] {
+    batch_.Seal();
+    return Write(*ArrowBatch(batch_, schema_), batch_.bytes());
+  });
+  batch_.Clear();
+  return written;
+}
+
+Status BatchedWriter::Append(const RowSlice& rows, std::string* out) {
+  if (!failed_.ok()) return failed_;
+  RowSlice left = rows;
+  while (left.count > 0) {
+    Result<uint32_t> taken = batch_.Append(left);
+    if (!taken.ok()) return failed_ = taken.status();
+    left.first = left.RowAt(*taken);
+    left.count -= *taken;
+    if (left.count > 0 || batch_.full()) TD_RETURN_IF_ERROR(FlushBatch(out));
+  }
+  return Status::Ok();
+}
+
+Status BatchedWriter::Finish(std::string* out) {
+  if (batch_.rows() > 0) TD_RETURN_IF_ERROR(FlushBatch(out));
+  return Run(out, [&] { return Close(); });
+}
+
+}  // namespace tapedeck

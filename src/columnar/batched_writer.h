@@ -1,0 +1,51 @@
+#ifndef TAPEDECK_COLUMNAR_BATCHED_WRITER_H_
+#define TAPEDECK_COLUMNAR_BATCHED_WRITER_H_
+
+// BatchedWriter: what the Arrow and the Parquet writer share: rows become batches, batches become
+// bytes, an error is the end.
+//
+// For the writers of this module only. Owned by one thread.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "columnar/arrow_bridge.h"
+#include "columnar/batch.h"
+#include "columnar/writer.h"
+
+namespace tapedeck {
+
+class BatchedWriter : public ColumnarWriter {
+ public:
+  Status Begin(std::string* out) final;
+  Status Append(const RowSlice& rows, std::string* out) final;
+  Status Finish(std::string* out) final;
+
+ protected:
+  BatchedWriter(ColumnarLayout layout, std::vector<ColumnarColumn> columns, ShortDecimals decimals);
+
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+  const std::vector<ColumnarColumn>& columns() const { return batch_.columns(); }
+  const std::shared_ptr<arrow::io::OutputStream>& stream() const { return stream_; }
+
+ private:
+  virtual arrow::Status Open() = 0;
+  /// `bytes`: of the batch's values.
+  virtual arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) = 0;
+  virtual arrow::Status Close() = 0;
+
+  Status FlushBatch(std::string* out);
+  Status Run(std::string* out, const std::function<arrow::Status()>& call);
+
+  std::string* target_ = nullptr;  // of stream_, during a call
+  ColumnBatch batch_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<arrow::io::OutputStream> stream_;
+  Status failed_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_COLUMNAR_BATCHED_WRITER_H_

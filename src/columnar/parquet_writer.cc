@@ -1,0 +1,130 @@
+#include <arrow/io/interfaces.h>
+#include <arrow/memory_pool.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/properties.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "columnar/batched_writer.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr ShortDecimals kDecimals = ShortDecimals::kDecimal64;  // INT64 in the file
+constexpr uint32_t kRowGroupRowsMax = 1u << 20;
+constexpr int64_t kPageRows = 20'000;
+constexpr int64_t kPageBytes = 1 << 20;
+
+// Sizes repeat, prices move: a dictionary is denser for the ones, deltas for the others.
+bool LooksLikeASize(const std::string& name) {
+  return name == "size" || name.ends_with("_size") || name.starts_with("volume") ||
+         name.ends_with("_volume");
+}
+
+std::shared_ptr<parquet::WriterProperties> Properties(const std::vector<ColumnarColumn>& columns,
+                                                      const ParquetOptions& options) {
+  parquet::WriterProperties::Builder builder;
+  builder.compression(parquet::Compression::ZSTD)
+      ->compression_level(options.zstd_level)
+      ->version(parquet::ParquetVersion::PARQUET_2_6)
+      ->max_row_group_length(options.row_group_rows)
+      ->max_rows_per_page(kPageRows)
+      ->data_pagesize(kPageBytes)
+      ->enable_store_decimal_as_integer()
+      ->enable_page_checksum()
+      ->enable_write_page_index()
+      ->created_by("tapedeck");
+  std::vector<parquet::SortingColumn> sorted;
+  for (const SortedBy& by : options.sorted_by) {
+    const auto at = std::find_if(columns.begin(), columns.end(),
+                                 [&](const ColumnarColumn& c) { return c.name == by.name; });
+    parquet::SortingColumn column;
+    column.column_idx = static_cast<int32_t>(at - columns.begin());
+    column.descending = by.direction == SortedDirection::kDescending;
+    column.nulls_first = column.descending;
+    sorted.push_back(column);
+  }
+  builder.set_sorting_columns(std::move(sorted));
+  for (const ColumnarColumn& column : columns) {
+    const bool counts = column.storage == Storage::kTimestamp ||
+                        column.storage == Storage::kInt64 || column.storage == Storage::kInt32;
+    const bool is_price = column.storage == Storage::kDecimal64 && !LooksLikeASize(column.name);
+    if (counts || is_price) {
+      builder.disable_dictionary(column.name)
+          ->encoding(column.name, parquet::Encoding::DELTA_BINARY_PACKED);
+    }
+  }
+  return builder.build();
+}
+
+class ParquetWriter final : public BatchedWriter {
+ public:
+  ParquetWriter(ColumnarLayout layout, std::vector<ColumnarColumn> columns, ParquetOptions options)
+      : BatchedWriter(std::move(layout), std::move(columns), kDecimals),
+        options_(std::move(options)) {}
+  // What a writer gives away when it is dropped early goes nowhere: the stream has no target then.
+  ~ParquetWriter() override {
+    static_cast<void>(Guarded([&] { return Drop(); }));
+  }
+
+ private:
+  arrow::Status Open() override {
+    ARROW_ASSIGN_OR_RAISE(
+        writer_, parquet::arrow::FileWriter::Open(*schema(), arrow::default_memory_pool(), stream(),
+                                                  Properties(columns(), options_)));
+    return arrow::Status::OK();
+  }
+  arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) override {
+    if (group_bytes_ == 0 || group_rows_ >= options_.row_group_rows ||
+        group_bytes_ >= options_.row_group_bytes) {
+      ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
+      group_bytes_ = 0;
+      group_rows_ = 0;
+    }
+    group_bytes_ += bytes;
+    group_rows_ += static_cast<size_t>(batch.num_rows());
+    return writer_->WriteRecordBatch(batch);
+  }
+  arrow::Status Close() override { return writer_->Close(); }
+  arrow::Status Drop() {
+    writer_.reset();
+    return arrow::Status::OK();
+  }
+
+  const ParquetOptions options_;
+  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  size_t group_bytes_ = 0;
+  size_t group_rows_ = 0;
+};
+
+Status Check(const std::vector<ColumnarColumn>& columns, const ParquetOptions& options) {
+  if (options.zstd_level < 1 || options.zstd_level > 22) {
+    return Status::InvalidArgument("zstd levels are 1 to 22");
+  }
+  if (options.row_group_rows < 1 || options.row_group_rows > kRowGroupRowsMax) {
+    return Status::InvalidArgument("a row group has 1 to " + std::to_string(kRowGroupRowsMax) +
+                                   " rows");
+  }
+  for (const SortedBy& by : options.sorted_by) {
+    const bool known = std::any_of(columns.begin(), columns.end(),
+                                   [&](const ColumnarColumn& c) { return c.name == by.name; });
+    if (!known)
+      return Status::InvalidArgument("sorted by " + Quoted(by.name) + ", which is no field");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ColumnarWriter>> MakeParquetWriter(ColumnarLayout layout,
+                                                          const ParquetOptions& options) {
+  TD_ASSIGN_OR_RETURN(std::vector<ColumnarColumn> columns, LayOut(layout, kDecimals));
+  TD_RETURN_IF_ERROR(Check(columns, options));
+  return std::unique_ptr<ColumnarWriter>(
+      std::make_unique<ParquetWriter>(std::move(layout), std::move(columns), options));
+}
+
+}  // namespace tapedeck

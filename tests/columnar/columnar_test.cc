@@ -1,0 +1,324 @@
+#include <arrow/scalar.h>
+#include <arrow/type.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "columnar/batch.h"
+#include "columnar/writer.h"
+#include "tests/columnar/read_back.h"
+#include "tests/columnar/sample_rows.h"
+#include "tests/support/seed.h"
+
+namespace tapedeck {
+namespace {
+
+using testing::Cells;
+using testing::CellsOf;
+using testing::EveryField;
+using testing::EveryType;
+using testing::Expected;
+using testing::Number;
+using testing::RandomSeries;
+using testing::ReadArrow;
+using testing::ReadParquet;
+using testing::RepeatWith;
+using testing::Series;
+using testing::TestSeed;
+using testing::Written;
+using Source = ColumnarField::Source;
+
+// Both formats, in all that they can be asked for, give back the cells that went in.
+void ExpectRoundTrip(const ColumnarLayout& layout, const std::vector<Series>& series,
+                     Random* random) {
+  const Cells expected = Expected(layout, series);
+  for (ArrowCompression compression :
+       {ArrowCompression::kNone, ArrowCompression::kLz4, ArrowCompression::kZstd}) {
+    auto table =
+        ReadArrow(Written(MakeArrowWriter(layout, {.compression = compression}), series, random));
+    ASSERT_NE(table, nullptr);
+    EXPECT_EQ(CellsOf(*table, layout), expected) << "Arrow";
+  }
+  auto table = ReadParquet(Written(MakeParquetWriter(layout, {}), series, random));
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(CellsOf(*table, layout), expected) << "Parquet";
+}
+
+TEST(ColumnarTest, EveryTypeComesBackAsItWentIn) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  const DecimalType types[] = {{18, 8}, {38, 18}, {9, 2}, {18, 0}, {38, 38}, {38, 0}, {1, 1}};
+  for (int round = 0; round < 30; ++round) {
+    const DecimalType type = types[random.Uniform(std::size(types))];
+    SCOPED_TRACE("DECIMAL(" + std::to_string(type.precision) + ", " + std::to_string(type.scale) +
+                 ")");
+    std::vector<Series> series;
+    for (size_t n = random.Uniform(4); n > 0; --n) {
+      series.push_back(RandomSeries(&random, "S" + std::to_string(n), random.Uniform(3000)));
+    }
+    ExpectRoundTrip(EveryField(type, random.Uniform(2) == 0), series, &random);
+  }
+}
+
+TEST(ColumnarTest, AnswerWithoutRowsHasItsColumns) {
+  const ColumnarLayout layout = EveryField({18, 8}, true);
+  ExpectRoundTrip(layout, {}, nullptr);
+  auto table = ReadArrow(Written(MakeArrowWriter(layout, {}), {}, nullptr));
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->schema()->ToString(),
+            "ts: timestamp[ns, tz=UTC] not null\n"
+            "symbol: string not null\n"
+            "price: decimal128(18, 8)\n"
+            "price_scale: int8\n"
+            "price_text: string\n"
+            "size: decimal128(18, 8)\n"
+            "size_scale: int8\n"
+            "size_text: string\n"
+            "count: int64\n"
+            "note: string\n"
+            "flag: bool\n"
+            "seen: timestamp[ns, tz=UTC]\n"
+            "ts_kafka: timestamp[ns, tz=UTC]\n"
+            "topic: string not null\n"
+            "partition: int32 not null\n"
+            "lineage: int64 not null\n"
+            "offset: int64 not null\n"
+            "index: int64 not null");
+}
+
+TEST(ColumnarTest, SchemaAndBytesDoNotDependOnHowRowsAreCut) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  std::vector<Series> series;
+  for (int i = 0; i < 3; ++i) series.push_back(RandomSeries(&random, std::string(3, 'X'), 50'000));
+  const ColumnarLayout layout = EveryField({18, 8}, true);
+  const ParquetOptions small_groups{.row_group_rows = 100'000};
+  const std::string arrow = Written(MakeArrowWriter(layout, {}), series, nullptr);
+  const std::string parquet = Written(MakeParquetWriter(layout, small_groups), series, nullptr);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(arrow == Written(MakeArrowWriter(layout, {}), series, &random));
+    EXPECT_TRUE(parquet == Written(MakeParquetWriter(layout, small_groups), series, &random));
+  }
+}
+
+TEST(ColumnarTest, RowsReadBackwards) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  const Series series = RandomSeries(&random, "S", 70'000);
+  const ColumnarLayout layout = EveryField({18, 8}, true);
+  Cells expected = Expected(layout, {series});
+  std::reverse(expected.begin(), expected.end());
+  for (auto make : {+[](ColumnarLayout l) { return MakeArrowWriter(l, {}); },
+                    +[](ColumnarLayout l) { return MakeParquetWriter(l, {}); }}) {
+    auto writer = make(layout);
+    ASSERT_TRUE(writer.ok());
+    std::string bytes;
+    ASSERT_TRUE((*writer)->Begin(&bytes).ok());
+    ASSERT_TRUE((*writer)->Append({"S", &series.rows, 69'999, 70'000, -1}, &bytes).ok());
+    ASSERT_TRUE((*writer)->Finish(&bytes).ok());
+    auto table = bytes.starts_with("PAR1") ? ReadParquet(bytes) : ReadArrow(bytes);
+    ASSERT_NE(table, nullptr);
+    EXPECT_TRUE(CellsOf(*table, layout) == expected);
+  }
+}
+
+// The fields of a row of `price`, by DECIMAL(18, 8): value, scale, text.
+struct Split {
+  std::string value, scale, text;
+  bool operator==(const Split&) const = default;
+};
+std::ostream& operator<<(std::ostream& out, const Split& s) {
+  return out << "{" << s.value << " | " << s.scale << " | " << s.text << "}";
+}
+
+Split SplitOf(std::string_view number, DecimalType type) {
+  Series series("S", {ColumnType::kDecimal});
+  series.Add(0, {number.empty() ? Value() : Number(number)});
+  ColumnarLayout layout;
+  layout.fields = {{Source::kColumn, 0, ColumnType::kDecimal, "price", type}};
+  auto table = ReadArrow(Written(MakeArrowWriter(layout, {}), {series}, nullptr));
+  auto text = [&](int column) {
+    return table->column(column)->GetScalar(0).ValueOrDie()->ToString();
+  };
+  return {text(0), text(1), text(2)};
+}
+
+TEST(ColumnarTest, NumbersThatFitAndNumbersThatDoNot) {
+  const DecimalType quotes = DefaultDecimalType("quotes");
+  EXPECT_EQ(SplitOf("0.99980", quotes), (Split{"0.99980000", "5", "null"}));
+  EXPECT_EQ(SplitOf("63229", quotes), (Split{"63229.00000000", "0", "null"}));
+  EXPECT_EQ(SplitOf("-1.10", quotes), (Split{"-1.10000000", "2", "null"}));
+  EXPECT_EQ(SplitOf("0", quotes), (Split{"0E-8", "0", "null"}));
+  EXPECT_EQ(SplitOf("0.000000000000", quotes), (Split{"0E-8", "12", "null"}));
+  EXPECT_EQ(SplitOf("1.500000000", quotes), (Split{"1.50000000", "9", "null"}));
+  EXPECT_EQ(SplitOf("9999999999.99999999", quotes), (Split{"9999999999.99999999", "8", "null"}));
+  EXPECT_EQ(SplitOf("10000000000", quotes), (Split{"null", "null", "10000000000"}));
+  EXPECT_EQ(SplitOf("-10000000000.0", quotes), (Split{"null", "null", "-10000000000.0"}));
+  EXPECT_EQ(SplitOf("0.123456789", quotes), (Split{"null", "null", "0.123456789"}));
+  EXPECT_EQ(SplitOf("-0.000000001", quotes), (Split{"null", "null", "-0.000000001"}));
+  EXPECT_EQ(SplitOf("-0.0", quotes), (Split{"null", "null", "-0.0"}));
+  EXPECT_EQ(SplitOf("", quotes), (Split{"null", "null", "null"}));
+  EXPECT_EQ(SplitOf("-9223372036854775808", {18, 0}),
+            (Split{"null", "null", "-9223372036854775808"}));
+
+  const DecimalType bars = DefaultDecimalType("bars");
+  EXPECT_EQ(SplitOf("-9223372036854775808", bars),
+            (Split{"-9223372036854775808.000000000000000000", "0", "null"}));
+  // Too long for an int64 mantissa, short enough for 38 digits.
+  EXPECT_EQ(SplitOf("1234567890123456789.50", bars),
+            (Split{"1234567890123456789.500000000000000000", "2", "null"}));
+  EXPECT_EQ(SplitOf("123456789012345678901.0", bars),
+            (Split{"null", "null", "123456789012345678901.0"}));
+  EXPECT_EQ(SplitOf("0.1234567890123456780000", bars),
+            (Split{"0.123456789012345678", "22", "null"}));
+  EXPECT_EQ(SplitOf("0.1234567890123456789", bars),
+            (Split{"null", "null", "0.1234567890123456789"}));
+}
+
+TEST(ColumnarTest, NumbersAsTextKeepTheirDigitsInOneColumn) {
+  Series series("S", {ColumnType::kDecimal});
+  for (const char* number : {"1.50", "-0.0", "123456789012345678901234567890.5"}) {
+    series.Add(0, {Number(number)});
+  }
+  series.Add(0, {Value()});
+  ColumnarLayout layout;
+  layout.fields = {{Source::kColumn, 0, ColumnType::kDecimal, "price", {18, 8}}};
+  layout.numbers = NumberForm::kText;
+  ExpectRoundTrip(layout, {series}, nullptr);
+  auto table = ReadArrow(Written(MakeArrowWriter(layout, {}), {series}, nullptr));
+  EXPECT_EQ(table->schema()->ToString(), "price: string");
+}
+
+TEST(ColumnarTest, TimesInCoarserUnitsAreRoundedToThePast) {
+  Series series("S", EveryType());
+  const int64_t times[] = {INT64_MAX, INT64_MIN + 1, -1, 0, 1'719'878'400'123'456'789};
+  for (int64_t ts : times) {
+    series.Add(ts, {{}, {}, {}, {}, {}, Value::OfTimestamp(Timestamp(ts))}, 1, 0, 0, ts);
+  }
+  ColumnarLayout layout = EveryField({18, 8}, true);
+  for (ColumnarTime time :
+       {ColumnarTime::kNanoseconds, ColumnarTime::kMicroseconds, ColumnarTime::kMilliseconds}) {
+    layout.time = time;
+    ExpectRoundTrip(layout, {series}, nullptr);
+  }
+  layout.time = ColumnarTime::kSeconds;
+  auto arrow = ReadArrow(Written(MakeArrowWriter(layout, {}), {series}, nullptr));
+  EXPECT_EQ(CellsOf(*arrow, layout), Expected(layout, {series}));
+  // Parquet knows no seconds.
+  auto parquet = ReadParquet(Written(MakeParquetWriter(layout, {}), {series}, nullptr));
+  EXPECT_EQ(parquet->field(0)->type()->ToString(), "timestamp[ms, tz=UTC]");
+  EXPECT_EQ(CellsOf(*parquet, layout)[4][0], "1719878400000");
+}
+
+TEST(ColumnarTest, BytesThatAreNoUtf8AreMended) {
+  Series series("S\xFF", {ColumnType::kText});
+  // Each half is ill-formed, both together are a character.
+  for (const char* note : {"caf\xC3\xA9", "\xC3", "\xA9", "", "plain"}) {
+    series.Add(0, {Value::OfText(note)});
+  }
+  ColumnarLayout layout;
+  layout.fields = {{Source::kSymbol, 0, {}, "symbol", {}},
+                   {Source::kColumn, 0, ColumnType::kText, "note", {}}};
+  const std::string mark = "\xEF\xBF\xBD";
+  const Cells expected = {{"S" + mark, "caf\xC3\xA9"},
+                          {"S" + mark, mark},
+                          {"S" + mark, mark},
+                          {"S" + mark, ""},
+                          {"S" + mark, "plain"}};
+  auto arrow = ReadArrow(Written(MakeArrowWriter(layout, {}), {series}, nullptr));
+  EXPECT_EQ(CellsOf(*arrow, layout), expected);
+  auto parquet = ReadParquet(Written(MakeParquetWriter(layout, {}), {series}, nullptr));
+  EXPECT_EQ(CellsOf(*parquet, layout), expected);
+}
+
+TEST(ColumnarTest, LongTextsEndABatchEarly) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  Series series("S", {ColumnType::kText, ColumnType::kDecimal});
+  const std::string long_text(size_t{1} << 20, 'x');
+  const std::string long_number(200, '7');
+  for (int i = 0; i < 80; ++i) {
+    series.Add(i, {Value::OfText(long_text), Value::OfDecimalText(long_number)});
+    for (int j = 0; j < 20; ++j) series.Add(i, {Value::OfText("y"), Value()});
+  }
+  ColumnarLayout layout;
+  layout.fields = {{Source::kTs, 0, {}, "ts", {}},
+                   {Source::kColumn, 0, ColumnType::kText, "note", {}},
+                   {Source::kColumn, 1, ColumnType::kDecimal, "price", {18, 8}}};
+  const std::string bytes = Written(MakeArrowWriter(layout, {}), {series}, nullptr);
+  auto table = ReadArrow(bytes);
+  ASSERT_NE(table, nullptr);
+  EXPECT_EQ(table->column(0)->num_chunks(), 3);
+  EXPECT_TRUE(CellsOf(*table, layout) == Expected(layout, {series}));
+  EXPECT_TRUE(bytes == Written(MakeArrowWriter(layout, {}), {series}, &random));
+}
+
+TEST(ColumnarTest, NamesThatMeetGetAnUnderscore) {
+  ColumnarLayout layout;
+  layout.fields = {{Source::kColumn, 0, ColumnType::kDecimal, "price", {18, 8}},
+                   {Source::kColumn, 1, ColumnType::kInteger, "price_scale", {}},
+                   {Source::kColumn, 2, ColumnType::kText, "price_scale_", {}}};
+  auto columns = LayOut(layout, ShortDecimals::kDecimal128);
+  ASSERT_TRUE(columns.ok());
+  std::vector<std::string> names;
+  for (const ColumnarColumn& column : *columns) names.push_back(column.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"price", "price_scale__", "price_text", "price_scale",
+                                             "price_scale_"}));
+}
+
+TEST(ColumnarTest, LayoutsThatCannotBe) {
+  auto status = [](ColumnarLayout layout) { return MakeArrowWriter(layout, {}).status(); };
+  EXPECT_EQ(status({}).code(), StatusCode::kInvalidArgument);
+  ColumnarLayout twice;
+  twice.fields = {{Source::kTs, 0, {}, "x", {}}, {Source::kSymbol, 0, {}, "x", {}}};
+  EXPECT_EQ(status(twice).code(), StatusCode::kInvalidArgument);
+  for (DecimalType type : {DecimalType{0, 0}, DecimalType{39, 2}, DecimalType{8, 9}}) {
+    ColumnarLayout layout;
+    layout.fields = {{Source::kColumn, 0, ColumnType::kDecimal, "price", type}};
+    EXPECT_EQ(status(layout).code(), StatusCode::kInvalidArgument);
+  }
+  const ColumnarLayout layout = EveryField({18, 8}, false);
+  EXPECT_EQ(MakeArrowWriter(layout, {.zstd_level = 23}).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(MakeParquetWriter(layout, {.row_group_rows = 0}).status().code(),
+            StatusCode::kInvalidArgument);
+  EXPECT_EQ(MakeParquetWriter(layout, {.sorted_by = {{"nothing"}}}).status().code(),
+            StatusCode::kInvalidArgument);
+}
+
+TEST(ColumnarTest, RowOfAnUnknownTapeIsAnErrorAndTheEnd) {
+  Series series("S", EveryType());
+  series.Add(0, {{}, {}, {}, {}, {}, {}}, /*tp=*/7);
+  for (auto make : {+[](ColumnarLayout l) { return MakeArrowWriter(l, {}); },
+                    +[](ColumnarLayout l) { return MakeParquetWriter(l, {}); }}) {
+    auto writer = make(EveryField({18, 8}, true));
+    ASSERT_TRUE(writer.ok());
+    std::string out;
+    ASSERT_TRUE((*writer)->Begin(&out).ok());
+    const size_t bytes = out.size();
+    EXPECT_EQ((*writer)->Append({"S", &series.rows, 0, 1, 1}, &out).code(), StatusCode::kInternal);
+    EXPECT_EQ((*writer)->Finish(&out).code(), StatusCode::kInternal);
+    EXPECT_EQ(out.size(), bytes) << "no end that would look whole";
+  }
+}
+
+TEST(ColumnarTest, WriterDroppedInTheMiddleGivesNothingMore) {
+  const uint64_t seed = TestSeed();
+  Random random(seed);
+  const Series series = RandomSeries(&random, "S", 70'000);
+  std::string out;
+  {
+    auto writer = MakeParquetWriter(EveryField({18, 8}, true), {});
+    ASSERT_TRUE(writer.ok());
+    ASSERT_TRUE((*writer)->Begin(&out).ok());
+    ASSERT_TRUE((*writer)->Append({"S", &series.rows, 0, 70'000, 1}, &out).ok());
+  }
+  EXPECT_EQ(out, "PAR1");
+}
+
+}  // namespace
+}  // namespace tapedeck
