@@ -80,12 +80,15 @@ Result<Parts> Merge(std::string_view name, const MappingLibrary& library) {
 /// Builds a MappingSpec from its parts.
 class MappingParser {
  public:
-  static MappingSpec Make(std::string name, std::string canonical, bool stop_on_error) {
+  static MappingSpec Make(std::string name, std::string canonical, const rules::Program& program) {
     MappingSpec spec;
     spec.name_ = std::move(name);
     spec.hash_ = HashBytes(canonical);
     spec.canonical_ = std::move(canonical);
-    spec.stop_on_error_ = stop_on_error;
+    spec.stop_on_error_ = program.stop_on_error;
+    for (const rules::Rule& rule : program.rules) spec.tables_.push_back(rule.table);
+    std::sort(spec.tables_.begin(), spec.tables_.end());
+    spec.tables_.erase(std::unique(spec.tables_.begin(), spec.tables_.end()), spec.tables_.end());
     return spec;
   }
 
@@ -129,17 +132,16 @@ Result<MappingSpec> MappingSpec::Resolve(std::string_view name, const MappingLib
   Result<rules::Program> program = rules::ParseProgram(tree, 0);
   if (!program.ok()) return program.status().WithContext("mapping '" + std::string(name) + "'");
   return MappingParser::Make(std::string(name), MappingParser::Canonical(name, mapping, settings),
-                             program->stop_on_error);
+                             *program);
 }
 
 Result<MappingSpec> MappingSpec::FromCanonical(std::string_view canonical) {
   TD_ASSIGN_OR_RETURN(rules::ParsedMapping parsed, rules::ParseCanonical(canonical));
-  return MappingParser::Make(std::move(parsed.name), std::string(canonical),
-                             parsed.program.stop_on_error);
+  return MappingParser::Make(std::move(parsed.name), std::string(canonical), parsed.program);
 }
 
 MappingSpec MappingSpec::None() {
-  return MappingParser::Make("none", MappingParser::Canonical("none", kNoneMapping, {}), false);
+  return MappingParser::Make("none", MappingParser::Canonical("none", kNoneMapping, {}), {});
 }
 
 std::string_view Decoded::first_refusal() const {

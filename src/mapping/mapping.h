@@ -64,6 +64,8 @@ class MappingSpec {
   const Hash128& hash() const { return hash_; }
   /// `on_error = "stop"`.
   bool stop_on_error() const { return stop_on_error_; }
+  /// Names of the tables that its rules fill, sorted, each once.
+  const std::vector<std::string>& tables() const { return tables_; }
 
  private:
   friend class MappingParser;
@@ -71,6 +73,7 @@ class MappingSpec {
   std::string canonical_;
   Hash128 hash_;
   bool stop_on_error_ = false;
+  std::vector<std::string> tables_;
 };
 
 struct DecodedRecord {

@@ -176,6 +176,38 @@ Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const Symbo
   return symbols.Finish();
 }
 
+Result<SymbolPage> ListSymbolPage(const ReadPoint& point, SymbolQuery query) {
+  const uint64_t limit = query.limit;
+  if (query.limit < UINT64_MAX) ++query.limit;
+  SymbolPage page;
+  TD_ASSIGN_OR_RETURN(page.entries, ListSymbols(point, query));
+  page.more = page.entries.size() > limit;
+  if (page.more) page.entries.pop_back();
+  return page;
+}
+
+Result<std::vector<TableEntry>> ListTables(const ReadPoint& point) {
+  std::vector<TableEntry> list;
+  for (const Table& table : point.state().tables.tables()) list.push_back({&table, {}});
+  std::sort(list.begin(), list.end(),
+            [](const TableEntry& a, const TableEntry& b) { return a.table->name < b.table->name; });
+  for (const auto& [tp, checkpoint] : point.state().checkpoints) {
+    const TapeId* tape = point.FindTape(tp);
+    Result<std::string> text = point.view().GetMapping(checkpoint.mapping);
+    if (text.status().code() == StatusCode::kNotFound || tape == nullptr) continue;
+    TD_RETURN_IF_ERROR(text.status());
+    TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::FromCanonical(*text));
+    for (TableEntry& entry : list) {
+      const auto& fills = spec.tables();
+      if (std::find(fills.begin(), fills.end(), entry.table->name) == fills.end()) continue;
+      auto& topics = entry.topics;
+      auto place = std::lower_bound(topics.begin(), topics.end(), tape->topic);
+      if (place == topics.end() || *place != tape->topic) topics.insert(place, tape->topic);
+    }
+  }
+  return list;
+}
+
 Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
                                                    const std::vector<std::string>& topics) {
   TD_ASSIGN_OR_RETURN(std::vector<const TapeEntry*> tapes, TapesOf(point, topics));

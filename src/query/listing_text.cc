@@ -102,7 +102,10 @@ std::span<const std::string_view> TableColumns() {
   return kNames;
 }
 
-ListingText TableText(const Table& table) {
+namespace {
+
+// `topics`: null, or those that feed the table.
+ListingText TableText(const Table& table, const std::vector<std::string>* topics) {
   std::string columns = "[" + ColumnText("ts", "timestamp") + "," + ColumnText("symbol", "text");
   std::string names = "ts,symbol";
   for (const Column& column : table.columns) {
@@ -114,11 +117,26 @@ ListingText TableText(const Table& table) {
   object.Text("table", table.name)
       .Text("kind", kind)
       .Raw("identity", ArrayText(table.identity, StringText))
-      .Text("day", DaySizeName(table.day_size))
-      .Raw("columns", columns + "]");
-  return {object.Take(),
-          {table.name, std::string(kind), Joined(table.identity),
-           std::string(DaySizeName(table.day_size)), names}};
+      .Text("day", DaySizeName(table.day_size));
+  if (topics != nullptr) object.Raw("topics", ArrayText(*topics, StringText));
+  ListingText text;
+  text.json = object.Raw("columns", columns + "]").Take();
+  text.cells = {table.name, std::string(kind), Joined(table.identity),
+                std::string(DaySizeName(table.day_size))};
+  if (topics != nullptr) text.cells.push_back(Joined(*topics));
+  text.cells.push_back(names);
+  return text;
+}
+
+}  // namespace
+
+ListingText TableText(const Table& table) { return TableText(table, nullptr); }
+ListingText TableText(const TableEntry& entry) { return TableText(*entry.table, &entry.topics); }
+
+std::span<const std::string_view> TableTopicColumns() {
+  static constexpr std::array<std::string_view, 6> kNames = {"table", "kind",   "identity",
+                                                             "day",   "topics", "columns"};
+  return kNames;
 }
 
 std::span<const std::string_view> SymbolColumns() {

@@ -1,0 +1,228 @@
+#include "query/range_facts.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/bytes.h"
+#include "base/hash.h"
+#include "mapping/mapping.h"
+#include "model/keys.h"
+
+namespace tapedeck {
+namespace {
+
+// Which stored mappings fill a table.
+class Fillers {
+ public:
+  Fillers(const StoreView* view, std::string_view table) : view_(view), table_(table) {}
+
+  Result<bool> Fills(const Hash128& mapping) {
+    auto [known, made] = known_.try_emplace(mapping, true);
+    if (!made) return known->second;
+    Result<std::string> text = view_->GetMapping(mapping);
+    if (text.ok()) {
+      TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::FromCanonical(*text));
+      const auto& tables = spec.tables();
+      known->second = std::find(tables.begin(), tables.end(), table_) != tables.end();
+    } else if (text.status().code() != StatusCode::kNotFound) {
+      return text.status();
+    } else {
+      known->second = mapping != Hash128();  // one that is not stored may do anything
+    }
+    return known->second;
+  }
+
+ private:
+  const StoreView* view_;
+  std::string_view table_;
+  std::map<Hash128, bool> known_;
+};
+
+// A gap with the index entries of the blocks on both sides.
+struct Side {
+  bool known = false;
+  TapeIndexEntry block;  // nothing is known: its times say so too
+};
+struct Neighbours {
+  Side before;
+  Side after;
+};
+
+Result<Neighbours> NeighboursOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                const Gap& gap) {
+  std::string prefix = keys::TapeIndex(tp, 0);
+  prefix.resize(prefix.size() - sizeof(int64_t));
+  auto entries = point.view().Scan(prefix, keys::After(prefix), ScanKind::kPoint);
+  Neighbours sides;
+  auto read = [&](Side* side) -> Status {
+    if (!entries->Valid()) return entries->status();
+    Result<TapeIndexEntry> entry = DecodeTapeIndex(entries->value());
+    if (entry.ok()) *side = {true, std::move(*entry)};
+    return entry.status();
+  };
+  const std::string where = "index of " + tape.ToString();
+  entries->SeekForPrev(keys::TapeIndex(tp, gap.from));
+  TD_RETURN_IF_ERROR(read(&sides.before).WithContext(where));
+  if (sides.before.known && sides.before.block.last_offset >= gap.to) {
+    sides.after = sides.before;  // one block holds both sides
+    return sides;
+  }
+  entries->Seek(keys::TapeIndex(tp, gap.to));
+  TD_RETURN_IF_ERROR(read(&sides.after).WithContext(where));
+  return sides;
+}
+
+struct Bounds {
+  int64_t from = INT64_MIN;  // [from, to]
+  int64_t to = INT64_MAX;
+  bool Touches(Timestamp start, Timestamp end) const {
+    return to >= start.ns() && (end == Timestamp::Max() || from < end.ns());
+  }
+};
+
+// Event times between which the records of a gap are believed to lie.
+Bounds EventBounds(const Gap& gap, const Neighbours& sides) {
+  Bounds bounds;
+  if (gap.event_before_ns != INT64_MIN) {
+    bounds.from = gap.event_before_ns;
+  } else if (sides.before.known && sides.before.block.records > 0) {
+    bounds.from = sides.before.block.event_min_ns;
+  }
+  if (gap.event_after_ns != INT64_MIN) {
+    bounds.to = gap.event_after_ns;
+  } else if (sides.after.known && sides.after.block.records > 0) {
+    bounds.to = sides.after.block.event_max_ns;
+  }
+  return bounds;
+}
+
+int64_t NanosOf(int64_t ms, int64_t unknown) {
+  int64_t ns = 0;
+  if (ms < 0 || __builtin_mul_overflow(ms, int64_t{1'000'000}, &ns)) return unknown;
+  return ns;
+}
+
+// The same of messages, by Kafka time.
+Bounds KafkaBounds(const Gap& gap, const Neighbours& sides) {
+  Bounds bounds;
+  const int64_t before =
+      gap.kafka_before_ms >= 0 ? gap.kafka_before_ms : sides.before.block.kafka_min_ms;
+  const int64_t after =
+      gap.kafka_after_ms >= 0 ? gap.kafka_after_ms : sides.after.block.kafka_max_ms;
+  bounds.from = NanosOf(before, INT64_MIN);
+  bounds.to = NanosOf(after, INT64_MAX);
+  return bounds;
+}
+
+// Its messages are not missing: they are on another tape of ours, or were never the market's.
+bool IsNoLoss(const Gap& gap) {
+  return gap.reason == GapReason::kHeld || gap.reason == GapReason::kOwnReplay;
+}
+
+bool Has(const std::vector<std::string>& list, const std::string& name) {
+  return list.empty() || std::find(list.begin(), list.end(), name) != list.end();
+}
+
+// Whether an open row of the query's symbols lies in its range.
+bool HasOpenRows(const ReadPoint& point, const Table& table, const RecordQuery& query) {
+  auto within = [&](const Chunk& chunk, SeriesId series) {
+    const std::span<const uint32_t> rows = chunk.RowsOf(series);
+    auto before = [&](uint32_t row, int64_t ts) { return chunk.row(row).ts < ts; };
+    auto first = std::lower_bound(rows.begin(), rows.end(), query.start.ns(), before);
+    return first != rows.end() &&
+           (query.end == Timestamp::Max() || chunk.row(*first).ts < query.end.ns());
+  };
+  for (const auto& chunk : point.chunks()) {
+    for (const std::string& symbol : query.symbols) {
+      const SeriesId series = point.directory()->Find(table.id, symbol);
+      if (series != kNoSeries && within(*chunk, series)) return true;
+    }
+    if (!query.symbols.empty()) continue;
+    for (SeriesId series : chunk->series()) {
+      if (point.directory()->At(series).table == table.id && within(*chunk, series)) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> UnknownSymbols(const ReadPoint& point, const RecordQuery& query,
+                                                size_t limit) {
+  TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
+  std::vector<std::string> unknown;
+  for (const std::string& symbol : query.symbols) {
+    if (unknown.size() >= limit) break;
+    Result<std::string> stored = point.view().Get(keys::Catalog(table->id, symbol));
+    if (stored.ok()) continue;
+    if (stored.status().code() != StatusCode::kNotFound) return stored.status();
+    const SeriesId series = point.directory()->Find(table->id, symbol);
+    auto holds = [&](const auto& chunk) { return !chunk->RowsOf(series).empty(); };
+    const bool open =
+        series != kNoSeries && std::any_of(point.chunks().begin(), point.chunks().end(), holds);
+    if (!open) unknown.push_back(symbol);
+  }
+  return unknown;
+}
+
+std::string_view CoverageName(Coverage coverage) {
+  return coverage == Coverage::kWhole ? "whole" : "gaps";
+}
+
+Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query) {
+  TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
+  Fillers fillers(&point.view(), table->name);
+  for (const auto& [tp, tape] : point.state().tapes) {
+    if (!Has(query.topics, tape.topic)) continue;
+    TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
+    std::erase_if(gaps, IsNoLoss);
+    if (gaps.empty()) continue;
+    TD_ASSIGN_OR_RETURN(Checkpoint checkpoint, point.view().GetCheckpoint(tp));
+    TD_ASSIGN_OR_RETURN(const bool fills_now, fillers.Fills(checkpoint.mapping));
+    for (const Gap& gap : gaps) {
+      TD_ASSIGN_OR_RETURN(Neighbours sides, NeighboursOf(point, tp, tape, gap));
+      if (!EventBounds(gap, sides).Touches(query.start, query.end)) continue;
+      bool fills = fills_now;
+      for (const Side* side : {&sides.before, &sides.after}) {
+        if (fills || !side->known) continue;
+        TD_ASSIGN_OR_RETURN(fills, fillers.Fills(side->block.mapping));
+      }
+      if (fills) return Coverage::kGaps;
+    }
+  }
+  return Coverage::kWhole;
+}
+
+Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query) {
+  for (const auto& [tp, tape] : point.state().tapes) {
+    if (!Has(query.topics, tape.topic)) continue;
+    if (query.partition && *query.partition != tape.partition) continue;
+    if (query.lineage && *query.lineage != tape.lineage) continue;
+    TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
+    for (const Gap& gap : gaps) {
+      if (IsNoLoss(gap) || gap.to <= query.from_offset || gap.from >= query.to_offset) continue;
+      TD_ASSIGN_OR_RETURN(Neighbours sides, NeighboursOf(point, tp, tape, gap));
+      if (KafkaBounds(gap, sides).Touches(query.start, query.end)) return Coverage::kGaps;
+    }
+  }
+  return Coverage::kWhole;
+}
+
+Result<std::optional<std::string>> StateName(const ReadPoint& point, const RecordQuery& query) {
+  TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
+  if (HasOpenRows(point, *table, query)) return std::optional<std::string>();
+  const Day first = table->DayOf(query.start);
+  const Day last = table->DayOf(query.end);
+  std::string state = EncodeTable(*table);
+  for (const auto& [key, entry] : point.state().days) {
+    if (key.table != table->id || key.day < first || key.day > last) continue;
+    if (entry.phase == DayPhase::kOpen) return std::optional<std::string>();
+    PutVarint(&state, ZigZag(key.day.days()));
+    PutVarint(&state, key.generation);
+    PutVarint(&state, entry.rows);
+    PutBlob(&state, entry.digest.ToString());
+  }
+  return std::optional(HashBytes(state).ToString());
+}
+
+}  // namespace tapedeck
