@@ -25,12 +25,12 @@ td_foreign_plain(prometheus prometheus-cpp-core)
 td_foreign_plain(spdlog spdlog fmt)
 target_compile_definitions(td_foreign_spdlog INTERFACE SPDLOG_SHARED_LIB SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
 td_foreign_plain(fmt fmt)
-td_foreign_plain(openssl crypto)
+td_foreign_plain(openssl ssl crypto)
 td_foreign_plain(curl curl)
 td_foreign_plain(toml)
 td_foreign_plain(cli11)
 td_foreign_plain(nlohmann)
-td_foreign_plain(microhttpd microhttpd)
+td_foreign_plain(boost)  # Beast and Asio: headers only
 include(Arrow)
 
 # The allocator is linked into binaries, never into libraries or sanitizer builds: librdkafka allocates each message on

@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -35,6 +36,12 @@ class HttpHandler {
   /// what and what to do. The request may be half empty. Must not throw.
   virtual HttpResponse Problem(int status, const std::string& detail,
                                const HttpRequest& request) noexcept = 0;
+  /// Asked on a socket thread before the body of a request is read, with all but the body: an
+  /// answer here (401, 404, 405) ends the connection and saves reading what nobody wants. Quick.
+  virtual std::optional<HttpResponse> BeforeBody(const HttpRequest& head) {
+    (void)head;
+    return std::nullopt;
+  }
 };
 
 struct HttpServerOptions {
@@ -48,11 +55,14 @@ struct HttpServerOptions {
   size_t uri_bytes = 8 << 10;
   size_t header_bytes = 16 << 10;
   size_t body_bytes = 1 << 20;
+  /// Bodies over 16 KiB that are being read, together; more: 503.
+  size_t bodies_bytes = 32 << 20;
   std::chrono::nanoseconds header_deadline = std::chrono::seconds(5);  // whole request head
   std::chrono::nanoseconds body_deadline = std::chrono::seconds(10);   // whole request body
   std::chrono::nanoseconds idle_limit = std::chrono::seconds(60);      // between requests
-  /// A reader that takes nothing for this long is cut off.
+  /// A reader that takes less than `write_bytes_per_s` on average over this long is cut off.
   std::chrono::nanoseconds write_stall_limit = std::chrono::seconds(30);
+  size_t write_bytes_per_s = 1024;
 };
 
 struct HttpServerStats {
@@ -69,7 +79,8 @@ struct HttpServerStats {
 class HttpServer {
  public:
   /// kInvalidArgument: an address or certificate that cannot be used; kUnavailable: the address is
-  /// taken.
+  /// taken; kFailedPrecondition: the process may not open files for so many connections (the soft
+  /// limit is raised where the hard one allows it).
   static Result<std::unique_ptr<HttpServer>> Start(const HttpServerOptions& options,
                                                    HttpHandler* handler);
   virtual ~HttpServer() = default;

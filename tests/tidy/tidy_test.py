@@ -35,7 +35,7 @@ FOREIGN_HEADERS = {
     "librdkafka/": "rdkafka", "rocksdb/": "rocksdb", "simdjson.h": "simdjson", "flatbuffers/": "flatbuffers",
     "xxhash.h": "xxhash", "xxh3.h": "xxhash", "zstd.h": "zstd", "zstd_errors.h": "zstd", "zdict.h": "zstd", "zlib.h": "zlib",
     "spdlog/": "spdlog", "fmt/": "fmt", "prometheus/": "prometheus", "date/": "date", "toml++/": "toml", "CLI/": "cli11",
-    "nlohmann/": "nlohmann", "microhttpd.h": "microhttpd", "openssl/": "openssl", "arrow/": "arrow", "parquet/": "arrow",
+    "nlohmann/": "nlohmann", "openssl/": "openssl", "arrow/": "arrow", "parquet/": "arrow",
     "curl/": "curl", "boost/": "boost", "mimalloc": "mimalloc", "gperftools/": "gperftools", "gtest/": "gtest",
     "gmock/": "gtest", "benchmark/": "benchmark",
 }

@@ -1,0 +1,287 @@
+// The answering half of Connection: handlers, their responses, and streams.
+
+#include <charconv>
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "base/log.h"
+#include "http/connection.h"
+#include "http/event_loop.h"
+#include "http/request_parser.h"
+#include "http/response_head.h"
+
+namespace tapedeck {
+namespace {
+
+/// Bodies up to this size leave in one piece with their head and those of a pipeline.
+constexpr size_t kJoinedBytes = size_t{16} << 10;
+/// What a worker makes of one stream before others have their turn.
+constexpr int kPullsInTurn = 4;
+constexpr std::chrono::nanoseconds kWaitFirst = std::chrono::milliseconds(5);
+constexpr std::chrono::nanoseconds kWaitMost = std::chrono::milliseconds(100);
+
+}  // namespace
+
+void Connection::Dispatch(size_t bytes, const HeadFacts& facts) {
+  std::string_view message = std::string_view(in_).substr(in_used_, bytes);
+  if (!ParseRequest(message, MessagePart::kWhole, facts, &request_)) {
+    return Refuse({400, "the request can be read in two ways"});
+  }
+  if (request_.peer.empty()) request_.peer = peer_.text;
+  request_.tls = transport_.tls();
+  keep_alive_ = facts.keep_alive && !loop_->stopping();
+  in_used_ += bytes;
+  finder_.Reset();
+  chunks_.Reset();
+  head_bytes_ = 0;
+  core_->counters.requests.fetch_add(1, std::memory_order_relaxed);
+  bool is_quick = false;
+  try {
+    is_quick = core_->handler->IsQuick(request_);
+  } catch (...) {
+    is_quick = true;  // Handle will fail in the same way, and is answered for
+  }
+  if (is_quick) return Respond(Handle());
+  state_ = State::kHandling;
+  if (!output_.empty()) Flush();
+  if (state_ == State::kHandling) HandOver(Job::kHandle);
+}
+
+HttpResponse Connection::Handle() noexcept {
+  try {
+    return core_->handler->Handle(request_);
+  } catch (const std::bad_alloc&) {
+    return Problem(500, "out of memory");
+  } catch (const std::exception& error) {
+    try {
+      TD_LOG(kError, "http", "exception", "a handler threw", {{"what", error.what()}});
+    } catch (...) {  // a log that cannot be written must not end the process
+    }
+    return Problem(500, "internal error");
+  } catch (...) {
+    return Problem(500, "internal error");
+  }
+}
+
+HttpResponse Connection::Problem(int status, const char* detail) noexcept {
+  try {
+    return core_->handler->Problem(status, detail, request_);
+  } catch (...) {
+    HttpResponse bare;
+    bare.status = status;
+    return bare;
+  }
+}
+
+void Connection::Refuse(const Fault& fault) {
+  core_->counters.rejected_requests.fetch_add(1, std::memory_order_relaxed);
+  keep_alive_ = false;
+  in_used_ = in_.size();
+  if (request_.peer.empty()) request_.peer = peer_.text;
+  request_.tls = transport_.tls();
+  Respond(Problem(fault.status, fault.detail.c_str()));
+}
+
+void Connection::Respond(HttpResponse response) {
+  if (!IsSound(response)) {
+    stream_ = std::move(response.stream);
+    response = Problem(500, "the answer was not well formed");
+    if (!IsSound(response)) return Close();
+  }
+  if (response.stream != nullptr && request_.minor_version == 0) {
+    stream_ = std::move(response.stream);
+    response = Problem(400, "an answer without a known length needs HTTP/1.1");
+  }
+  bool has_stream = response.stream != nullptr;
+  if (has_stream) stream_ = std::move(response.stream);
+  if (stream_ != nullptr) core_->counters.streams_open.fetch_add(1, std::memory_order_relaxed);
+  bool has_body = request_.method != "HEAD" && !IsBodiless(response.status);
+  ResponseFrame frame;
+  frame.date = loop_->date();
+  frame.keep_alive = keep_alive_;
+  frame.minor_version = request_.minor_version;
+  if (!has_stream || IsBodiless(response.status)) frame.content_size = response.body.size();
+  bool is_joined = has_body && !has_stream && response.body.size() <= kJoinedBytes;
+  AppendWhole(response, frame, is_joined);
+  if (has_stream && has_body) {
+    state_ = State::kStreaming;
+    wait_ = kWaitFirst;
+    return HandOver(Job::kPull);
+  }
+  state_ = State::kSending;
+  if (has_body && !has_stream && !is_joined) {
+    output_.body = std::move(response.body);
+    held_ = std::move(response.held);
+  }
+  if (stream_ != nullptr) return HandOver(Job::kRelease);
+  // A small answer to one of several requests waits for the others.
+  if (output_.body.empty() && keep_alive_) FinishExchange();
+}
+
+void Connection::AppendWhole(const HttpResponse& response, const ResponseFrame& frame,
+                             bool with_body) {
+  size_t before = output_.front.size();
+  try {
+    AppendHead(response, frame, &output_.front);
+    if (with_body) output_.front.append(response.body);
+  } catch (...) {
+    output_.front.resize(before);  // half an answer must not stand before another
+    throw;
+  }
+}
+
+void Connection::FinishExchange() {
+  FreeBody();
+  held_.reset();
+  if (output_.empty()) output_.Trim();
+  if (!keep_alive_) return StartLingering();
+  request_.method.clear();
+  request_.path.clear();
+  request_.query.clear();
+  request_.headers.clear();
+  if (request_.body.capacity() > 0) std::string().swap(request_.body);
+  request_.minor_version = 1;
+  state_ = State::kReading;
+  has_begun_ = in_used_ < in_.size();
+  const HttpServerOptions& options = core_->options;
+  due_ = loop_->now() + (has_begun_ ? options.header_deadline : options.idle_limit);
+  if (has_begun_) return;
+  in_used_ = 0;
+  if (in_.capacity() > options.header_bytes) {
+    std::string().swap(in_);
+  } else {
+    in_.clear();
+  }
+}
+
+bool Connection::StepStreaming() {
+  if (!output_.empty() && !Flush()) return false;
+  if (stream_ == nullptr) {
+    FinishExchange();
+    return true;
+  }
+  if (wake_at_ != MonotonicTime(0)) {
+    // Nothing is being sent that would tell whether the peer is still there; one that has ended its
+    // side while it waits for ours has gone.
+    if (peer_done_) Close();
+    return false;
+  }
+  HandOver(Job::kPull);
+  return false;
+}
+
+void Connection::HandOver(Job job) noexcept {
+  at_work_ = true;
+  missed_events_ = 0;
+  job_ = job;
+  WorkerPool::Line line = WorkerPool::Line::kRelease;
+  if (job == Job::kHandle) line = WorkerPool::Line::kRequest;
+  if (job == Job::kPull) line = WorkerPool::Line::kStream;
+  core_->workers.Push(this, line);
+}
+
+void Connection::Run() {
+  switch (job_) {
+    case Job::kHandle:
+      response_ = Handle();
+      if (abandoned_.load()) response_ = HttpResponse();
+      break;
+    case Job::kPull:
+      Pull();
+      break;
+    case Job::kRelease:
+      DropStream();
+  }
+  loop_->PostDone(this);
+}
+
+void Connection::DropStream() noexcept {
+  if (stream_ == nullptr) return;
+  stream_.reset();
+  core_->counters.streams_open.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Connection::Pull() noexcept {
+  pulled_ = Pulled::kMore;
+  for (int i = 0; i < kPullsInTurn && pulled_ == Pulled::kMore; ++i) {
+    if (abandoned_.load()) {
+      pulled_ = Pulled::kGone;
+      break;
+    }
+    bool is_sound = false;
+    try {
+      is_sound = PullOnce();
+    } catch (const std::exception& error) {
+      try {
+        TD_LOG(kError, "http", "exception", "a stream threw", {{"what", error.what()}});
+      } catch (...) {  // see Handle
+      }
+    } catch (...) {  // is_sound says it
+    }
+    if (!is_sound) pulled_ = Pulled::kBroken;
+    if (pulled_ == Pulled::kBroken || output_.empty()) break;
+    uint64_t before = output_.total();
+    Transport::State sent = output_.Flush(&transport_);
+    core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
+    if (sent == Transport::State::kBlocked && pulled_ == Pulled::kMore) pulled_ = Pulled::kBlocked;
+    if (sent == Transport::State::kFailed) pulled_ = Pulled::kGone;
+  }
+  if (pulled_ == Pulled::kGone || pulled_ == Pulled::kBroken) DropStream();
+}
+
+// Appends what the stream gives, framed. False where it must be broken off.
+bool Connection::PullOnce() {
+  auto step = stream_->Next(&output_.body);
+  if (!step.ok()) {
+    TD_LOG(kError, "http", "broken stream", "an answer was broken off",
+           {{"error", step.status().ToString()}});
+    return false;
+  }
+  if (!output_.body.empty()) {
+    char digits[16];
+    auto end = std::to_chars(digits, digits + sizeof(digits), output_.body.size(), 16);
+    output_.front.append(digits, static_cast<size_t>(end.ptr - digits)).append("\r\n");
+    output_.back = "\r\n";
+    wait_ = kWaitFirst;
+  }
+  if (*step == ResponseBody::Step::kWait) pulled_ = Pulled::kWaiting;
+  if (*step == ResponseBody::Step::kEnd) {
+    output_.back.append("0\r\n");
+    AppendTrailers(stream_->Trailers(), &output_.back);
+    output_.back.append("\r\n");
+    DropStream();
+    pulled_ = Pulled::kEnded;
+  }
+  return true;
+}
+
+void Connection::OnWorkDone() noexcept {
+  at_work_ = false;
+  uint32_t missed = std::exchange(missed_events_, 0);
+  if (state_ == State::kClosed) {
+    if (response_.stream != nullptr) {
+      stream_ = std::move(response_.stream);
+      core_->counters.streams_open.fetch_add(1, std::memory_order_relaxed);
+    }
+    return Bury();
+  }
+  Absorb(missed);
+  if (job_ == Job::kPull) {
+    writable_ = true;  // if it is not, Flush finds out and begins to count the time
+    if (pulled_ == Pulled::kWaiting) {
+      wake_at_ = loop_->now() + wait_;
+      wait_ = std::min(2 * wait_, kWaitMost);
+    }
+  }
+  bool is_over = job_ == Job::kPull && (pulled_ == Pulled::kGone || pulled_ == Pulled::kBroken);
+  if (is_over || abandoned_.load()) return Close();
+  try {
+    if (job_ == Job::kHandle) Respond(std::exchange(response_, HttpResponse()));
+  } catch (...) {
+    Close();
+  }
+  Advance();
+}
+
+}  // namespace tapedeck
