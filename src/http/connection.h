@@ -142,6 +142,8 @@ class Connection final : public Work {
   Output output_;
   std::shared_ptr<void> held_;
   std::unique_ptr<ResponseBody> stream_;
+  size_t head_at_ = 0;           // of the latest answer, in output_.front
+  bool is_head_unsent_ = false;  // of stream_: it can still become another answer
 
   MonotonicTime due_{0};      // of the state
   MonotonicTime wake_at_{0};  // of a stream that had nothing; 0: none

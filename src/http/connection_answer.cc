@@ -103,9 +103,11 @@ void Connection::Respond(HttpResponse response) {
   frame.minor_version = request_.minor_version;
   if (!has_stream || IsBodiless(response.status)) frame.content_size = response.body.size();
   bool is_joined = has_body && !has_stream && response.body.size() <= kJoinedBytes;
+  head_at_ = output_.front.size();
   AppendWhole(response, frame, is_joined);
   if (has_stream && has_body) {
     state_ = State::kStreaming;
+    is_head_unsent_ = true;
     wait_ = kWaitFirst;
     return HandOver(Job::kPull);
   }
@@ -156,6 +158,7 @@ void Connection::FinishExchange() {
 }
 
 bool Connection::StepStreaming() {
+  is_head_unsent_ = false;
   if (!output_.empty() && !Flush()) return false;
   if (stream_ == nullptr) {
     FinishExchange();
@@ -221,6 +224,7 @@ void Connection::Pull() noexcept {
     }
     if (!is_sound) pulled_ = Pulled::kBroken;
     if (pulled_ == Pulled::kBroken || output_.empty()) break;
+    is_head_unsent_ = false;
     uint64_t before = output_.total();
     Transport::State sent = output_.Flush(&transport_);
     core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
@@ -274,10 +278,18 @@ void Connection::OnWorkDone() noexcept {
       wait_ = std::min(2 * wait_, kWaitMost);
     }
   }
-  bool is_over = job_ == Job::kPull && (pulled_ == Pulled::kGone || pulled_ == Pulled::kBroken);
-  if (is_over || abandoned_.load()) return Close();
+  bool is_broken = job_ == Job::kPull && pulled_ == Pulled::kBroken;
+  bool is_gone = job_ == Job::kPull && pulled_ == Pulled::kGone;
+  if (is_gone || abandoned_.load() || (is_broken && !is_head_unsent_)) return Close();
   try {
     if (job_ == Job::kHandle) Respond(std::exchange(response_, HttpResponse()));
+    if (is_broken) {  // nobody has seen the status of the answer yet, so it can be another
+      output_.front.resize(head_at_);
+      output_.body.clear();
+      output_.back.clear();
+      core_->counters.streams_broken.fetch_add(1, std::memory_order_relaxed);
+      Respond(Problem(500, "the answer could not be made"));
+    }
   } catch (...) {
     Close();
   }

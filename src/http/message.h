@@ -7,7 +7,7 @@
 //     if (request.path == "/livez") return HttpResponse::Text(200, "text/plain", "ok\n");
 //     HttpResponse response;
 //     response.Set("Content-Type", "application/x-ndjson");
-//     response.stream = std::make_unique<MyBody>(…);           // chunked, pulled as the client reads
+//     response.stream = std::make_unique<MyBody>(…);  // chunked, pulled as it is read
 //     return response;
 //   }
 //
@@ -56,9 +56,9 @@ class ResponseBody {
   };
   /// Destroyed within a second after the client has left, on a worker thread.
   virtual ~ResponseBody() = default;
-  /// Appends the next bytes, some 256 KiB, to `out`. An error breaks the connection, so that what
-  /// was sent looks incomplete; an exception does the same. Calls come one after another, from
-  /// worker threads.
+  /// Appends the next bytes, some 256 KiB, to `out`. An error of the first call becomes a 500; a
+  /// later one breaks the connection, so that what was sent looks incomplete. An exception does the
+  /// same. Calls come one after another, from worker threads.
   virtual Result<Step> Next(std::string* out) = 0;
   /// After kEnd. Their names are announced in the response's `Trailer` header by the handler.
   virtual std::vector<HttpField> Trailers() { return {}; }

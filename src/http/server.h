@@ -6,8 +6,8 @@
 //   HttpServerOptions options;
 //   options.listen = "127.0.0.1:8080";
 //   TD_ASSIGN_OR_RETURN(auto server, HttpServer::Start(options, &handler));
-//   Log("listening on ", server->address());             // with the port that was chosen for ":0"
-//   server->Stop(deadline);                               // no new requests; streams are broken off
+//   Log("listening on ", server->address());  // with the port that was chosen for ":0"
+//   server->Stop(grace);  // no new requests; what is left after `grace` is broken off
 //
 // Thread safety: Start and Stop by the owner's thread; stats by any. The handler outlives the
 // server and is called by several threads at once.

@@ -1,0 +1,457 @@
+// Clients that are slow, many, silent or gone, and handlers that fail. Deadlines are short, so that
+// real time passes quickly.
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/random.h"
+#include "http/raw_client.h"
+#include "http/server.h"
+#include "http/test_handler.h"
+
+namespace tapedeck {
+namespace {
+
+using std::chrono::milliseconds;
+
+class HttpUnderAttack : public testing::Test {
+ protected:
+  void SetUp() override {
+    options_.listen = "127.0.0.1:0";
+    options_.header_deadline = milliseconds(150);
+    options_.body_deadline = milliseconds(150);
+    options_.idle_limit = milliseconds(300);
+    options_.write_stall_limit = milliseconds(200);
+  }
+  void Start() {
+    auto started = HttpServer::Start(options_, &handler_);
+    ASSERT_TRUE(started.ok()) << started.status().ToString();
+    server_ = std::move(*started);
+  }
+  void TearDown() override {
+    handler_.Release();
+    if (server_ == nullptr) return;
+    server_->Stop(milliseconds(0));
+    EXPECT_EQ(server_->stats().connections_open, 0u);
+    EXPECT_EQ(server_->stats().streams_open, 0u);
+    EXPECT_EQ(handler_.bodies_alive, 0);
+    EXPECT_EQ(handler_.held_alive, 0);
+  }
+  // Milliseconds until the server has ended the connection, while `each_step` goes on sending.
+  template <typename F>
+  double UntilClosed(RawClient* client, F each_step) {
+    MonotonicTime begin = SystemClock().Monotonic();
+    while (client->ending() == Ending::kOpen) {
+      each_step();
+      client->ReadMore(milliseconds(10));
+      if (SystemClock().Monotonic() - begin > std::chrono::seconds(5)) break;
+    }
+    return std::chrono::duration<double, std::milli>(SystemClock().Monotonic() - begin).count();
+  }
+
+  TestHandler handler_;
+  HttpServerOptions options_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpUnderAttack, AHeaderThatTricklesInIsCutOffByItsOwnDeadline) {
+  Start();
+  RawClient client(server_->address());
+  client.Send("GET /quick HTTP/1.1\r\nHost: t\r\n");
+  double took = UntilClosed(&client, [&] { client.SendSome("X: y\r\n"); });
+  EXPECT_GT(took, 100);
+  EXPECT_LT(took, 800);
+  auto answers = ParseResponses(client.received());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].status, 408);
+  EXPECT_EQ(handler_.calls, 0);
+}
+
+TEST_F(HttpUnderAttack, ASecondHeaderThatTricklesInIsCutOffToo) {
+  Start();
+  RawClient client(server_->address());
+  client.Send(Get("/quick"));
+  ASSERT_TRUE(client.ReadUntil("ok /quick"));
+  client.Forget();
+  double took = UntilClosed(&client, [&] { client.SendSome("G"); });
+  EXPECT_LT(took, 800);
+  auto answers = ParseResponses(client.received());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].status, 408);
+}
+
+TEST_F(HttpUnderAttack, ABodyThatTricklesInIsCutOffByItsOwnDeadline) {
+  Start();
+  for (const char* frame : {"Content-Length: 5000\r\n", "Transfer-Encoding: chunked\r\n"}) {
+    RawClient client(server_->address());
+    client.Send(std::string("POST /echo HTTP/1.1\r\nHost: t\r\n") + frame + "\r\n");
+    double took = UntilClosed(&client, [&] { client.SendSome("1\r\na\r\n"); });
+    EXPECT_GT(took, 100);
+    EXPECT_LT(took, 800);
+    auto answers = ParseResponses(client.received());
+    ASSERT_EQ(answers.size(), 1u) << frame;
+    EXPECT_EQ(answers[0].status, 408);
+  }
+  EXPECT_EQ(handler_.calls, 0);
+}
+
+TEST_F(HttpUnderAttack, ASilentConnectionIsClosedWithoutAWord) {
+  Start();
+  RawClient silent(server_->address());
+  EXPECT_LT(UntilClosed(&silent, [] {}), 800);
+  EXPECT_EQ(silent.received(), "");
+  RawClient idle(server_->address());
+  idle.Send(Get("/quick"));
+  double took = UntilClosed(&idle, [] {});
+  EXPECT_GT(took, 200);
+  EXPECT_LT(took, 1200);
+  EXPECT_EQ(ParseResponses(idle.received()).size(), 1u);
+}
+
+TEST_F(HttpUnderAttack, AReaderThatStopsIsCutOffAndCostsOnePieceUntilThen) {
+  Start();
+  RawClient client(server_->address(), 4096);
+  client.Send(Get("/endless"));
+  ASSERT_TRUE(client.ReadUntil("\r\n\r\n"));
+  ASSERT_TRUE(Eventually([&] { return server_->stats().streams_broken == 1; }));
+  EXPECT_TRUE(Eventually([&] { return handler_.bodies_alive == 0; }));
+  // What fits into the kernel's buffers on both sides, and one piece more.
+  EXPECT_LT(handler_.next_calls * kPieceBytes, size_t{8} << 20);
+  client.ReadToEnd();
+  EXPECT_FALSE(ParseResponses(client.received())[0].is_complete);
+}
+
+TEST_F(HttpUnderAttack, AReaderBelowTheLeastRateIsCutOff) {
+  options_.write_bytes_per_s = 1 << 20;
+  Start();
+  RawClient client(server_->address(), 4096);
+  client.Send(Get("/big?30000000"));
+  MonotonicTime begin = SystemClock().Monotonic();
+  std::string byte(100, ' ');
+  ASSERT_TRUE(Eventually([&] { return handler_.held_alive == 1; }));
+  while (server_->stats().connections_open == 1) {
+    ASSERT_LT(SystemClock().Monotonic() - begin, std::chrono::seconds(5));
+    recv(client.socket(), byte.data(), byte.size(), MSG_DONTWAIT);
+    SystemClock().SleepFor(milliseconds(5));
+  }
+  EXPECT_EQ(handler_.held_alive, 0);
+}
+
+TEST_F(HttpUnderAttack, ASteadySlowReaderIsServedToTheEnd) {
+  Start();
+  RawClient client(server_->address(), 64 << 10);
+  client.Send(GetAndClose("/stream?40"));
+  for (int i = 0; i < 100 && client.ending() == Ending::kOpen; ++i) {
+    client.ReadMore();
+    SystemClock().SleepFor(milliseconds(8));
+  }
+  auto answers = ParseResponses(client.ReadToEnd());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_TRUE(answers[0].is_complete);
+  EXPECT_EQ(answers[0].body.size(), 40 * kPieceBytes);
+}
+
+// The median and the slowest but one hundredth of `count` quick requests, in milliseconds.
+std::pair<double, double> Latency(const std::string& address, int count) {
+  std::vector<double> took;
+  RawClient client(address);
+  for (int i = 0; i < count; ++i) {
+    MonotonicTime begin = SystemClock().Monotonic();
+    client.Forget();
+    client.Send(Get("/quick"));
+    EXPECT_TRUE(client.ReadUntil("ok /quick"));
+    took.push_back(
+        std::chrono::duration<double, std::milli>(SystemClock().Monotonic() - begin).count());
+  }
+  std::sort(took.begin(), took.end());
+  return {took[took.size() / 2], took[took.size() * 99 / 100]};
+}
+
+TEST_F(HttpUnderAttack, AThousandSlowClientsDoNotSlowDownAGoodOne) {
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+  if (files.rlim_max < 4096) GTEST_SKIP() << "needs 4096 open files, may have " << files.rlim_max;
+  options_.connections = 2000;
+  options_.connections_per_address = 2000;
+  options_.header_deadline = options_.body_deadline = std::chrono::seconds(2);
+  options_.write_stall_limit = std::chrono::seconds(2);
+  Start();
+  auto alone = Latency(server_->address(), 1000);
+  std::vector<RawClient> slow;
+  for (int i = 0; i < 1000; ++i) {
+    slow.emplace_back(server_->address(), i % 3 == 2 ? 4096 : 0);
+    ASSERT_TRUE(slow.back().connected());
+    if (i % 3 == 0) slow.back().Send("GET /quick HTTP/1.1\r\nHo");
+    if (i % 3 == 1)
+      slow.back().Send("POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nx");
+    if (i % 3 == 2) slow.back().Send(Get("/endless"));
+  }
+  // The readers that have stopped have filled what they may.
+  int calls = -1;
+  ASSERT_TRUE(Eventually([&] {
+    SystemClock().SleepFor(milliseconds(20));
+    return std::exchange(calls, handler_.next_calls.load()) == handler_.next_calls;
+  }));
+  auto beside = Latency(server_->address(), 1000);
+  std::printf("good client: median %.3f -> %.3f ms, p99 %.3f -> %.3f ms\n", alone.first,
+              beside.first, alone.second, beside.second);
+  EXPECT_LT(beside.second, 2 * alone.second + 20);  // two cores carry the thousand as well
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections_open <= 1; }));
+  EXPECT_TRUE(Eventually([&] { return handler_.bodies_alive == 0; }));
+}
+
+TEST_F(HttpUnderAttack, OneAddressHasItsCapAndAnotherIsServed) {
+  options_.listen = "127.0.0.1:0";
+  options_.connections_per_address = 5;
+  options_.header_deadline = std::chrono::seconds(5);
+  Start();
+  std::vector<RawClient> held;
+  for (int i = 0; i < 5; ++i) {
+    held.emplace_back(server_->address());
+    held.back().Send(Get("/quick"));
+    ASSERT_TRUE(held.back().ReadUntil("ok /quick"));
+  }
+  auto refused = Exchange(server_->address(), Get("/quick"));
+  ASSERT_EQ(refused.size(), 1u);
+  EXPECT_EQ(refused[0].status, 503);
+  EXPECT_EQ(refused[0].headers["connection"], "close");
+  EXPECT_EQ(handler_.calls, 5);
+  held.pop_back();
+  EXPECT_TRUE(Eventually([&] {
+    auto answers = Exchange(server_->address(), GetAndClose("/quick"));
+    return answers.size() == 1 && answers[0].status == 200;
+  }));
+  EXPECT_GE(server_->stats().refused_connections, 1u);
+}
+
+TEST_F(HttpUnderAttack, AFloodFromOneAddressIsRefusedAndTheServerServesOn) {
+  options_.connections = 50;
+  options_.connections_per_address = 50;
+  Start();
+  std::vector<RawClient> flood;
+  for (int i = 0; i < 500; ++i) flood.emplace_back(server_->address());
+  ASSERT_TRUE(Eventually([&] { return server_->stats().connections_total == 500; }));
+  EXPECT_LE(server_->stats().connections_open, 50u);
+  EXPECT_EQ(server_->stats().refused_connections, 450u);
+  flood.clear();
+  EXPECT_TRUE(Eventually([&] {
+    auto answers = Exchange(server_->address(), GetAndClose("/quick"));
+    return answers.size() == 1 && answers[0].status == 200;
+  }));
+}
+
+TEST_F(HttpUnderAttack, TooManyBodiesAtOnceAreRefused) {
+  options_.bodies_bytes = 200'000;
+  options_.body_deadline = std::chrono::seconds(5);
+  Start();
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: t\r\nConnection: close\r\n";
+  RawClient first(server_->address());
+  first.Send(head + "Expect: 100-continue\r\nContent-Length: 150000\r\n\r\n");
+  ASSERT_TRUE(first.ReadUntil("100 Continue"));
+  auto second = Exchange(server_->address(), head + "Content-Length: 100000\r\n\r\n");
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].status, 503);
+  auto small = Exchange(server_->address(), head + "Content-Length: 2\r\n\r\n{}");
+  ASSERT_EQ(small.size(), 1u);
+  EXPECT_EQ(small[0].status, 200);
+  first.Send(std::string(150'000, 'x'));
+  EXPECT_EQ(ParseResponses(first.ReadToEnd()).back().status, 200);
+  auto third = Exchange(server_->address(),
+                        head + "Content-Length: 100000\r\n\r\n" + std::string(100'000, 'x'));
+  ASSERT_EQ(third.size(), 1u);
+  EXPECT_EQ(third[0].status, 200);
+}
+
+TEST_F(HttpUnderAttack, AClientThatLeavesReleasesItsStreamWithinASecond) {
+  options_.write_stall_limit = std::chrono::seconds(60);
+  Start();
+  for (const char* path : {"/endless", "/quiet"}) {
+    for (bool with_reset : {false, true}) {
+      SCOPED_TRACE(std::string(path) + (with_reset ? " reset" : " closed"));
+      RawClient client(server_->address());
+      client.Send(Get(path));
+      ASSERT_TRUE(client.ReadUntil("\r\n\r\n"));
+      ASSERT_TRUE(Eventually([&] { return handler_.bodies_alive == 1; }));
+      MonotonicTime begin = SystemClock().Monotonic();
+      with_reset ? client.Reset() : client.Close();
+      ASSERT_TRUE(Eventually([&] { return handler_.bodies_alive == 0; }));
+      EXPECT_LT(SystemClock().Monotonic() - begin, milliseconds(250));
+    }
+  }
+  EXPECT_TRUE(Eventually([&] { return server_->stats().streams_broken == 4; }));
+}
+
+TEST_F(HttpUnderAttack, AClientThatLeavesWhileItsAnswerIsMadeLeavesNothingBehind) {
+  Start();
+  RawClient client(server_->address());
+  client.Send(Get("/block"));
+  ASSERT_TRUE(Eventually([&] { return handler_.calls == 1; }));
+  client.Reset();
+  handler_.Release();
+  EXPECT_TRUE(Eventually([&] { return server_->stats().connections_open == 0; }));
+}
+
+TEST_F(HttpUnderAttack, AHalfClosedClientGetsItsAnswer) {
+  Start();
+  for (const char* path : {"/quick", "/slow", "/stream?20"}) {
+    RawClient client(server_->address());
+    client.Send(Get(path));
+    client.FinishSending();
+    auto answers = ParseResponses(client.ReadToEnd());
+    ASSERT_EQ(answers.size(), 1u) << path;
+    EXPECT_TRUE(answers[0].is_complete) << path;
+    EXPECT_EQ(client.ending(), Ending::kClosed) << path;
+  }
+  RawClient half(server_->address());
+  half.Send("GET /quick HTTP/1.1\r\nHost");
+  half.FinishSending();
+  EXPECT_LT(UntilClosed(&half, [] {}), 100);
+}
+
+TEST_F(HttpUnderAttack, AHandlerThatThrowsIsAFiveHundredAndTheProcessLives) {
+  Start();
+  for (const char* path : {"/throws", "/starves", "/odd", "/quick-throws", "/splits"}) {
+    RawClient client(server_->address());
+    client.Send(Get(path) + GetAndClose("/quick"));
+    auto answers = ParseResponses(client.ReadToEnd());
+    ASSERT_EQ(answers.size(), 2u) << path;
+    EXPECT_EQ(answers[0].status, 500) << path;
+    EXPECT_EQ(answers[0].headers["content-type"], "application/problem+json");
+    EXPECT_EQ(answers[0].body.find("by intent"), std::string::npos);
+    EXPECT_EQ(answers[1].status, 200) << path;
+  }
+}
+
+TEST_F(HttpUnderAttack, AStreamThatFailsLooksBroken) {
+  Start();
+  for (const char* path : {"/broken?1", "/broken?30", "/explodes"}) {
+    RawClient client(server_->address());
+    client.Send(Get(path) + Get("/quick"));
+    auto answers = ParseResponses(client.ReadToEnd());
+    EXPECT_NE(client.ending(), Ending::kOpen) << path;
+    if (client.ending() == Ending::kReset) continue;  // that is visible, too
+    ASSERT_EQ(answers.size(), 1u) << path;
+    EXPECT_EQ(answers[0].status, 200);
+    EXPECT_FALSE(answers[0].is_complete) << path;
+    EXPECT_TRUE(answers[0].trailers.empty());
+    EXPECT_FALSE(client.received().ends_with("0\r\n\r\n"));
+  }
+  EXPECT_EQ(server_->stats().streams_broken, 3u);
+  EXPECT_TRUE(Eventually([&] { return handler_.bodies_alive == 0; }));
+}
+
+TEST_F(HttpUnderAttack, AStreamThatFailsBeforeItsFirstByteIsAFiveHundred) {
+  Start();
+  RawClient client(server_->address());
+  client.Send(Get("/quick") + Get("/broken?0") + GetAndClose("/quick"));
+  auto answers = ParseResponses(client.ReadToEnd());
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_EQ(answers[1].status, 500);
+  EXPECT_EQ(answers[2].status, 200);
+  EXPECT_EQ(server_->stats().streams_broken, 1u);
+}
+
+TEST_F(HttpUnderAttack, StopEndsStreamsAndLetsAnswersInHandLeave) {
+  options_.idle_limit = std::chrono::seconds(60);
+  Start();
+  RawClient idle(server_->address());
+  idle.Send(Get("/quick"));
+  ASSERT_TRUE(idle.ReadUntil("ok /quick"));
+  RawClient streaming(server_->address());
+  streaming.Send(Get("/quiet"));
+  ASSERT_TRUE(streaming.ReadUntil("\r\n\r\n"));
+  RawClient working(server_->address());
+  working.Send(Get("/block"));
+  ASSERT_TRUE(Eventually([&] { return handler_.calls == 3; }));
+  std::thread releases([&] {
+    SystemClock().SleepFor(milliseconds(50));
+    handler_.Release();
+  });
+  std::string address = server_->address();
+  MonotonicTime begin = SystemClock().Monotonic();
+  server_->Stop(milliseconds(300));
+  EXPECT_LT(SystemClock().Monotonic() - begin, std::chrono::seconds(2));
+  releases.join();
+  EXPECT_EQ(handler_.bodies_alive, 0);
+  auto answers = ParseResponses(working.ReadToEnd());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].status, 200);
+  EXPECT_EQ(answers[0].headers["connection"], "close");
+  streaming.ReadToEnd();
+  EXPECT_FALSE(ParseResponses(streaming.received())[0].is_complete);
+  EXPECT_NE(streaming.ending(), Ending::kOpen);
+  idle.ReadToEnd();
+  EXPECT_EQ(idle.ending(), Ending::kClosed);
+  EXPECT_FALSE(RawClient(address).connected());
+}
+
+TEST_F(HttpUnderAttack, ManyStreamsShareTwoWorkersAndQuickRequestsGoBeside) {
+  options_.write_stall_limit = std::chrono::seconds(60);
+  Start();
+  std::vector<RawClient> readers;
+  for (int i = 0; i < 40; ++i) {
+    readers.emplace_back(server_->address());
+    readers.back().Send(GetAndClose("/stream?50"));
+  }
+  auto latency = Latency(server_->address(), 100);
+  EXPECT_LT(latency.first, 50);
+  auto slow = Exchange(server_->address(), GetAndClose("/slow"));
+  ASSERT_EQ(slow.size(), 1u);
+  for (RawClient& reader : readers) {
+    auto answers = ParseResponses(reader.ReadToEnd(std::chrono::seconds(20)));
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_TRUE(answers[0].is_complete);
+    EXPECT_EQ(answers[0].body.size(), 50 * kPieceBytes);
+  }
+}
+
+TEST_F(HttpUnderAttack, DamagedRequestsNeverStopTheServer) {
+  constexpr uint64_t kSeed = 20260607;
+  RecordProperty("seed", std::to_string(kSeed));
+  SCOPED_TRACE("seed " + std::to_string(kSeed));
+  options_.header_deadline = options_.body_deadline = milliseconds(30);
+  Start();
+  Random random(kSeed);
+  const std::string seeds[] = {
+      Get("/quick") + Get("/echo?a=b"),
+      "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello" + Get("/quick"),
+      "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+  };
+  for (int i = 0; i < 400; ++i) {
+    std::string bytes = seeds[random.Uniform(3)];
+    for (uint64_t damage = random.Uniform(4); damage > 0; --damage) {
+      size_t place = random.Uniform(bytes.size());
+      switch (random.Uniform(3)) {
+        case 0:
+          bytes[place] = static_cast<char>(random.Uniform(256));
+          break;
+        case 1:
+          bytes.erase(place, 1 + random.Uniform(4));
+          break;
+        default:
+          bytes.insert(place, 1, "\r\n :,0\tA\xff"[random.Uniform(9)]);
+      }
+    }
+    RawClient client(server_->address());
+    client.Send(bytes);
+    client.FinishSending();
+    client.ReadToEnd(milliseconds(500));
+    EXPECT_NE(client.ending(), Ending::kOpen) << bytes;
+    auto answers = ParseResponses(client.received());
+    for (const RawResponse& answer : answers) EXPECT_TRUE(answer.is_complete) << bytes;
+  }
+  EXPECT_EQ(server_->stats().requests, static_cast<uint64_t>(handler_.calls));
+  auto after = Exchange(server_->address(), GetAndClose("/quick"));
+  ASSERT_EQ(after.size(), 1u);
+  EXPECT_EQ(after[0].status, 200);
+}
+
+}  // namespace
+}  // namespace tapedeck
