@@ -49,7 +49,7 @@ TEST(ColumnarTest, EveryTypeComesBackAsItWentIn) {
   SCOPED_TRACE(RepeatWith(seed));
   Random random(seed);
   const DecimalType types[] = {{18, 8}, {38, 18}, {9, 2}, {18, 0}, {38, 38}, {38, 0}, {1, 1}};
-  for (int round = 0; round < 30; ++round) {
+  for (int round = 0; round < 15; ++round) {
     const DecimalType type = types[random.Uniform(std::size(types))];
     SCOPED_TRACE("DECIMAL(" + std::to_string(type.precision) + ", " + std::to_string(type.scale) +
                  ")");
