@@ -1,0 +1,233 @@
+// Small keep-alive answers of our server against nginx with one worker that returns a constant, and
+// one long stream against a file that nginx sends. Both servers have one core, wrk the other.
+//
+//   http_bench                 skips (exit 0) where nginx or wrk are not installed
+//   http_bench serve           the side that is measured: prints its address, ends with its stdin
+
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "bench/bench_util.h"
+#include "http/server.h"
+
+extern char** environ;
+
+namespace tapedeck {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kBody = R"({"status":"ok"})";
+constexpr size_t kStreamBytes = size_t{64} << 20;
+constexpr size_t kPieceBytes = size_t{512} << 10;
+
+class Pieces final : public ResponseBody {
+ public:
+  Result<Step> Next(std::string* out) override {
+    out->resize(out->size() + kPieceBytes, 'x');
+    done_ += kPieceBytes;
+    return done_ == kStreamBytes ? Step::kEnd : Step::kMore;
+  }
+
+ private:
+  size_t done_ = 0;
+};
+
+class Constant final : public HttpHandler {
+ public:
+  bool IsQuick(const HttpRequest& request) const override { return request.path != "/stream"; }
+  HttpResponse Handle(const HttpRequest& request) override {
+    if (request.path != "/stream") return HttpResponse::Text(200, "application/json", kBody);
+    HttpResponse response;
+    response.Set("Content-Type", "application/octet-stream");
+    response.stream = std::make_unique<Pieces>();
+    return response;
+  }
+  HttpResponse Problem(int status, const std::string& detail,
+                       const HttpRequest&) noexcept override {
+    return HttpResponse::Text(status, "text/plain", detail);
+  }
+};
+
+int Serve() {
+  Constant handler;
+  HttpServerOptions options;
+  options.listen = "127.0.0.1:0";
+  auto server = HttpServer::Start(options, &handler);
+  if (!server.ok()) {
+    std::fprintf(stderr, "%s\n", server.status().ToString().c_str());
+    return 2;
+  }
+  std::printf("%s\n", (*server)->address().c_str());
+  std::fflush(stdout);
+  while (std::getchar() != EOF) {
+  }
+  return 0;
+}
+
+std::string FirstLineOf(const std::string& command) {
+  std::string line(256, '\0');
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) return "";
+  bool has_line = std::fgets(line.data(), static_cast<int>(line.size()), pipe) != nullptr;
+  pclose(pipe);
+  line.resize(has_line ? std::strcspn(line.c_str(), "\n") : 0);
+  return line;
+}
+
+[[noreturn]] void Fail(const std::string& why) {
+  std::fprintf(stderr, "http_bench: %s\n", why.c_str());
+  std::exit(2);
+}
+
+/// nginx with one worker, in a folder of its own.
+class Nginx {
+ public:
+  explicit Nginx(const std::string& program) {
+    char name[] = "/tmp/http_bench.XXXXXX";
+    if (mkdtemp(name) == nullptr) Fail("no temporary folder");
+    folder_ = name;
+    fs::permissions(folder_, fs::perms(0755));
+    std::string piece(kStreamBytes, 'x');
+    std::ofstream(folder_ / "stream") << piece;
+    // A port that was free a moment ago.
+    Constant handler;
+    HttpServerOptions options;
+    options.listen = "127.0.0.1:0";
+    auto probe = HttpServer::Start(options, &handler);
+    if (!probe.ok()) Fail("no free port");
+    address_ = (*probe)->address();
+    probe->reset();
+    std::ofstream(folder_ / "nginx.conf")
+        << "worker_processes 1; daemon off; pid nginx.pid; error_log stderr crit;\n"
+        << "events { worker_connections 1024; multi_accept on; }\n"
+        << "http { access_log off; keepalive_requests 1000000000; keepalive_timeout 600;\n"
+        << "sendfile on; default_type application/json;\n"
+        << "client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n"
+        << "uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n"
+        << "server { listen " << address_ << "; root " << folder_.string() << ";\n"
+        << "location = /livez { return 200 '" << kBody << "'; } } }\n";
+    std::string config = folder_ / "nginx.conf";
+    std::string prefix = folder_;
+    // Ends with this program, however that ends.
+    const char* arguments[] = {
+        "taskset", "-c", "0", program.c_str(), "-p", prefix.c_str(), "-c", config.c_str(), nullptr};
+    if (posix_spawnp(&process_, "setpriv", nullptr, nullptr, const_cast<char**>(arguments),
+                     environ) != 0) {
+      Fail("nginx does not start");
+    }
+  }
+  ~Nginx() {
+    kill(process_, SIGTERM);
+    waitpid(process_, nullptr, 0);
+    fs::remove_all(folder_);
+  }
+  const std::string& address() const { return address_; }
+
+ private:
+  fs::path folder_;
+  std::string address_;
+  pid_t process_ = -1;
+};
+
+struct Load {
+  double requests_per_s = 0;
+  double bytes_per_s = 0;
+  double p99_ms = 0;
+};
+
+double Scaled(const std::string& text) {
+  double value = std::strtod(text.c_str(), nullptr);
+  if (text.find("GB") != std::string::npos) return value * (1 << 30);
+  if (text.find("MB") != std::string::npos) return value * (1 << 20);
+  if (text.find("us") != std::string::npos) return value / 1000;
+  if (text.ends_with("s") && !text.ends_with("ms")) return value * 1000;
+  return value;
+}
+
+Load Wrk(const std::string& address, const std::string& path, int connections) {
+  std::string command = "taskset -c 1 wrk --latency -t1 -d1 -c" + std::to_string(connections) +
+                        " http://" + address + path + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  if (pipe == nullptr) Fail("wrk does not start");
+  char line[512];
+  std::string all;
+  Load load;
+  while (std::fgets(line, sizeof(line), pipe) != nullptr) {
+    std::string text = line;
+    text.erase(text.find_last_not_of(" \n") + 1);
+    all += text + "\n";
+    size_t colon = text.find(':');
+    if (text.starts_with("Requests/sec:")) load.requests_per_s = Scaled(text.substr(colon + 1));
+    if (text.starts_with("Transfer/sec:")) load.bytes_per_s = Scaled(text.substr(colon + 1));
+    size_t p99 = text.find("99%");
+    if (p99 != std::string::npos) load.p99_ms = Scaled(text.substr(p99 + 3));
+    if (text.find("Non-2xx") != std::string::npos) Fail("an answer was no 200: " + text);
+  }
+  if (pclose(pipe) != 0 || load.requests_per_s <= 0) Fail("wrk failed:\n" + all);
+  return load;
+}
+
+int Compare(const std::string& self) {
+  bench::Begin("http: small keep-alive answers and one stream, against nginx with one worker");
+  std::string nginx_program = FirstLineOf("PATH=$PATH:/usr/sbin command -v nginx");
+  if (nginx_program.empty() || FirstLineOf("command -v wrk").empty()) {
+    std::printf("skipped: needs nginx (nginx-light) and wrk\n");
+    return 0;
+  }
+  Nginx nginx(nginx_program);
+  int ends[2];
+  if (pipe(ends) != 0) Fail("no pipe");
+  // The child reads its stdin until this program ends.
+  std::string command = "taskset -c 0 '" + self + "' serve <&" + std::to_string(ends[0]) + " " +
+                        std::to_string(ends[1]) + "<&-";
+  FILE* side = popen(command.c_str(), "r");
+  char line[128] = "";
+  if (side == nullptr || std::fgets(line, sizeof(line), side) == nullptr) Fail("no own server");
+  std::string ours(line, std::strcspn(line, "\n"));
+  struct Kind {
+    const char* name;
+    const char* path;
+    int connections;
+    bool by_bytes;
+    bench::Bar bar;
+  };
+  for (const Kind& kind :
+       {Kind{"requests per second, 64 connections", "/livez", 64, false, bench::Bar::AtLeast(0.8)},
+        Kind{"requests per second, 1 connection", "/livez", 1, false, bench::Bar::None()},
+        Kind{"bytes per second, one reader of 64 MiB", "/stream", 1, true, bench::Bar::None()}}) {
+    std::vector<double> ratios, our_rate, p99;
+    Wrk(nginx.address(), kind.path, kind.connections);
+    for (int pair = 0; pair < bench::kPairs; ++pair) {
+      Load first = Wrk(pair % 2 == 0 ? ours : nginx.address(), kind.path, kind.connections);
+      Load second = Wrk(pair % 2 == 0 ? nginx.address() : ours, kind.path, kind.connections);
+      if (pair % 2 != 0) std::swap(first, second);
+      double rate = kind.by_bytes ? first.bytes_per_s : first.requests_per_s;
+      ratios.push_back(rate / (kind.by_bytes ? second.bytes_per_s : second.requests_per_s));
+      our_rate.push_back(rate);
+      p99.push_back(first.p99_ms / std::max(second.p99_ms, 1e-6));
+    }
+    std::printf("%s: %.0f\n", kind.name, bench::Median(our_rate));
+    std::fflush(stdout);
+    bench::Print("ours over nginx", bench::SpreadOf(ratios), kind.bar);
+    if (!kind.by_bytes) bench::Print("p99 of the latency, ours over nginx", bench::SpreadOf(p99));
+  }
+  close(ends[1]);
+  pclose(side);
+  return bench::End();
+}
+
+}  // namespace
+}  // namespace tapedeck
+
+int main(int argc, char** argv) {
+  if (argc > 1 && std::strcmp(argv[1], "serve") == 0) return tapedeck::Serve();
+  return tapedeck::Compare(std::filesystem::read_symlink("/proc/self/exe"));
+}
