@@ -50,7 +50,6 @@ void AppendTimes(const std::vector<int64_t>& from, const RowSlice& slice, int64_
 }
 
 void AppendTexts(const RowsColumn& from, const RowSlice& slice, BatchColumn* to) {
-  AppendSlice(from.present, slice, &to->is_present);
   int32_t* ends = to->GrowTexts(slice.count);
   const uint32_t* in = from.text_ends.data();
   if (slice.step == 1) {
@@ -112,9 +111,21 @@ bool IsAscii(std::string_view text) {
   return all < 0x80;
 }
 
-// Text that the row `row` of a column has, where that is known before it is appended.
-uint64_t TextBefore(const RowsColumn& column, uint32_t row) {
-  return row == 0 || column.text_ends.empty() ? 0 : column.text_ends[row - 1];
+// How many of the first `count` rows of the slice have no more than `room` bytes of text together.
+uint32_t FittingTexts(const RowsColumn& column, const RowSlice& slice, uint32_t count,
+                      size_t room) {
+  if (column.text.size() <= room) return count;
+  auto bytes = [&](uint32_t rows) -> uint64_t {
+    if (rows == 0) return 0;
+    const auto [low, high] = std::minmax({slice.first, slice.RowAt(rows - 1)});
+    return column.text_ends[high] - (low == 0 ? 0 : column.text_ends[low - 1]);
+  };
+  uint32_t low = 0;
+  for (uint32_t high = count; low < high;) {
+    const uint32_t middle = high - (high - low) / 2;
+    bytes(middle) <= room ? low = middle : high = middle - 1;
+  }
+  return low;
 }
 
 }  // namespace
@@ -164,30 +175,20 @@ ColumnBatch::ColumnBatch(ColumnarLayout layout, std::vector<ColumnarColumn> colu
 ColumnBatch::~ColumnBatch() = default;
 
 // How many rows of the slice keep every column of text within its limit, at least one in an empty
-// batch.
+// batch. Only texts of records and symbols can reach it: numbers and topics are short.
 uint32_t ColumnBatch::Fitting(const RowSlice& slice) const {
-  uint32_t count = static_cast<uint32_t>(std::min<size_t>(slice.count, kBatchRows - rows_));
+  auto count = static_cast<uint32_t>(std::min<size_t>(slice.count, kBatchRows - rows_));
   for (size_t i = 0; i < columns_.size(); ++i) {
-    const ColumnarField& field = layout_.fields[columns_[i].field];
     if (columns_[i].storage != Storage::kText) continue;
+    const ColumnarField& field = layout_.fields[columns_[i].field];
     const size_t used = data_[i].text.size();
     const size_t room = used < kBatchTextBytes ? kBatchTextBytes - used : 0;
-    if (field.source == Source::kSymbol) {
+    if (field.source == Source::kSymbol && slice.symbols != nullptr) {
+      count = FittingTexts(*slice.symbols, slice, count, room);
+    } else if (field.source == Source::kSymbol) {
       if (count * slice.symbol.size() > room) count = uint32_t(room / slice.symbol.size());
-    } else if (field.source == Source::kColumn) {
-      const RowsColumn& column = slice.rows->columns[field.column];
-      if (column.text.size() <= room) continue;
-      auto bytes = [&](uint32_t rows) -> uint64_t {
-        if (rows == 0) return 0;
-        const auto [low, high] = std::minmax({slice.first, slice.RowAt(rows - 1)});
-        return TextBefore(column, high + 1) - TextBefore(column, low);
-      };
-      uint32_t low = 0;
-      for (uint32_t high = count; low < high;) {
-        const uint32_t middle = high - (high - low) / 2;
-        bytes(middle) <= room ? low = middle : high = middle - 1;
-      }
-      count = low;
+    } else if (field.source == Source::kColumn && field.type == ColumnType::kText) {
+      count = FittingTexts(slice.rows->columns[field.column], slice, count, room);
     }
   }
   return count == 0 && rows_ == 0 ? 1 : count;
@@ -222,6 +223,7 @@ void ColumnBatch::Fill(size_t i, const RowSlice& slice) {
     case Source::kTs:
       return AppendTimes(rows.ts, slice, UnitOf(layout_.time), &to->longs);
     case Source::kSymbol:
+      if (slice.symbols != nullptr) return AppendTexts(*slice.symbols, slice, to);
       return AppendRepeated(slice.symbol, slice.count, to);
     case Source::kColumn:
       return FillColumn(i, slice);
@@ -254,6 +256,7 @@ void ColumnBatch::FillColumn(size_t i, const RowSlice& slice) {
   }
   switch (field.type) {
     case ColumnType::kText:
+      AppendSlice(from.present, slice, &to->is_present);
       return AppendTexts(from, slice, to);
     case ColumnType::kDecimal:
       return FillNumberTexts(from, slice, to);

@@ -7,7 +7,8 @@ namespace tapedeck {
 
 BatchedWriter::BatchedWriter(ColumnarLayout layout, std::vector<ColumnarColumn> columns,
                              ShortDecimals decimals)
-    : batch_(layout, std::move(columns), decimals),
+    : stage_(layout),
+      batch_(layout, std::move(columns), decimals),
       schema_(ArrowSchema(batch_.columns(), layout.time)),
       stream_(MakeStringStream(&target_)) {}
 
@@ -33,20 +34,36 @@ Status BatchedWriter::FlushBatch(std::string* out) {
   return written;
 }
 
-Status BatchedWriter::Append(const RowSlice& rows, std::string* out) {
-  if (!failed_.ok()) return failed_;
-  RowSlice left = rows;
-  while (left.count > 0) {
-    Result<uint32_t> taken = batch_.Append(left);
+Status BatchedWriter::AppendToBatch(RowSlice rows, std::string* out) {
+  while (rows.count > 0) {
+    Result<uint32_t> taken = batch_.Append(rows);
     if (!taken.ok()) return failed_ = taken.status();
-    left.first = left.RowAt(*taken);
-    left.count -= *taken;
-    if (left.count > 0 || batch_.full()) TD_RETURN_IF_ERROR(FlushBatch(out));
+    rows.first = rows.RowAt(*taken);
+    rows.count -= *taken;
+    if (rows.count > 0 || batch_.full()) TD_RETURN_IF_ERROR(FlushBatch(out));
   }
   return Status::Ok();
 }
 
+Status BatchedWriter::FlushStage(std::string* out) {
+  if (stage_.empty()) return Status::Ok();
+  TD_RETURN_IF_ERROR(AppendToBatch(stage_.Slice(), out));
+  stage_.Clear();
+  return Status::Ok();
+}
+
+Status BatchedWriter::Append(const RowSlice& rows, std::string* out) {
+  if (!failed_.ok()) return failed_;
+  if (!RunStage::Takes(rows)) {
+    TD_RETURN_IF_ERROR(FlushStage(out));
+    return AppendToBatch(rows, out);
+  }
+  stage_.Add(rows);
+  return stage_.full() ? FlushStage(out) : Status::Ok();
+}
+
 Status BatchedWriter::Finish(std::string* out) {
+  TD_RETURN_IF_ERROR(FlushStage(out));
   if (batch_.rows() > 0) TD_RETURN_IF_ERROR(FlushBatch(out));
   return Run(out, [&] { return Close(); });
 }

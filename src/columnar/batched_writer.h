@@ -13,6 +13,7 @@
 
 #include "columnar/arrow_bridge.h"
 #include "columnar/batch.h"
+#include "columnar/run_stage.h"
 #include "columnar/writer.h"
 
 namespace tapedeck {
@@ -36,10 +37,13 @@ class BatchedWriter : public ColumnarWriter {
   virtual arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) = 0;
   virtual arrow::Status Close() = 0;
 
+  Status AppendToBatch(RowSlice rows, std::string* out);
+  Status FlushStage(std::string* out);
   Status FlushBatch(std::string* out);
   Status Run(std::string* out, const std::function<arrow::Status()>& call);
 
   std::string* target_ = nullptr;  // of stream_, during a call
+  RunStage stage_;                 // rows that come before all others that the batch has not
   ColumnBatch batch_;
   std::shared_ptr<arrow::Schema> schema_;
   std::shared_ptr<arrow::io::OutputStream> stream_;

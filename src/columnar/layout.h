@@ -112,13 +112,15 @@ enum class ShortDecimals : uint8_t { kDecimal128 = 0, kDecimal64 };
 /// is added until it is not. kInvalidArgument: no fields, a doubled name, a form out of bounds.
 Result<std::vector<ColumnarColumn>> LayOut(const ColumnarLayout& layout, ShortDecimals decimals);
 
-/// Rows of one series: first, first + step, first + 2 step … of `rows`.
+/// Rows, of one series unless `symbols` is set: first, first + step, first + 2 step … of `rows`.
 struct RowSlice {
   std::string_view symbol;
   const Rows* rows = nullptr;
   uint32_t first = 0;
   uint32_t count = 0;
   int32_t step = 1;  // 1 or -1
+  /// Each row's symbol, where they differ; `symbol` does not count then. Null: all are `symbol`.
+  const RowsColumn* symbols = nullptr;
 
   uint32_t RowAt(uint32_t n) const { return first + n * static_cast<uint32_t>(step); }
 };

@@ -16,9 +16,9 @@
 // rows, whose bytes come out when the group is complete.
 //
 // Errors: kInvalidArgument from Make*: the layout or an option; kResourceExhausted: no memory;
-// kInternal: a row of an unknown tape, or a defect of ours or of Arrow's. After an error nothing
-// more comes out: the file or stream lacks its end, which every reader notices. No exception leaves
-// this module.
+// kInternal: a row of an unknown tape, or a defect of ours or of Arrow's; a call may report what an
+// earlier one brought. After an error nothing more comes out: the file or stream lacks its end,
+// which every reader notices. No exception leaves this module.
 //
 // Memory: one batch (5 MB for six columns), and for Parquet the encoded row group and the footer,
 // which grows by about 100 bytes a column for each page of 20,000 rows.

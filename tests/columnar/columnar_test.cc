@@ -300,7 +300,8 @@ TEST(ColumnarTest, RowOfAnUnknownTapeIsAnErrorAndTheEnd) {
     std::string out;
     ASSERT_TRUE((*writer)->Begin(&out).ok());
     const size_t bytes = out.size();
-    EXPECT_EQ((*writer)->Append({"S", &series.rows, 0, 1, 1}, &out).code(), StatusCode::kInternal);
+    // A short run may wait, and its error with it.
+    static_cast<void>((*writer)->Append({"S", &series.rows, 0, 1, 1}, &out));
     EXPECT_EQ((*writer)->Finish(&out).code(), StatusCode::kInternal);
     EXPECT_EQ(out.size(), bytes) << "no end that would look whole";
   }
