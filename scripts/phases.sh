@@ -49,5 +49,7 @@ jobs_that_fit() {
 # Downloads what the test services need before any test is on its clock. Not fatal here: the tests themselves skip or
 # fail, whichever is right, and say why.
 install_services() {
-  tests/services/kafka tools-classpath > /dev/null || return 0
+  tests/services/kafka tools-classpath > /dev/null || true
+  tests/services/s3 install > /dev/null || true
+  tests/services/azure install > /dev/null || true
 }

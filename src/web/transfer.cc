@@ -75,7 +75,8 @@ size_t Transfer::OnBody(char* bytes, size_t size, size_t count, void* self) noex
 
 Status Transfer::TakeBody(std::string_view bytes) {
   const bool is_good = status >= 200 && status < 300;
-  if (is_good && request->sink) return bytes.empty() ? Status::Ok() : request->sink(bytes);
+  if (request->sink && status == request->sink_status)
+    return bytes.empty() ? Status::Ok() : request->sink(bytes);
   size_t room = is_good ? request->answer_bytes_max : kErrorBytesMax;
   if (is_good && bytes.size() > room - std::min(room, answer.body.size())) {
     return Status::ResourceExhausted(request->method + " " + ShownUrl(request->url) +

@@ -63,9 +63,10 @@ struct WebRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   WebBody body;
   WebSignature signature;
-  /// Takes the body of an answer with status 2xx piece by piece; an error ends the request and is
-  /// Send's. Without it the body is in the answer.
+  /// Takes the body of an answer with status `sink_status` piece by piece; an error ends the
+  /// request and is Send's. Any other body is in the answer.
   std::function<Status(std::string_view)> sink;
+  int sink_status = 200;
   size_t answer_bytes_max = size_t{1} << 20;  // of a body that no sink takes
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds timeout{60'000};  // for all of it

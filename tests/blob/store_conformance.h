@@ -24,6 +24,8 @@ class StoreSite {
   virtual ~StoreSite() = default;
   /// A store of the objects under this prefix. Two of one prefix share their objects.
   virtual Result<std::unique_ptr<BlobStore>> Open(const std::string& prefix) = 0;
+  /// Whether the server heeds If-None-Match: where not, two writers who saw nothing both write.
+  virtual bool has_conditions() const { return true; }
 };
 
 struct StoreKind {
@@ -48,9 +50,9 @@ class StoreConformance : public ::testing::TestWithParam<StoreKind> {
 
   std::unique_ptr<BlobStore> store_;
   testing::TempDir dir_;
+  StoreSite* site_ = nullptr;
 
  private:
-  StoreSite* site_ = nullptr;
   std::string prefix_;
 };
 
