@@ -6,6 +6,7 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kCatalogWithLast = 2;
 
 void PutSigned(std::string* out, int64_t value) { PutVarint(out, ZigZag(value)); }
 int64_t Signed(ByteReader* reader) { return UnZigZag(reader->Varint()); }
@@ -219,19 +220,26 @@ Result<RefusalEntry> DecodeRefusal(std::string_view bytes) {
 }
 
 std::string EncodeCatalog(const CatalogEntry& entry) {
-  std::string out = Start();
+  std::string out(1, static_cast<char>(entry.last.empty() ? kVersion : kCatalogWithLast));
   PutSigned(&out, entry.first_ts.ns());
   PutSigned(&out, entry.last_ts.ns());
   PutVarint(&out, entry.rows);
+  if (!entry.last.empty()) PutBlob(&out, entry.last);
   return out;
 }
 
 Result<CatalogEntry> DecodeCatalog(std::string_view bytes) {
-  ByteReader reader = Open(bytes);
+  ByteReader reader(bytes);
+  const uint8_t version = reader.Byte();
+  if (version != kVersion && version != kCatalogWithLast) reader.Fail();
   CatalogEntry entry;
   entry.first_ts = Timestamp(Signed(&reader));
   entry.last_ts = Timestamp(Signed(&reader));
   entry.rows = reader.Varint();
+  if (version == kCatalogWithLast) {
+    entry.last = reader.Blob();
+    if (entry.last.empty()) reader.Fail();
+  }
   TD_RETURN_IF_ERROR(Finish(reader, "catalog"));
   return entry;
 }

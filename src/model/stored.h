@@ -120,11 +120,13 @@ std::string EncodeRefusal(const RefusalEntry& entry);
 Result<RefusalEntry> DecodeRefusal(std::string_view bytes);
 
 /// `y`: what there is of a series, written by flushes only; absolute values.
-///   catalog := version:u8=1 first:zigzag last:zigzag rows:varint
+///   catalog := version:u8=1 times | version:u8=2 times last:blob
+///   times   := first:zigzag last:zigzag rows:varint
 struct CatalogEntry {
   Timestamp first_ts;
   Timestamp last_ts;
   uint64_t rows = 0;
+  std::string last = {};  // the newest record (model/last_record.h); "": look for it
   bool operator==(const CatalogEntry&) const = default;
 };
 std::string EncodeCatalog(const CatalogEntry& entry);

@@ -51,7 +51,7 @@ struct SymbolPage {
 Result<SymbolPage> ListSymbolPage(const ReadPoint& point, SymbolQuery query);
 
 /// Symbols of the table ("" = any) that look like `symbol`: the same but for case and punctuation,
-/// one that contains the other, two typing errors away. The nearest first, at most `limit`.
+/// one that contains the other, a typing error or two away. The nearest first, at most `limit`.
 /// Looks at kNearSymbolsScanMax catalog entries of a table at the most.
 Result<std::vector<std::string>> NearSymbols(const ReadPoint& point, const std::string& table,
                                              std::string_view symbol, size_t limit);

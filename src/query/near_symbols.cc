@@ -11,6 +11,8 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kTypingErrorsMax = 2;
+// One for so many bytes; but one at least.
+constexpr size_t kBytesForOneError = 5;
 // A shorter text is contained in too much.
 constexpr size_t kContainedMin = 2;
 // Distances of longer symbols take too long.
@@ -62,7 +64,8 @@ class Nearest {
         shorter.size() <= kTypingErrorsMax) {
       return SIZE_MAX;
     }
-    return 1 + EditDistance(shorter, longer);
+    const size_t errors = EditDistance(shorter, longer);
+    return errors <= std::max<size_t>(1, longer.size() / kBytesForOneError) ? 1 + errors : SIZE_MAX;
   }
 
   std::string_view wanted_;

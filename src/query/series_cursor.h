@@ -50,6 +50,13 @@ class RecordCursor final : public RowCursor {
   std::span<const Column> columns() const override { return selection_.columns; }
   RecordPosition PositionOf(const RowRun& run, uint32_t n) const override;
   uint64_t rows() const override { return given_; }
+  /// Whether the query's topics and filters let this row pass; its columns are columns().
+  bool Shows(const Rows& rows, uint32_t row) {
+    return TopicWanted(rows.tp[row]) && Wanted(rows, row);
+  }
+  bool TopicWanted(uint32_t tp) const {
+    return topics_.empty() || (tp < topics_.size() && topics_[tp]);
+  }
   /// What it reads, for further sources: Add them before the first Next.
   const RowSelection& selection() const { return selection_; }
   Status Add(std::unique_ptr<RowSource> source) { return source_->Add(std::move(source)); }
@@ -84,9 +91,6 @@ class RecordCursor final : public RowCursor {
   void CompactGroup();
   bool Passed(const RowKey& key) const;
   bool Wanted(const Rows& rows, uint32_t row);
-  bool TopicWanted(uint32_t tp) const {
-    return topics_.empty() || (tp < topics_.size() && topics_[tp]);
-  }
   std::string IdentityOf(const Rows& rows, size_t row) const;
 
   const std::shared_ptr<const ReadPoint> point_;

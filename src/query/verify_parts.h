@@ -87,6 +87,7 @@ class Verifier {
   // verify_series.cc
   void CheckSeries();
   void CheckSeriesBlock(std::string_view key_bytes, std::string_view block);
+  void CountSeries(const Table& table, CatalogEntry* entry);
   bool CheckRows(const std::string& where, const Table& table, const keys::SeriesKey& key);
   void CheckDays();
   void CheckCatalog();

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <tuple>
 
+#include "base/check.h"
 #include "base/text.h"
 #include "codec/series_block.h"
 #include "model/keys.h"
+#include "model/last_record.h"
 #include "query/verify_parts.h"
 
 namespace tapedeck {
@@ -44,12 +46,28 @@ void Verifier::CheckSeriesBlock(std::string_view key_bytes, std::string_view blo
   }
   report_->rows += rows_.size();
   tally_.Add(*table, key->symbol, rows_, &of_series_[{key->table, key->day, key->generation}]);
-  CatalogEntry& entry = catalog_[tally_.directory().Intern(key->table, key->symbol)];
-  const Timestamp first(rows_.ts.front());
-  const Timestamp last(rows_.ts.back());
-  entry.first_ts = entry.rows == 0 ? first : std::min(entry.first_ts, first);
-  entry.last_ts = entry.rows == 0 ? last : std::max(entry.last_ts, last);
-  entry.rows += rows_.size();
+  CountSeries(*table, &catalog_[tally_.directory().Intern(key->table, key->symbol)]);
+}
+
+// Adds the rows in hand to the catalog entry that their series should have.
+void Verifier::CountSeries(const Table& table, CatalogEntry* entry) {
+  const RecordOrder order(&table, &ranks_);
+  LastRecord newest;
+  for (size_t row = rows_.size(); row-- > 0 && rows_.ts[row] == rows_.ts.back();) {
+    LastRecord other;
+    for (const RowsColumn& column : rows_.columns) other.values.push_back(column.At(row));
+    other.record.ts = Timestamp(rows_.ts[row]);
+    other.record.ts_kafka = Timestamp(rows_.ts_kafka[row]);
+    other.record.origin = rows_.OriginAt(row);
+    other.record.values = other.values;
+    if (row + 1 == rows_.size() || order.Before(newest.record, other.record)) {
+      newest = std::move(other);
+      newest.record.values = newest.values;
+    }
+  }
+  const Status widened =
+      WidenCatalog(order, Timestamp(rows_.ts.front()), rows_.size(), newest.record, entry);
+  TD_CHECK(widened.ok(), "the entry was encoded here");
 }
 
 // Whether the rows can be counted; differences that do not hinder that are found on the way.
@@ -134,9 +152,13 @@ void Verifier::CheckCatalog() {
     listed[series] = true;
     auto found = catalog_.find(series);
     const CatalogEntry is = found == catalog_.end() ? CatalogEntry{} : found->second;
-    if (!series_whole_ || *entry == is) continue;
-    Find(where(key->table, key->symbol),
-         "its entry says " + text(*entry) + "; its blocks hold " + text(is));
+    if (!series_whole_) continue;
+    const std::string place = where(key->table, key->symbol);
+    if (text(*entry) != text(is)) {
+      Find(place, "its entry says " + text(*entry) + "; its blocks hold " + text(is));
+    } else if (!entry->last.empty() && entry->last != is.last) {
+      Find(place, "the last record that its entry holds is not that of its blocks");
+    }
   }
   if (!cursor->status().ok()) Find("catalog", std::string(cursor->status().message()));
   for (const auto& [series, entry] : catalog_) {

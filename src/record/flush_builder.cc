@@ -66,7 +66,7 @@ Status FlushBuilder::BuildSeries(SeriesId series, const TapeBook& book, StoreBat
                                 batch, result));
     from = to;
   }
-  return UpdateCatalog(series, name, batch);
+  return UpdateCatalog(series, *table, name, book, batch);
 }
 
 Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const TapeBook& book,
@@ -132,10 +132,30 @@ void FlushBuilder::LearnTapes(const TapeBook& book) {
   }
 }
 
+RecordView FlushBuilder::RowAt(const RowRef& ref, const Table& table) const {
+  const ChunkRow& row = ref.chunk->row(ref.row);
+  return {.table = table.id,
+          .ts = Timestamp(row.ts),
+          .ts_kafka = Timestamp(row.ts_kafka),
+          .origin = {row.tp, row.offset, row.index},
+          .values = ref.chunk->values(ref.row)};
+}
+
+// Of the rows in hand. They are in the order of append tables; an upsert table's last time may have
+// several.
+RecordView FlushBuilder::NewestRow(const RecordOrder& order, const Table& table) const {
+  RecordView newest = RowAt(refs_.back(), table);
+  if (!table.upsert()) return newest;
+  for (size_t i = refs_.size() - 1; i > 0 && refs_[i - 1].ts == refs_.back().ts; --i) {
+    const RecordView row = RowAt(refs_[i - 1], table);
+    if (order.Before(newest, row)) newest = row;
+  }
+  return newest;
+}
+
 // The catalog holds absolute values: what is stored, widened by the rows in hand.
-Status FlushBuilder::UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch) {
-  const Timestamp first(refs_.front().ts);
-  const Timestamp last(refs_.back().ts);
+Status FlushBuilder::UpdateCatalog(SeriesId series, const Table& table, const SeriesName& name,
+                                   const TapeBook& book, StoreBatch* batch) {
   auto known = catalog_.find(series);
   if (known == catalog_.end()) {
     CatalogEntry entry;
@@ -149,9 +169,10 @@ Status FlushBuilder::UpdateCatalog(SeriesId series, const SeriesName& name, Stor
     known = catalog_.emplace(series, entry).first;
   }
   CatalogEntry entry = known->second;
-  entry.first_ts = entry.rows == 0 ? first : std::min(entry.first_ts, first);
-  entry.last_ts = entry.rows == 0 ? last : std::max(entry.last_ts, last);
-  entry.rows += refs_.size();
+  const RecordOrder order(&table, &book.ranks());
+  TD_RETURN_IF_ERROR(WidenCatalog(order, Timestamp(refs_.front().ts), refs_.size(),
+                                  NewestRow(order, table), &entry)
+                         .WithContext("catalog entry of " + table.name));
   pending_[series] = entry;
   batch->PutCatalog(name.table, name.symbol, entry);
   return Status::Ok();

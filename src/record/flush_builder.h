@@ -18,6 +18,7 @@
 #include "base/status.h"
 #include "codec/codec_buffers.h"
 #include "model/chunk.h"
+#include "model/last_record.h"
 #include "model/open_rows.h"
 #include "record/merger.h"
 #include "record/tape_book.h"
@@ -54,7 +55,10 @@ class FlushBuilder {
   Status BuildDay(const Table& table, const SeriesName& name, const TapeBook& book,
                   const keys::DayKey& day, size_t from, size_t to, StoreBatch* batch,
                   Result* result);
-  Status UpdateCatalog(SeriesId series, const SeriesName& name, StoreBatch* batch);
+  RecordView RowAt(const RowRef& ref, const Table& table) const;
+  RecordView NewestRow(const RecordOrder& order, const Table& table) const;
+  Status UpdateCatalog(SeriesId series, const Table& table, const SeriesName& name,
+                       const TapeBook& book, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
   void LearnTapes(const TapeBook& book);
 

@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "codec/series_block.h"
+#include "model/last_record.h"
 #include "query/row_source.h"
 #include "query/tail.h"
 
@@ -188,9 +189,7 @@ void StoreFiller::Commit() {
   open_rows_.Publish(rows_.Finish(commit_, TapeRanks(tapes)));
 }
 
-void StoreFiller::FlushSeries(SeriesId series,
-                              const std::vector<std::pair<const Chunk*, uint32_t>>& refs,
-                              StoreBatch* batch) {
+void StoreFiller::FlushSeries(SeriesId series, const Refs& refs, StoreBatch* batch) {
   const SeriesName& name = directory_.At(series);
   const Table& table = *tables_.Find(name.table);
   RecordHasher hasher(table);
@@ -237,15 +236,32 @@ void StoreFiller::FlushSeries(SeriesId series,
     }
     batch->PutDay({table.id, day, generation}, entry);
   }
+  WidenEntry(table, name.symbol, refs, batch);
+}
+
+void StoreFiller::WidenEntry(const Table& table, const std::string& symbol, const Refs& refs,
+                             StoreBatch* batch) {
   CatalogEntry entry;
-  Result<std::string> stored = store_->View()->Get(keys::Catalog(table.id, name.symbol));
+  Result<std::string> stored = store_->View()->Get(keys::Catalog(table.id, symbol));
   if (stored.ok()) entry = *DecodeCatalog(*stored);
-  const Timestamp first(refs.front().first->row(refs.front().second).ts);
-  const Timestamp last(refs.back().first->row(refs.back().second).ts);
-  entry.first_ts = entry.rows == 0 ? first : std::min(entry.first_ts, first);
-  entry.last_ts = entry.rows == 0 ? last : std::max(entry.last_ts, last);
-  entry.rows += refs.size();
-  batch->PutCatalog(table.id, name.symbol, entry);
+  std::vector<std::pair<TpId, TapeId>> tapes;
+  for (const auto& [tp, lane] : lanes_) tapes.emplace_back(tp, lane.tape);
+  const TapeRanks ranks(tapes);
+  const RecordOrder order(&table, &ranks);
+  const RecordView* newest = nullptr;
+  std::vector<RecordView> views;
+  for (const auto& [chunk, row] : refs) {
+    const ChunkRow& r = chunk->row(row);
+    views.push_back({.ts = Timestamp(r.ts),
+                     .ts_kafka = Timestamp(r.ts_kafka),
+                     .origin = {r.tp, r.offset, r.index},
+                     .values = chunk->values(row)});
+  }
+  for (const RecordView& view : views) {
+    if (newest == nullptr || order.Before(*newest, view)) newest = &view;
+  }
+  TD_FILL(WidenCatalog(order, views.front().ts, views.size(), *newest, &entry));
+  batch->PutCatalog(table.id, symbol, entry);
 }
 
 void StoreFiller::Flush() {

@@ -106,8 +106,10 @@ class StoreFiller {
   };
   void Put(Lane* lane, TpId tp, StoreBatch* batch);
   void Remember(const Lane& lane, const MessageView& message, const FillMessage& content);
-  void FlushSeries(SeriesId series, const std::vector<std::pair<const Chunk*, uint32_t>>& rows,
-                   StoreBatch* batch);
+  using Refs = std::vector<std::pair<const Chunk*, uint32_t>>;
+  void FlushSeries(SeriesId series, const Refs& rows, StoreBatch* batch);
+  void WidenEntry(const Table& table, const std::string& symbol, const Refs& rows,
+                  StoreBatch* batch);
   void Write(StoreBatch* batch);
 
   std::string dir_;
