@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/limits.h"
+#include "config/http_section.h"
 #include "config/layers.h"
 #include "config/section_reader.h"
 #include "config/topic_section.h"
@@ -26,7 +27,7 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr size_t kProblemsShown = 20;
 
 // Known sections of later versions: accepted, so that one file serves this version and the next.
-constexpr std::array<std::string_view, 4> kLaterSections = {"archive", "http", "replay", "alerts"};
+constexpr std::array<std::string_view, 3> kLaterSections = {"archive", "replay", "alerts"};
 
 std::string HostName() {
   std::array<char, 256> name{};
@@ -192,6 +193,7 @@ Result<Config> Config::Load(const ConfigSources& sources) {
   ReadStore(root, &config, &findings);
   ReadSeries(root, &config, &findings);
   ReadTables(root, &config, &findings);
+  ReadHttp(root, &config, &findings);
   ReadLimitsAndLog(root, &config, &findings);
   if (findings.problems.empty()) SplitBudget(&config, &findings);
   TD_RETURN_IF_ERROR(ProblemsStatus(findings.problems));

@@ -15,7 +15,7 @@
 //   TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources));
 //   std::cout << config.Show();   // what is in force, and where it comes from; secrets redacted
 //
-// Sections of later versions (archive, http, replay, alerts), and single keys of them, are accepted
+// Sections of later versions (archive, replay, alerts), and single keys of them, are accepted
 // with a warning that says that they have no effect yet: one file can serve this version and the
 // next.
 //
@@ -93,6 +93,15 @@ struct TableConfig {
   std::string where;
 };
 
+struct HttpConfig {
+  std::string listen = "127.0.0.1:8080";  // address:port; "": no server; port 0: any
+  std::string metrics_listen;             // "": with the rest
+  std::string tls_cert;                   // PEM files, both or neither
+  std::string tls_key;
+  std::string tokens_file;      // "": everybody may ask
+  bool allow_insecure = false;  // beyond loopback without tokens or TLS
+};
+
 struct LogConfig {
   enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };
   enum class Format : uint8_t { kAuto, kText, kJson };
@@ -130,6 +139,7 @@ struct Config {
   std::map<std::string, TableConfig, std::less<>> tables;
   uint64_t memory = uint64_t{2} << 30;
   MemoryBudget budget;
+  HttpConfig http;
   LogConfig log;
 
   std::vector<EffectiveSetting> settings;  // of all known keys, in the order of the documentation

@@ -11,6 +11,8 @@
 //
 // Thread-safe.
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -29,6 +31,7 @@ class OpenRows {
     bytes_ += chunk->bytes();
     rows_ += chunk->size();
     chunks_.push_back(std::move(chunk));
+    changes_.fetch_add(1);
   }
   /// In order of commits.
   List Take() const {
@@ -46,7 +49,10 @@ class OpenRows {
       dropped.push_back(std::move(*keep));
     }
     chunks_.erase(chunks_.begin(), keep);
+    changes_.fetch_add(1);
   }
+  /// Grows with each change of the list. Read before Take it is never ahead of what Take gives.
+  uint64_t changes() const { return changes_.load(); }
   size_t bytes() const {
     std::lock_guard lock(mutex_);
     return bytes_;
@@ -58,6 +64,7 @@ class OpenRows {
 
  private:
   mutable std::mutex mutex_;
+  std::atomic<uint64_t> changes_{0};
   List chunks_;
   size_t bytes_ = 0;
   size_t rows_ = 0;

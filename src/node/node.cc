@@ -1,5 +1,6 @@
 #include "node/node.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -54,7 +55,46 @@ bool TableHasRows(const StoreView& view, TableId table) {
   return cursor->Valid() || !cursor->status().ok();  // what cannot be read is there
 }
 
+// Requests in hand when the node stops may still end.
+constexpr std::chrono::nanoseconds kHttpGrace = std::chrono::seconds(1);
+
 }  // namespace
+
+/// The node as its routes see it.
+class Node::Served final : public ServedNode {
+ public:
+  explicit Served(const Node* node) : node_(node) {}
+
+  ServedPhase phase() const override {
+    static_assert(int(ServedPhase::kEnded) == int(NodePhase::kEnded));
+    return static_cast<ServedPhase>(node_->phase());
+  }
+  std::chrono::nanoseconds silence() const override { return node_->pulse_.Age(); }
+  ServedState State() const override {
+    NodeState state = node_->State();
+    return {static_cast<ServedPhase>(state.phase),
+            std::string(state.end.message()),
+            std::move(state.store),
+            std::move(state.wal_damage),
+            std::move(state.recorder),
+            state.open_rows,
+            state.open_row_bytes,
+            state.silence};
+  }
+  Result<std::shared_ptr<const ReadPoint>> Point() const override {
+    if (node_->phase() != NodePhase::kRecording) {
+      return Status::Unavailable("the node is " + std::string(NodePhaseName(node_->phase())));
+    }
+    return ReadPoint::Take(node_->open_rows_, &node_->directory_, *node_->store_);
+  }
+  uint64_t published() const override { return node_->open_rows_.changes(); }
+  const Store* store() const override {
+    return node_->phase() == NodePhase::kRecording ? node_->store_.get() : nullptr;
+  }
+
+ private:
+  const Node* const node_;
+};
 
 std::string_view NodePhaseName(NodePhase phase) {
   switch (phase) {
@@ -82,11 +122,15 @@ Result<std::unique_ptr<Node>> Node::Make(NodeOptions options, Clock* clock) {
 }
 
 Node::Node(NodeOptions options, Clock* clock)
-    : options_(std::move(options)), clock_(clock), pulse_(clock) {}
+    : options_(std::move(options)),
+      clock_(clock),
+      pulse_(clock),
+      served_(std::make_unique<Served>(this)) {}
 
 Node::~Node() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
+  face_.reset();  // answers read the store
   recorder_.reset();
   if (store_ != nullptr) {
     Status closed = store_->Close();
@@ -108,6 +152,15 @@ void Node::Start() {
 }
 
 void Node::Stop(MonotonicTime deadline) {
+  HttpFace* face = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    face = face_.get();
+  }
+  const std::chrono::nanoseconds left = deadline - clock_->Monotonic();
+  if (face != nullptr) {
+    face->Stop(std::clamp(left / 4, std::chrono::nanoseconds(0), kHttpGrace));
+  }
   pulse_.StopBy(deadline);
   stop_.store(true);
 }
@@ -149,7 +202,33 @@ void Node::Enter(NodePhase phase) {
   changed_.notify_all();
 }
 
+Status Node::Listen() {
+  if (options_.config.http.listen.empty()) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(std::unique_ptr<HttpFace> face,
+                      HttpFace::Start(options_.config, served_.get(), clock_, options_.version));
+  TD_LOG(kInfo, "node", "listening", face->url());
+  std::lock_guard lock(mutex_);
+  face_ = std::move(face);
+  return Status::Ok();
+}
+
+std::string Node::http_address() const {
+  std::lock_guard lock(mutex_);
+  return face_ == nullptr ? "" : face_->address();
+}
+
+std::string Node::metrics_address() const {
+  std::lock_guard lock(mutex_);
+  return face_ == nullptr ? "" : face_->metrics_address();
+}
+
+std::string Node::http_url() const {
+  std::lock_guard lock(mutex_);
+  return face_ == nullptr ? "" : face_->url();
+}
+
 Status Node::RunRecordThread() {
+  TD_RETURN_IF_ERROR(Listen());
   TD_RETURN_IF_ERROR(OpenStore());
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanOnStore());
   TD_RETURN_IF_ERROR(MakeRecorder(std::move(plan)));

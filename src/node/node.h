@@ -2,19 +2,21 @@
 #define TAPEDECK_NODE_NODE_H_
 
 // Node: the composition root. Builds the store, the rows in memory and the recorder from a
-// configuration, starts them on the record thread, and stops them in order.
+// configuration, starts them on the record thread, and stops them in order. With them the HTTP
+// listeners: probes answer before the store is open, reads from kRecording on.
 //
 //   // The configuration is checked, nothing is opened:
 //   TD_ASSIGN_OR_RETURN(auto node, Node::Make({.config = config}, &SystemClock()));
 //   node->Start();                                       // returns at once
 //   … node->State().phase == NodePhase::kRecording …     // reads can be served
-//   node->Stop(SystemClock().Monotonic() + 10s);         // commit, flush, tell the broker, close
+//   node->Stop(SystemClock().Monotonic() + 10s);         // no more reads; commit, flush, tell the
+//                                                        // broker, close
 //   bool ended = node->WaitEnded(11s);
 //
-// The record thread: open the store (a damaged write-ahead log is reported and opened up to the
-// damage: what is missing is read again from Kafka), bring tables in line with the configuration,
-// decode the tail of the tape, record until asked to stop. The store stays open, for reads, until
-// the Node is destroyed.
+// The record thread: listen, open the store (a damaged write-ahead log is reported and opened up to
+// the damage: what is missing is read again from Kafka), bring tables in line with the
+// configuration, decode the tail of the tape, record until asked to stop. The store stays open, for
+// reads, until the Node is destroyed.
 //
 // Errors of Make: kInvalidArgument, the configuration. Everything later is in State().end:
 // kFailedPrecondition (another id, another process or cluster, fenced), kCorruption, kInternal (the
@@ -39,6 +41,7 @@
 #include "config/config.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
+#include "node/http_face.h"
 #include "node/plan.h"
 #include "node/pulse.h"
 #include "record/recorder.h"
@@ -50,6 +53,7 @@ struct NodeOptions {
   Config config;
   bool adopt = false;  // take over a store that belongs to another node id
   bool leave = false;  // give the partitions up when stopping
+  std::string version = "unknown";
 };
 
 enum class NodePhase : uint8_t {
@@ -81,7 +85,8 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   void Start();
-  /// Asks the record thread to end; its last calls to Kafka are held to `deadline`.
+  /// Ends HTTP, streams broken off after a second at most, and asks the record thread to end; its
+  /// last calls to Kafka are held to `deadline`.
   void Stop(MonotonicTime deadline);
   /// Waits in real time; false where it has not ended by then.
   bool WaitEnded(std::chrono::nanoseconds timeout);
@@ -92,6 +97,11 @@ class Node {
 
   const Config& config() const { return options_.config; }
   const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Where it can be reached: "127.0.0.1:8080", "" where it does not listen (yet).
+  std::string http_address() const;
+  std::string metrics_address() const;
+  std::string http_url() const;
+
   /// From kRecording on.
   Store* store() { return store_.get(); }
   const SeriesDirectory* directory() const { return &directory_; }
@@ -100,6 +110,8 @@ class Node {
  private:
   Node(NodeOptions options, Clock* clock);
   Status RunRecordThread();
+  class Served;
+  Status Listen();
   Status OpenStore();
   Result<RecordingPlan> PlanOnStore();
   Status MakeRecorder(RecordingPlan plan);
@@ -113,6 +125,7 @@ class Node {
   OpenRows open_rows_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Recorder> recorder_;
+  std::unique_ptr<Served> served_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 
@@ -120,6 +133,7 @@ class Node {
   std::condition_variable changed_;
   NodePhase phase_ = NodePhase::kOpening;
   Status end_;
+  std::unique_ptr<HttpFace> face_;
 };
 
 }  // namespace tapedeck

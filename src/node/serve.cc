@@ -81,6 +81,12 @@ class Server {
     line.Text("data_dir", node_->config().node.data_dir.string())
         .Count("topics", node_->config().topics.size());
     line.Count("recovered_rows", state.open_rows).Number("pid", getpid());
+    if (std::string url = node_->http_url(); !url.empty()) {
+      line.Text("http", node_->http_address()).Text("url", url);
+    }
+    if (std::string metrics = node_->metrics_address(); !metrics.empty()) {
+      line.Text("metrics", metrics);
+    }
     if (!state.wal_damage.empty()) line.Text("wal_damaged", state.wal_damage);
     Print(&line);
   }

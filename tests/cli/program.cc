@@ -32,12 +32,19 @@ std::string TemporaryFile(const std::string& content) {
   return name;
 }
 
-std::vector<std::string> ChildEnvironment(const Variables& variables) {
+// Nodes of tests take any free port, unless the test names one.
+std::vector<std::string> ChildEnvironment(const Arguments& arguments, const Variables& variables) {
   std::vector<std::string> environment;
+  if (!arguments.empty() && arguments[0] == "serve") {
+    environment.emplace_back("TAPEDECK_HTTP__LISTEN=127.0.0.1:0");
+  }
   for (char** entry = environ; *entry != nullptr; ++entry) {
     if (std::strncmp(*entry, "TAPEDECK_", 9) != 0) environment.emplace_back(*entry);
   }
-  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables) {
+    std::erase_if(environment, [&](const auto& entry) { return entry.starts_with(name + "="); });
+    environment.push_back(name + "=" + value);
+  }
   return environment;
 }
 
@@ -63,7 +70,7 @@ Program::Program(const Arguments& arguments, const Variables& variables, const s
   std::string in_file = TemporaryFile(input);
   std::vector<std::string> words = {TD_TAPEDECK};
   words.insert(words.end(), arguments.begin(), arguments.end());
-  std::vector<std::string> environment = ChildEnvironment(variables);
+  std::vector<std::string> environment = ChildEnvironment(arguments, variables);
   std::vector<char*> argv = Pointers(&words);
   std::vector<char*> envp = Pointers(&environment);
   int in = ::open(in_file.c_str(), O_RDONLY | O_CLOEXEC);

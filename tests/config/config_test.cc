@@ -285,7 +285,7 @@ TEST_F(ConfigTest, AFileWithSecretsThatAllMayReadIsWarnedOf) {
 
 TEST_F(ConfigTest, SectionsOfLaterVersionsAreWarnedOfNotRefused) {
   Result<Config> config = Load(
-      "[archive]\nurl = \"s3://b/p\"\n[http]\nlisten = \"127.0.0.1:8080\"\n[store]\nretain = "
+      "[archive]\nurl = \"s3://b/p\"\n[replay]\nmax_jobs = 3\n[store]\nretain = "
       "\"30d\"\n");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   ASSERT_EQ(config->warnings.size(), 3u);

@@ -106,6 +106,7 @@ class Node:
     def start(self, failpoint=None, wait_ready=True, options=(), environment=None, prefix=()):
         """`prefix`: a command that ends in executing what follows it, such as ("prlimit", "--nofile=64")."""
         environment = os.environ | (environment or {})
+        environment.setdefault("TAPEDECK_HTTP__LISTEN", "127.0.0.1:0")  # several nodes at once
         environment.pop("TAPEDECK_FAILPOINT", None)
         if failpoint:
             environment["TAPEDECK_FAILPOINT"] = failpoint

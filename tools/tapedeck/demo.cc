@@ -86,6 +86,7 @@ Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::stri
       {"TAPEDECK_LIMITS__MEMORY", "512MiB"},
       {"TAPEDECK_SERIES__FLUSH_INTERVAL", "5s"},
       {"TAPEDECK_STORE__BALLAST", "0B"},
+      {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
       {"TAPEDECK_LOG__LEVEL", "error"},
   };
   return Config::Load(sources);
@@ -118,7 +119,8 @@ class Demo {
     TD_ASSIGN_OR_RETURN(cluster_, MockCluster::Start({.brokers = 1}));
     TD_RETURN_IF_ERROR(cluster_->CreateTopic(kTopic, kPartitions));
     TD_ASSIGN_OR_RETURN(Config config, DemoConfig(folder_->path(), cluster_->bootstrap_servers()));
-    TD_ASSIGN_OR_RETURN(node_, Node::Make({.config = std::move(config)}, &clock_));
+    TD_ASSIGN_OR_RETURN(
+        node_, Node::Make({.config = std::move(config), .version = TAPEDECK_VERSION}, &clock_));
     std::fprintf(stderr,
                  "tapedeck demo: a simulated broker on %s, topic %s with %d partitions, seed %llu, "
                  "data in %s\n",

@@ -32,7 +32,10 @@ Result<std::unique_ptr<Node>> MakeNode(const ServeArguments& args, ServeOptions*
   options->progress_interval = *progress;
   options->version = TAPEDECK_VERSION;
   TD_ASSIGN_OR_RETURN(Config config, args.config.Load());
-  return Node::Make({.config = std::move(config), .adopt = args.adopt, .leave = args.leave},
+  return Node::Make({.config = std::move(config),
+                     .adopt = args.adopt,
+                     .leave = args.leave,
+                     .version = TAPEDECK_VERSION},
                     &SystemClock());
 }
 

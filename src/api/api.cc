@@ -1,0 +1,301 @@
+#include "api/api.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "api/call.h"
+#include "api/node_metrics.h"
+#include "api/quick_answers.h"
+#include "base/bytes.h"
+#include "base/encoding.h"
+#include "base/log.h"
+#include "base/secret.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kRequestIdMax = 128;
+// Smaller bodies fit a packet or two anyway.
+constexpr size_t kCompressFrom = size_t{2} << 10;
+constexpr std::string_view kBearer = "bearer ";
+
+bool IsRequestId(std::string_view id) {
+  return !id.empty() && id.size() <= kRequestIdMax && std::all_of(id.begin(), id.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == ':' || c == '/' || c == '=' || c == '+';
+  });
+}
+
+bool StartsWithBearer(std::string_view text) {
+  return text.size() > kBearer.size() &&
+         std::equal(kBearer.begin(), kBearer.end(), text.begin(), [](char a, char b) {
+           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
+         });
+}
+
+using Route_f = Answer (*)(Call*);
+Route_f FunctionOf(RouteId id) {
+  static constexpr Route_f kFunctions[kRouteCount] = {
+      AnswerRecords, AnswerLatest,   AnswerCount,   AnswerMessages, AnswerTables, AnswerSymbols,
+      AnswerTopics,  AnswerCoverage, AnswerRefused, AnswerStatus,   AnswerLivez,  AnswerReadyz,
+      AnswerHealthz, AnswerMetrics,  AnswerOpenApi, AnswerPage};
+  return kFunctions[static_cast<size_t>(id)];
+}
+
+bool IsCompressible(const HttpResponse& response) {
+  if (response.status != 200 || response.stream != nullptr ||
+      response.body.size() < kCompressFrom) {
+    return false;
+  }
+  for (const HttpField& field : response.headers) {
+    if (field.name != "Content-Type") continue;
+    return field.value.starts_with("text/") || field.value.starts_with("application/json") ||
+           field.value.starts_with("application/x-ndjson");
+  }
+  return false;
+}
+
+Status Compress(StreamCoding coding, HttpResponse* response) {
+  TD_ASSIGN_OR_RETURN(auto compressor, StreamCompressor::Make(coding));
+  std::string body;
+  TD_RETURN_IF_ERROR(compressor->Append(response->body, &body));
+  TD_RETURN_IF_ERROR(compressor->Finish(&body));
+  response->body = std::move(body);
+  response->Set("Content-Encoding", CodingName(coding));
+  return Status::Ok();
+}
+
+class InFlight {
+ public:
+  explicit InFlight(HttpMetrics* http) : http_(http) { http_->Begin(); }
+  ~InFlight() { http_->End(); }
+  InFlight(const InFlight&) = delete;
+  InFlight& operator=(const InFlight&) = delete;
+
+ private:
+  HttpMetrics* http_;
+};
+
+}  // namespace
+
+struct Api::State {
+  State(ApiParts given, uint64_t first_id)
+      : parts(std::move(given)),
+        metrics(parts.version, parts.clock),
+        http(metrics.registry()),
+        slots(parts.read_bytes),
+        next_id(first_id),
+        operations(this) {
+    context = {parts.node, parts.clock,  &slots,        &http,
+               &metrics,   parts.tokens, parts.version, parts.clock->Now()};
+  }
+
+  /// The one that the client gave, or a new one.
+  std::string RequestId(const HttpRequest& request) {
+    const std::string_view given = request.Header("X-Request-Id");
+    if (IsRequestId(given)) return std::string(given);
+    // Spread over all bits, so that ids of two nodes do not meet (splitmix64's last steps).
+    uint64_t z = next_id.fetch_add(0x9E3779B97F4A7C15u, std::memory_order_relaxed);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    z ^= z >> 31;
+    std::string bytes;
+    PutBig64(&bytes, z);
+    return ToHex(bytes);
+  }
+
+  std::optional<tapedeck::Problem> Authorize(const HttpRequest& request, const Route* route) const {
+    if (parts.tokens == nullptr) return std::nullopt;
+    if (route != nullptr && route->scope == RouteScope::kAnybody) return std::nullopt;
+    const std::string_view given = request.Header("Authorization");
+    using Verdict = TokenFile::Verdict;
+    Verdict verdict = Verdict::kUnknown;
+    if (StartsWithBearer(given)) {
+      verdict = parts.tokens->Check(given.substr(kBearer.size()), kScopeRead);
+    }
+    if (verdict == Verdict::kAllowed) return std::nullopt;
+    if (verdict == Verdict::kOtherScope) {
+      return tapedeck::Problem{
+          ProblemType::kForbidden, "this token lacks the scope read", {}, 0, {}, {}};
+    }
+    return tapedeck::Problem{ProblemType::kUnauthorized,
+                             verdict == Verdict::kExpired ? "this token has expired"
+                             : given.empty() ? "a token is needed: Authorization: Bearer td_…"
+                                             : "this token is not known here",
+                             {},
+                             0,
+                             {},
+                             {}};
+  }
+
+  Answer Dispatch(const HttpRequest& request, const RouteMatch& match, std::string request_id) {
+    if (match.problem.has_value()) return *match.problem;
+    const Route& route = *match.route;
+    if (request.method != "GET" && request.method != "HEAD") {
+      return tapedeck::Problem{ProblemType::kMethodNotAllowed,
+                               "this route is only read: GET or HEAD",
+                               {},
+                               0,
+                               "GET, HEAD",
+                               {}};
+    }
+    Call call{&request,
+              &context,
+              &route,
+              match.table,
+              Parameters(request.query, route.parameters),
+              std::move(request_id),
+              parts.clock->Now(),
+              NegotiateCoding(request.Header("Accept-Encoding"))};
+    if (!call.parameters.ok()) return call.parameters.problem();
+    Answer answer = FunctionOf(route.id)(&call);
+    HttpResponse* response = answer.response();
+    if (response != nullptr && call.coding.has_value() && IsCompressible(*response)) {
+      TD_RETURN_IF_ERROR(Compress(*call.coding, response));
+    }
+    return answer;
+  }
+
+  HttpResponse Finish(Answer answer, const HttpRequest& request, std::string_view request_id) {
+    HttpResponse response;
+    if (answer.response() != nullptr) {
+      response = std::move(*answer.response());
+    } else if (answer.problem() != nullptr) {
+      response = ProblemResponse(*answer.problem(), request.path, request_id);
+    } else {
+      const Status& status = *answer.status();
+      response = ProblemResponse(ProblemOf(status), request.path, request_id);
+      if (response.status >= 500) {
+        TD_LOG(kError, "api", "request-failed", "a request could not be answered",
+               {{"request_id", std::string(request_id)},
+                {"path", request.path},
+                {"cause", status.ToString()}});
+      }
+    }
+    Dress(&response, request_id);
+    return response;
+  }
+
+  static void Dress(HttpResponse* response, std::string_view request_id) {
+    response->headers.push_back({"X-Request-Id", std::string(request_id)});
+    response->headers.push_back({"X-Content-Type-Options", "nosniff"});
+    response->headers.push_back({"Referrer-Policy", "no-referrer"});
+    const bool cached = std::any_of(response->headers.begin(), response->headers.end(),
+                                    [](const auto& f) { return f.name == "Cache-Control"; });
+    if (!cached) response->headers.push_back({"Cache-Control", "no-store"});
+  }
+
+  HttpResponse Handle(const HttpRequest& request, bool operations_only) {
+    const MonotonicTime begun = parts.clock->Monotonic();
+    const InFlight in_flight(&http);
+    const std::string id = RequestId(request);
+    RouteMatch match = MatchRoute(request.path);
+    if (operations_only && match.route != nullptr &&
+        (!match.route->of_node || match.route->pattern.starts_with("/v1/"))) {
+      match.problem = tapedeck::Problem{
+          ProblemType::kNotFound, "this listener has probes and metrics only", {}, 0, {}, {}};
+    }
+    HttpResponse response = Answered(request, match, id);
+    const auto took = std::chrono::duration<double>(parts.clock->Monotonic() - begun);
+    http.Count(match.route == nullptr ? std::nullopt : std::optional(match.route->id),
+               request.method, response.status, took.count());
+    return response;
+  }
+
+  HttpResponse Answered(const HttpRequest& request, const RouteMatch& match,
+                        const std::string& id) {
+    if (auto problem = Authorize(request, match.route)) {
+      return Finish(std::move(*problem), request, id);
+    }
+    const bool keeps = match.route != nullptr && match.route->id == RouteId::kLatest &&
+                       !match.problem.has_value() &&
+                       (request.method == "GET" || request.method == "HEAD");
+    if (!keeps) return Finish(Dispatch(request, match, id), request, id);
+    std::string key = QuickAnswers::KeyOf(request);
+    const uint64_t published = parts.node->published();
+    if (auto kept = quick.Find(key, published)) {
+      HttpResponse response;
+      response.headers.reserve(kept->headers.size() + 4);
+      response.headers.assign(kept->headers.begin(), kept->headers.end());
+      response.body = kept->body;
+      Dress(&response, id);
+      return response;
+    }
+    Answer answer = Dispatch(request, match, id);
+    if (answer.response() != nullptr) quick.Keep(std::move(key), published, *answer.response());
+    return Finish(std::move(answer), request, id);
+  }
+
+  bool IsQuick(const HttpRequest& request) const {
+    const RouteMatch match = MatchRoute(request.path);
+    if (match.route == nullptr || match.route->of_node) return true;
+    return match.route->id == RouteId::kLatest &&
+           quick.Find(QuickAnswers::KeyOf(request), parts.node->published()) != nullptr;
+  }
+
+  class Operations final : public HttpHandler {
+   public:
+    explicit Operations(State* state) : state_(state) {}
+    bool IsQuick(const HttpRequest&) const override { return true; }
+    HttpResponse Handle(const HttpRequest& request) override {
+      return state_->Handle(request, /*operations_only=*/true);
+    }
+    HttpResponse Problem(int status, const std::string& detail,
+                         const HttpRequest& request) noexcept override {
+      return state_->ServerProblem(status, detail, request);
+    }
+
+   private:
+    State* state_;
+  };
+
+  HttpResponse ServerProblem(int status, const std::string& detail,
+                             const HttpRequest& request) noexcept {
+    try {
+      const std::string id = RequestId(request);
+      HttpResponse response = ProblemResponse(ProblemOfServer(status, detail), request.path, id);
+      Dress(&response, id);
+      http.Count(std::nullopt, request.method, status, 0);
+      return response;
+    } catch (...) {  // no memory: the status alone has to do
+      HttpResponse bare;
+      bare.status = status;
+      return bare;
+    }
+  }
+
+  const ApiParts parts;
+  NodeMetrics metrics;
+  HttpMetrics http;
+  ReadSlots slots;
+  QuickAnswers quick;
+  std::atomic<uint64_t> next_id;
+  Operations operations;
+  ApiContext context;
+};
+
+Result<std::unique_ptr<Api>> Api::Make(ApiParts parts) {
+  TD_ASSIGN_OR_RETURN(const std::string bytes, SecretBytes(sizeof(uint64_t)));
+  const uint64_t first_id = ByteReader(bytes).Little64();
+  return std::unique_ptr<Api>(new Api(std::make_unique<State>(std::move(parts), first_id)));
+}
+
+Api::Api(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Api::~Api() = default;
+
+bool Api::IsQuick(const HttpRequest& request) const { return state_->IsQuick(request); }
+
+HttpResponse Api::Handle(const HttpRequest& request) {
+  return state_->Handle(request, /*operations_only=*/false);
+}
+
+HttpResponse Api::Problem(int status, const std::string& detail,
+                          const HttpRequest& request) noexcept {
+  return state_->ServerProblem(status, detail, request);
+}
+
+HttpHandler* Api::operations() { return &state_->operations; }
+Metrics* Api::metrics() { return state_->metrics.registry(); }
+size_t Api::reads_open() const { return state_->slots.open(); }
+
+}  // namespace tapedeck

@@ -1,0 +1,60 @@
+#ifndef TAPEDECK_API_API_H_
+#define TAPEDECK_API_API_H_
+
+// Api: the routes of a node, as a handler for the HTTP server. docs/openapi.yaml is the contract.
+//
+//   Api api({.node = &served, .clock = clock, .version = "0.1.0", .read_bytes = spare / 2});
+//   TD_ASSIGN_OR_RETURN(auto server, HttpServer::Start(options, &api));
+//   TD_ASSIGN_OR_RETURN(auto other, HttpServer::Start(options_of_metrics, api.operations()));
+//
+// A request is answered in this order: who asks (401, 403), which route (404, 405), its parameters
+// (400), the node (503), the rows. Every error is a problem (problem.h) with the request's id.
+//
+// Thread-safe. The node, the clock and the tokens outlive it; it outlives the servers.
+
+#include <memory>
+#include <string>
+
+#include "api/served_node.h"
+#include "api/tokens.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "http/server.h"
+
+namespace tapedeck {
+
+struct ApiParts {
+  ServedNode* node = nullptr;
+  Clock* clock = nullptr;
+  TokenFile* tokens = nullptr;  // null: everybody may ask
+  std::string version;
+  size_t read_bytes = 0;  // for all reads together; see read_slots.h
+};
+
+class Api final : public HttpHandler {
+ public:
+  /// kInternal: no random bytes for request ids.
+  static Result<std::unique_ptr<Api>> Make(ApiParts parts);
+  ~Api() override;
+
+  bool IsQuick(const HttpRequest& request) const override;
+  HttpResponse Handle(const HttpRequest& request) override;
+  HttpResponse Problem(int status, const std::string& detail,
+                       const HttpRequest& request) noexcept override;
+
+  /// Probes and metrics only: for a listener of their own.
+  HttpHandler* operations();
+  /// What this node counts; other parts may add to it.
+  Metrics* metrics();
+  /// Streams and answers that hold a share of the memory for reads.
+  size_t reads_open() const;
+
+ private:
+  struct State;
+  explicit Api(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_API_API_H_

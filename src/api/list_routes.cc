@@ -1,0 +1,208 @@
+// /v1/tables, /v1/symbols, /v1/topics, /v1/coverage, /v1/refused
+
+#include <algorithm>
+#include <tuple>
+
+#include "api/page_token.h"
+#include "api/row_answer.h"
+#include "api/status_text.h"
+#include "base/limits.h"
+#include "base/text.h"
+#include "query/listing.h"
+#include "query/listing_text.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kTopicBytesMax = 249;  // Kafka's own limit
+constexpr size_t kReasonBytesMax = 256;
+constexpr size_t kNearShown = 10;
+// A page of refused messages ends early: a single one may have 64 MiB.
+constexpr size_t kRefusedPageBytes = size_t{8} << 20;
+
+// {"data":[…],"next_page_token":…}
+class ListText {
+ public:
+  void Add(std::string_view json) {
+    if (out_.size() > kHead.size()) out_ += ',';
+    out_ += json;
+  }
+  size_t size() const { return out_.size(); }
+  bool empty() const { return out_.size() == kHead.size(); }
+  /// `more`: further members, with their comma.
+  std::string Take(std::string_view next_page_token, std::string_view more = {}) {
+    out_ += "],\"next_page_token\":";
+    if (next_page_token.empty()) {
+      out_ += "null";
+    } else {
+      AppendJsonString(next_page_token, &out_);
+    }
+    return std::move(out_) + std::string(more) + "}\n";
+  }
+
+ private:
+  static constexpr std::string_view kHead = "{\"data\":[";
+  std::string out_{kHead};
+};
+
+uint64_t LimitOf(Parameters* parameters) {
+  return static_cast<uint64_t>(
+      parameters->Number("limit", 1, kPageRowsMax).value_or(int64_t{kPageRowsDefault}));
+}
+
+/// Of the page before; nullopt where there was none, or it is wrong.
+std::optional<PageToken> TokenOf(Call* call) {
+  const std::string* text = call->parameters.Find("page_token");
+  if (text == nullptr) return std::nullopt;
+  Result<PageToken> token = DecodePageToken(*text);
+  if (!token.ok()) {
+    call->parameters.Bad("page_token", std::string(token.status().message()));
+  } else if (token->query != call->QueryHash()) {
+    call->parameters.Bad("page_token", "it belongs to another query: only limit may change");
+  } else {
+    return std::move(token).value();
+  }
+  return std::nullopt;
+}
+
+Problem NotFoundName(std::string name, std::string detail) {
+  return {ProblemType::kNotFound, name + ": " + detail, {{std::move(name), detail}}, 0, {}, {}};
+}
+
+bool KnowsTopic(const ReadPoint& point, const std::string& topic) {
+  return std::any_of(point.state().tapes.begin(), point.state().tapes.end(),
+                     [&](const auto& tape) { return tape.second.topic == topic; });
+}
+
+constexpr std::string_view kNoTopic = "no such topic was recorded here; /v1/topics lists them";
+
+}  // namespace
+
+Answer AnswerTables(Call* call) {
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
+  TD_ASSIGN_OR_RETURN(const std::vector<TableEntry> tables, ListTables(*point));
+  ListText list;
+  for (const TableEntry& entry : tables) list.Add(TableText(entry).json);
+  return JsonAnswer(*call, list.Take({}));
+}
+
+Answer AnswerSymbols(Call* call) {
+  Parameters& parameters = call->parameters;
+  SymbolQuery query;
+  query.table = parameters.Text("table", limits::kSymbolBytesMax);
+  query.symbol = parameters.Text("symbol", limits::kSymbolBytesMax);
+  query.prefix = parameters.Text("prefix", limits::kSymbolBytesMax);
+  query.limit = LimitOf(&parameters);
+  const std::optional<PageToken> token = TokenOf(call);
+  if (!parameters.ok()) return parameters.problem();
+  if (token.has_value()) {
+    query.after = token->position;
+    query.has_after = true;
+  }
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
+  if (!query.table.empty()) {
+    Result<const Table*> table = point->FindTable(query.table);
+    if (!table.ok()) return NotFoundName("table", std::string(table.status().message()));
+  }
+  TD_ASSIGN_OR_RETURN(const SymbolPage page, ListSymbolPage(*point, query));
+  ListText list;
+  for (const SymbolEntry& entry : page.entries) list.Add(SymbolText(entry).json);
+  std::string next;
+  if (page.more) {
+    next = EncodePageToken(
+        {call->QueryHash(), Timestamp::Min(), Timestamp::Max(), page.entries.back().symbol});
+  }
+  std::string near;
+  if (list.empty() && !query.symbol.empty()) {
+    TD_ASSIGN_OR_RETURN(const std::vector<std::string> names,
+                        NearSymbols(*point, query.table, query.symbol, kNearShown));
+    for (const std::string& name : names) {
+      near += near.empty() ? "" : ",";
+      AppendJsonString(name, &near);
+    }
+    near = ",\"near\":[" + near + "]";
+  }
+  return JsonAnswer(*call, list.Take(next, near));
+}
+
+Answer AnswerTopics(Call* call) {
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
+  TD_ASSIGN_OR_RETURN(const std::vector<PartitionEntry> partitions, ListPartitions(*point, {}));
+  const RecorderState recorder = call->context->node->State().recorder;
+  ListText list;
+  for (const std::string& topic : TopicTexts(partitions, recorder)) list.Add(topic);
+  return JsonAnswer(*call, list.Take({}));
+}
+
+Answer AnswerCoverage(Call* call) {
+  const std::string topic = call->parameters.Text("topic", kTopicBytesMax);
+  if (!call->parameters.ok()) return call->parameters.problem();
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
+  std::vector<std::string> topics;
+  if (!topic.empty()) topics.push_back(topic);
+  if (!topic.empty() && !KnowsTopic(*point, topic)) {
+    return NotFoundName("topic", std::string(kNoTopic));
+  }
+  TD_ASSIGN_OR_RETURN(const std::vector<PartitionEntry> list, ListPartitions(*point, topics));
+  std::string json;
+  for (const PartitionEntry& entry : list) {
+    json += (json.empty() ? "" : ",") + CoverageText(entry).json;
+  }
+  return JsonAnswer(*call, "{\"partitions\":[" + json + "]}\n");
+}
+
+Answer AnswerRefused(Call* call) {
+  Parameters& parameters = call->parameters;
+  RefusedQuery query;
+  query.topic = parameters.Text("topic", kTopicBytesMax);
+  query.reason = parameters.Text("reason", kReasonBytesMax);
+  const std::optional<Timestamp> start = parameters.Time("start", call->now);
+  const std::optional<Timestamp> end = parameters.Time("end", call->now, start);
+  if (start && end && *end < *start) parameters.Bad("end", "it is before start");
+  const uint64_t limit = LimitOf(&parameters);
+  const std::optional<PageToken> token = TokenOf(call);
+  std::optional<MessagePosition> after;
+  if (token.has_value()) {
+    Result<MessagePosition> position = MessagePosition::Decode(token->position);
+    if (position.ok()) {
+      after = std::move(position).value();
+    } else {
+      parameters.Bad("page_token", "it holds no place in a list");
+    }
+  }
+  if (!parameters.ok()) return parameters.problem();
+  query.start = token ? token->start : start.value_or(Timestamp::Min());
+  query.end = token ? token->end : end.value_or(Timestamp::Max());
+  std::shared_ptr<ReadLease> lease = TakeLease(*call);
+  if (lease == nullptr) return NoSlot();
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
+  if (!query.topic.empty() && !KnowsTopic(*point, query.topic)) {
+    return NotFoundName("topic", std::string(kNoTopic));
+  }
+  ListText list;
+  uint64_t taken = 0;
+  bool more = false;
+  MessagePosition last;
+  Status visited = VisitRefused(*point, query, [&](const RefusedMessage& refused) {
+    auto place = [](const auto& p) { return std::tie(p.topic, p.partition, p.lineage, p.offset); };
+    const MessagePosition here{
+        {}, refused.tape->topic, refused.tape->partition, refused.tape->lineage, refused.offset};
+    if (after.has_value() && place(here) <= place(*after)) return Status::Ok();
+    if (taken >= limit || (taken > 0 && list.size() > kRefusedPageBytes)) {
+      more = true;
+      return Status::Cancelled("the page is full");
+    }
+    list.Add(RefusedText(refused).json);
+    ++taken;
+    last = here;
+    return Status::Ok();
+  });
+  if (!visited.ok() && !more) return visited;
+  std::string next;
+  if (more) {
+    next = EncodePageToken({call->QueryHash(), query.start, query.end, last.Encode()});
+  }
+  return JsonAnswer(*call, list.Take(next));
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,155 @@
+#include "api/node_metrics.h"
+
+#include <dirent.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+
+#include "api/call.h"
+#include "base/file.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr std::chrono::nanoseconds kSizesAge = std::chrono::seconds(5);
+
+uint64_t OpenFiles() {
+  DIR* folder = ::opendir("/proc/self/fd");
+  if (folder == nullptr) return 0;
+  uint64_t count = 0;
+  while (::readdir(folder) != nullptr) ++count;
+  ::closedir(folder);
+  return count > 3 ? count - 3 : 0;  // ".", "..", and the folder itself
+}
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+}  // namespace
+
+ProcessUse ProcessUse::Now() {
+  ProcessUse use;
+  Result<std::string> statm = ReadFile("/proc/self/statm", 4096);
+  if (statm.ok()) {
+    const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+    const char* end = statm->data() + statm->size();
+    uint64_t pages = 0;
+    auto [at, error] = std::from_chars(statm->data(), end, pages);
+    use.virtual_bytes = pages * page;
+    if (error == std::errc() && at < end) std::from_chars(at + 1, end, pages);
+    use.resident_bytes = pages * page;
+  }
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) == 0) {
+    use.cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
+  }
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) use.open_files_max = files.rlim_cur;
+  use.open_files = OpenFiles();
+  return use;
+}
+
+NodeMetrics::NodeMetrics(std::string_view version, const Clock* clock) : clock_(clock) {
+  SetGauge("tapedeck_build_info", "Always 1; the label says which version runs.",
+           {{"version", std::string(version)}}, 1);
+  SetGauge("process_start_time_seconds", "When the process started, in seconds since 1970.", {},
+           static_cast<double>(clock->Now().ns()) / 1e9);
+}
+
+StoreSizes NodeMetrics::Sizes(const Store* store) {
+  std::lock_guard lock(sizes_mutex_);
+  const MonotonicTime now = clock_->Monotonic();
+  if (store == nullptr || (sized_.has_value() && now - *sized_ < kSizesAge)) return sizes_;
+  sized_ = now;
+  sizes_.disk = store->Disk().value_or(DiskUse());
+  sizes_.kinds = store->SizeByKind();
+  return sizes_;
+}
+
+void NodeMetrics::SetGauge(std::string_view name, std::string_view help, const Labels& labels,
+                           double value) {
+  metrics_.AddGauge(name, help, labels).Set(value);
+}
+
+void NodeMetrics::Follow(std::string_view name, std::string_view help, const Labels& labels,
+                         const std::string& part, double value) {
+  double& before = followed_[std::string(name) + "/" + part];
+  metrics_.AddCounter(name, help, labels).IncrementBy(value - before);
+  before = value;
+}
+
+void NodeMetrics::CollectPartition(const PartitionState& p) {
+  const std::string part =
+      p.tp.topic + "/" + std::to_string(p.tp.partition) + "/" + std::to_string(p.lineage);
+  const Labels topic = {{"topic", p.tp.topic}};
+  Follow("tapedeck_record_messages_total", "Messages on the tape.", topic, part,
+         static_cast<double>(p.messages));
+  Follow("tapedeck_record_records_total", "Records decoded from messages.", topic, part,
+         static_cast<double>(p.records));
+  Follow("tapedeck_record_refused_total", "Messages of which a mapping refused something.", topic,
+         part, static_cast<double>(p.refused));
+  Follow("tapedeck_record_skipped_total", "Messages of which something was skipped.", topic, part,
+         static_cast<double>(p.skipped));
+  const std::string partition = std::to_string(p.tp.partition);
+  for (const auto& [kind, offset] : {std::pair<const char*, int64_t>{"received", p.received},
+                                     {"stored", p.stored},
+                                     {"durable", p.stored}}) {
+    SetGauge("tapedeck_offset", "Next offset: one past the last.",
+             {{"topic", p.tp.topic}, {"partition", partition}, {"kind", kind}},
+             static_cast<double>(offset));
+  }
+  if (p.log_end < 0) return;
+  SetGauge("tapedeck_lag_messages", "Offsets that Kafka has and the store has not.",
+           {{"topic", p.tp.topic}, {"partition", partition}},
+           static_cast<double>(std::max<int64_t>(0, p.log_end - p.stored)));
+}
+
+void NodeMetrics::CollectProcess() {
+  const ProcessUse use = ProcessUse::Now();
+  Follow("process_cpu_seconds_total", "CPU time, user and system.", {}, "", use.cpu_seconds);
+  SetGauge("process_resident_memory_bytes", "Resident memory.", {},
+           static_cast<double>(use.resident_bytes));
+  SetGauge("process_virtual_memory_bytes", "Virtual memory.", {},
+           static_cast<double>(use.virtual_bytes));
+  SetGauge("process_open_fds", "Open file descriptors.", {}, static_cast<double>(use.open_files));
+  SetGauge("process_max_fds", "Most file descriptors that may be open.", {},
+           static_cast<double>(use.open_files_max));
+}
+
+void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
+  const StoreSizes sizes = Sizes(context.node->store());
+  std::lock_guard lock(mutex_);
+  const RecorderState& r = state.recorder;
+  for (const PartitionState& partition : r.partitions) CollectPartition(partition);
+  Follow("tapedeck_record_bytes_total", "Bytes of messages recorded since the process started.", {},
+         "", static_cast<double>(r.raw_bytes));
+  Follow("tapedeck_record_tape_bytes_total", "Bytes of the tape blocks made of them.", {}, "",
+         static_cast<double>(r.tape_bytes));
+  Follow("tapedeck_record_commits_total", "Commits.", {}, "", static_cast<double>(r.commits));
+  Follow("tapedeck_series_flushes_total", "Flushes of series.", {}, "",
+         static_cast<double>(r.flushes));
+  Follow("tapedeck_rebalances_total", "Times that partitions were assigned anew.", {}, "",
+         static_cast<double>(r.rebalances));
+  SetGauge("tapedeck_series_open_rows", "Rows in memory that no flush has written yet.", {},
+           static_cast<double>(state.open_rows));
+  SetGauge("tapedeck_memory_bytes", "Memory by what holds it.", {{"part", "rows"}},
+           static_cast<double>(state.open_row_bytes));
+  SetGauge("tapedeck_memory_bytes", "Memory by what holds it.", {{"part", "reads"}},
+           static_cast<double>(context.slots->used_bytes()));
+  for (const auto& [kind, bytes] : sizes.kinds) {
+    SetGauge("tapedeck_store_bytes", "Bytes on disk, about.", {{"kind", kind}},
+             static_cast<double>(bytes));
+  }
+  SetGauge("tapedeck_disk_free_bytes", "Free bytes of the store's disk.", {},
+           static_cast<double>(sizes.disk.free_bytes));
+  SetGauge("tapedeck_http_in_flight", "Requests being answered, open streams included.", {},
+           static_cast<double>(context.http->in_flight()));
+  SetGauge("tapedeck_http_reads_open", "Reads that hold a share of the memory for reads.", {},
+           static_cast<double>(context.slots->open()));
+  CollectProcess();
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,108 @@
+#include "api/routes.h"
+
+#include <array>
+#include <vector>
+
+#include "api/parameters.h"
+#include "base/text.h"
+
+namespace tapedeck {
+namespace {
+
+using Names = std::string_view;
+
+constexpr Names kRecordNames[] = {"symbols", "start",  "end",     "where",      "topics",
+                                  "as_of",   "fields", "limit",   "page_token", "order",
+                                  "format",  "ts",     "numbers", "origin",     "end_marker"};
+constexpr Names kLatestNames[] = {"symbols", "by",      "where",      "topics",
+                                  "fields",  "limit",   "page_token", "format",
+                                  "ts",      "numbers", "origin",     "end_marker"};
+constexpr Names kCountNames[] = {"symbols", "start", "end", "where", "topics", "as_of"};
+constexpr Names kMessageNames[] = {
+    "topic",    "partition", "lineage", "from_offset", "to_offset", "start",     "end",
+    "encoding", "ts",        "limit",   "page_token",  "format",    "end_marker"};
+constexpr Names kSymbolNames[] = {"table", "symbol", "prefix", "limit", "page_token"};
+constexpr Names kTopicNames[] = {"topic"};
+constexpr Names kRefusedNames[] = {"topic", "reason", "start", "end", "limit", "page_token"};
+
+constexpr std::array<Route, kRouteCount> kRoutes = {{
+    {RouteId::kRecords, "/v1/{table}", RouteScope::kRead, kRecordNames, false},
+    {RouteId::kLatest, "/v1/{table}/latest", RouteScope::kRead, kLatestNames, false},
+    {RouteId::kCount, "/v1/{table}/count", RouteScope::kRead, kCountNames, false},
+    {RouteId::kMessages, "/v1/messages", RouteScope::kRead, kMessageNames, false},
+    {RouteId::kTables, "/v1/tables", RouteScope::kRead, {}, false},
+    {RouteId::kSymbols, "/v1/symbols", RouteScope::kRead, kSymbolNames, false},
+    {RouteId::kTopics, "/v1/topics", RouteScope::kRead, {}, false},
+    {RouteId::kCoverage, "/v1/coverage", RouteScope::kRead, kTopicNames, false},
+    {RouteId::kRefused, "/v1/refused", RouteScope::kRead, kRefusedNames, false},
+    {RouteId::kStatus, "/v1/status", RouteScope::kRead, {}, true},
+    {RouteId::kLivez, "/livez", RouteScope::kAnybody, {}, true},
+    {RouteId::kReadyz, "/readyz", RouteScope::kAnybody, {}, true},
+    {RouteId::kHealthz, "/healthz", RouteScope::kRead, {}, true},
+    {RouteId::kMetrics, "/metrics", RouteScope::kRead, {}, true},
+    {RouteId::kOpenApi, "/openapi.json", RouteScope::kRead, {}, true},
+    {RouteId::kPage, "/", RouteScope::kRead, {}, false},
+}};
+
+// Longer than any path of a route with the longest name of a table: not worth decoding.
+constexpr size_t kPathBytesMax = 512;
+
+const Route* Find(RouteId id) { return &kRoutes[static_cast<size_t>(id)]; }
+
+RouteMatch NotFound(std::string_view path) {
+  RouteMatch match;
+  match.problem = Problem{ProblemType::kNotFound,
+                          "there is no route " + Quoted(path) + "; /openapi.json lists them",
+                          {},
+                          0,
+                          {},
+                          {}};
+  return match;
+}
+
+RouteMatch BadPath(std::string detail) {
+  RouteMatch match;
+  match.problem = Problem{
+      ProblemType::kInvalidParameter, "path: " + detail, {{"path", std::move(detail)}}, 0, {}, {}};
+  return match;
+}
+
+}  // namespace
+
+std::span<const Route> Routes() { return kRoutes; }
+
+RouteMatch MatchRoute(std::string_view path) {
+  if (path.size() > kPathBytesMax) return BadPath("it is longer than any route");
+  for (const Route& route : kRoutes) {  // as they are written most of the time
+    if (route.pattern == path) return {&route, {}, {}};
+  }
+  std::vector<std::string> segments;
+  if (!path.starts_with('/')) return NotFound(path);
+  for (std::string_view rest = path.substr(1);;) {
+    const size_t slash = rest.find('/');
+    Result<std::string> segment = DecodeText(rest.substr(0, slash), PlusSign::kPlus);
+    if (!segment.ok()) return BadPath(std::string(segment.status().message()));
+    if (*segment == ".." || *segment == "." || segment->find('/') != std::string::npos) {
+      return BadPath("it holds '.', '..' or a slash within a name");
+    }
+    segments.push_back(std::move(segment).value());
+    if (slash == std::string_view::npos) break;
+    rest.remove_prefix(slash + 1);
+  }
+  std::string plain;
+  for (const std::string& segment : segments) plain += "/" + segment;
+  for (const Route& route : kRoutes) {
+    if (route.pattern == plain) return {&route, {}, {}};
+  }
+  if (segments[0] != "v1" || segments.size() < 2 || segments.size() > 3 || segments[1].empty()) {
+    return NotFound(path);
+  }
+  const Route* route = segments.size() == 2      ? Find(RouteId::kRecords)
+                       : segments[2] == "latest" ? Find(RouteId::kLatest)
+                       : segments[2] == "count"  ? Find(RouteId::kCount)
+                                                 : nullptr;
+  if (route == nullptr) return NotFound(path);
+  return {route, segments[1], {}};
+}
+
+}  // namespace tapedeck

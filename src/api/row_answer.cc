@@ -1,0 +1,262 @@
+#include "api/row_answer.h"
+
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "base/hash.h"
+#include "base/log.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kPieceBytes = size_t{256} << 10;
+// A piece is given out after this even if it is small: a client sees that something happens.
+constexpr std::chrono::nanoseconds kPieceTime = std::chrono::milliseconds(100);
+constexpr std::string_view kRowsTrailer = "Tapedeck-Rows";
+constexpr std::string_view kStatusTrailer = "Tapedeck-Status";
+
+/// A body that is made while it is read.
+class RowStream final : public ResponseBody {
+ public:
+  RowStream(Call* call, RowAnswer* answer, AnswerForm form)
+      : context_(call->context),
+        request_id_(call->request_id),
+        lease_(std::move(answer->lease)),
+        producer_(std::move(answer->producer)),
+        bytes_(call->context->http->BytesOf(call->route->id, FormName(form))) {
+    context_->http->Begin();
+  }
+  ~RowStream() override { context_->http->End(); }
+  RowStream(const RowStream&) = delete;
+  RowStream& operator=(const RowStream&) = delete;
+
+  Status Start(std::optional<StreamCoding> coding) {
+    if (coding.has_value()) {
+      TD_ASSIGN_OR_RETURN(compressor_, StreamCompressor::Make(*coding));
+    }
+    std::string piece;
+    TD_RETURN_IF_ERROR(producer_->Begin(&piece));
+    // Up to the first rows.
+    for (bool first = true; !ended_ && (first || piece.empty()); first = false) {
+      TD_RETURN_IF_ERROR(Make(&piece));
+    }
+    TD_RETURN_IF_ERROR(Encode(piece, &first_));
+    if (compressor_ != nullptr && !ended_) TD_RETURN_IF_ERROR(compressor_->Flush(&first_));
+    return Status::Ok();
+  }
+
+  Result<Step> Next(std::string* out) override {
+    Result<Step> step = NextPiece(out);
+    if (!step.ok()) {
+      TD_LOG(kError, "api", "stream-broken", "an answer could not be finished",
+             {{"request_id", request_id_}, {"cause", step.status().ToString()}});
+    }
+    return step;
+  }
+
+  std::vector<HttpField> Trailers() override {
+    return {{std::string(kRowsTrailer), std::to_string(producer_->rows())},
+            {std::string(kStatusTrailer), "complete"}};
+  }
+
+ private:
+  Result<Step> NextPiece(std::string* out) {
+    const size_t before = out->size();
+    out->append(std::exchange(first_, {}));
+    if (out->size() == before) {
+      const MonotonicTime until = context_->clock->Monotonic() + kPieceTime;
+      std::string piece;
+      // A long way to the next row is gone in steps: the server looks whether the client is there.
+      do {
+        TD_RETURN_IF_ERROR(Make(&piece));
+      } while (!ended_ && piece.size() < kPieceBytes && context_->clock->Monotonic() < until);
+      TD_RETURN_IF_ERROR(Encode(piece, out));
+    }
+    bytes_.Increment(out->size() - before);
+    if (ended_) return Step::kEnd;
+    return out->size() > before ? Step::kMore : Step::kWait;
+  }
+
+  Status Make(std::string* piece) {
+    TD_ASSIGN_OR_RETURN(const bool more, producer_->Append(UINT64_MAX, piece));
+    if (more) return Status::Ok();
+    ended_ = true;
+    return producer_->Finish("", piece);
+  }
+
+  Status Encode(const std::string& piece, std::string* out) {
+    if (compressor_ == nullptr) {
+      *out += piece;
+      return Status::Ok();
+    }
+    TD_RETURN_IF_ERROR(compressor_->Append(piece, out));
+    return ended_ ? compressor_->Finish(out) : Status::Ok();
+  }
+
+  const ApiContext* const context_;
+  const std::string request_id_;
+  std::shared_ptr<ReadLease> lease_;  // given back last
+  std::unique_ptr<RowProducer> producer_;
+  std::unique_ptr<StreamCompressor> compressor_;
+  Counter bytes_;
+  std::string first_;  // made before the status was known
+  bool ended_ = false;
+};
+
+// The same request with another page token.
+std::string NextLink(const Call& call, const std::string& token) {
+  std::string link = "<" + PercentEncode(call.request->path, "/") + "?";
+  for (const auto& [name, value] : call.parameters.pairs()) {
+    if (name != "page_token") link += PercentEncode(name) + "=" + PercentEncode(value) + "&";
+  }
+  return link + "page_token=" + token + ">; rel=\"next\"";
+}
+
+Problem PageTooLarge() {
+  return {ProblemType::kRangeTooLarge,
+          "a page of more than 64 MiB; ask for fewer rows with limit, or for a stream: "
+          "format=ndjson without limit",
+          {{"limit", "less"}},
+          0,
+          {},
+          {}};
+}
+
+Answer MakePage(Call* call, const RowAsk& ask, RowAnswer answer) {
+  std::string body;
+  RowProducer& producer = *answer.producer;
+  TD_RETURN_IF_ERROR(producer.Begin(&body));
+  bool end = false;
+  while (!end && producer.rows() < *ask.page_rows) {
+    TD_ASSIGN_OR_RETURN(const bool more, producer.Append(*ask.page_rows - producer.rows(), &body));
+    if (body.size() > kPageBytesMax) return PageTooLarge();
+    end = !more;
+  }
+  std::string next;
+  if (!end) {
+    answer.token.position = producer.Position();
+    TD_ASSIGN_OR_RETURN(end, producer.AtEnd());
+    if (!end) next = EncodePageToken(answer.token);
+  }
+  TD_RETURN_IF_ERROR(producer.Finish(next, &body));
+  if (body.size() > kPageBytesMax) return PageTooLarge();
+  const std::string rows = std::to_string(producer.rows());
+  answer.producer.reset();
+  HttpResponse response = std::move(answer.response);
+  response.Set("Content-Type", ContentTypeOf(ask.form.form));
+  if (!next.empty()) response.Set("Link", NextLink(*call, next));
+  response.Set(kRowsTrailer, rows);
+  call->context->http->BytesOf(call->route->id, FormName(ask.form.form)).Increment(body.size());
+  response.body = std::move(body);
+  answer.lease->Resize(response.body.size());
+  response.held = std::move(answer.lease);
+  return response;
+}
+
+void ReadStyle(Call* call, RowAsk* ask) {
+  Parameters& parameters = call->parameters;
+  static constexpr std::string_view kTimes[] = {"iso", "ns", "us", "ms", "s"};
+  static constexpr std::string_view kNumbers[] = {"json", "string"};
+  RowForm& form = ask->form;
+  form.style.time = static_cast<TimeStyle>(parameters.Choose("ts", kTimes).value_or(0));
+  form.style.numbers = static_cast<NumberStyle>(parameters.Choose("numbers", kNumbers).value_or(0));
+  form.end_marker = parameters.Flag("end_marker");
+  if (form.end_marker && form.form != AnswerForm::kNdjson) {
+    parameters.Bad("end_marker", "only format=ndjson has room for it");
+  }
+  if (IsText(form.form)) return;
+  for (std::string_view name : {"ts", "numbers"}) {
+    if (parameters.Has(name)) {
+      parameters.Bad(name, "arrow and parquet have types of their own for it");
+    }
+  }
+}
+
+}  // namespace
+
+uint64_t Call::QueryHash() const {
+  std::vector<std::pair<std::string, std::string>> pairs = parameters.pairs();
+  std::erase_if(
+      pairs, [](const auto& pair) { return pair.first == "limit" || pair.first == "page_token"; });
+  std::sort(pairs.begin(), pairs.end());
+  std::string text(route->pattern);
+  auto add = [&text](std::string_view part) {
+    text += std::to_string(part.size()) + ":" + std::string(part);
+  };
+  add(table);
+  for (const auto& [name, value] : pairs) {
+    add(name);
+    add(value);
+  }
+  return HashBytes64(text);
+}
+
+std::optional<Problem> ReadRowAsk(Call* call, std::span<const AnswerForm> offered, RowAsk* ask) {
+  Parameters& parameters = call->parameters;
+  std::vector<std::string_view> names;
+  std::string choices;
+  for (AnswerForm form : offered) {
+    names.push_back(FormName(form));
+    choices += (choices.empty() ? "" : ", ") + std::string(FormName(form)) + " (" +
+               std::string(ContentTypeOf(form)) + ")";
+  }
+  if (parameters.Has("format")) {
+    ask->form.form = offered[parameters.Choose("format", names).value_or(0)];
+  } else {
+    const auto form = NegotiateForm(call->request->Header("Accept"), offered);
+    if (!form.has_value()) {
+      return Problem{
+          ProblemType::kNotAcceptable, "Accept names none of: " + choices, {}, 0, {}, {}};
+    }
+    ask->form.form = *form;
+  }
+  ReadStyle(call, ask);
+  const std::optional<int64_t> limit = parameters.Number("limit", 1, kPageRowsMax);
+  if (limit.has_value()) ask->page_rows = static_cast<uint64_t>(*limit);
+  if (ask->form.form == AnswerForm::kJson && !ask->page_rows) ask->page_rows = kPageRowsDefault;
+  if (const std::string* text = parameters.Find("page_token"); text != nullptr) {
+    Result<PageToken> token = DecodePageToken(*text);
+    if (!token.ok()) {
+      parameters.Bad("page_token", std::string(token.status().message()));
+    } else if (token->query != call->QueryHash()) {
+      parameters.Bad("page_token", "it belongs to another query: only limit may change");
+    } else {
+      ask->token = std::move(token).value();
+    }
+  }
+  if (call->request->minor_version == 0 && !ask->page_rows) {
+    parameters.Bad("limit",
+                   "HTTP/1.0 cannot tell a whole stream from one that was cut off: it "
+                   "gets pages only, so say how many rows");
+  }
+  return std::nullopt;
+}
+
+std::shared_ptr<ReadLease> TakeLease(const Call& call) {
+  return call.context->slots->Take(call.context->slots->stream_bytes());
+}
+
+Problem NoSlot() {
+  return {ProblemType::kOverloaded,
+          "as many reads as there is memory for are under way: come back in a moment",
+          {},
+          0,
+          {},
+          {}};
+}
+
+Answer AnswerRows(Call* call, const RowAsk& ask, RowAnswer answer) {
+  answer.response.Set("Vary", "Accept, Accept-Encoding");
+  if (ask.page_rows.has_value()) return MakePage(call, ask, std::move(answer));
+  HttpResponse response = std::move(answer.response);
+  const auto coding = IsText(ask.form.form) ? call->coding : std::nullopt;
+  auto stream = std::make_unique<RowStream>(call, &answer, ask.form.form);
+  TD_RETURN_IF_ERROR(stream->Start(coding));
+  response.Set("Content-Type", ContentTypeOf(ask.form.form));
+  if (coding.has_value()) response.Set("Content-Encoding", CodingName(*coding));
+  response.Set("Trailer", std::string(kRowsTrailer) + ", " + std::string(kStatusTrailer));
+  response.stream = std::move(stream);
+  return response;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,138 @@
+#ifndef TAPEDECK_TESTS_API_API_RIG_H_
+#define TAPEDECK_TESTS_API_API_RIG_H_
+
+// ApiRig: the routes over a real store that the test fills, asked in process.
+//
+//   ApiRig rig;
+//   rig.FillTrades("BTC", 100);
+//   Reply reply = rig.Get("/v1/trades?symbols=BTC&format=ndjson");
+//   reply.status, reply.Header("Link"), reply.body, reply.Trailer("Tapedeck-Rows")
+//
+// Owned by one thread.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "api/api.h"
+#include "query/store_filler.h"
+#include "support/temp_dir.h"
+
+namespace tapedeck::testing {
+
+using Json = nlohmann::ordered_json;
+using Headers = std::vector<HttpField>;
+
+/// A node that is what the test says, over a filled store.
+class FilledNode final : public ServedNode {
+ public:
+  explicit FilledNode(StoreFiller* filler) : filler_(filler) {}
+
+  ServedPhase phase() const override { return phase_; }
+  std::chrono::nanoseconds silence() const override { return state_.silence; }
+  ServedState State() const override {
+    ServedState state = state_;
+    state.phase = phase_;
+    state.store = filler_->store().meta();
+    state.open_rows = filler_->open_rows().rows();
+    state.open_row_bytes = filler_->open_rows().bytes();
+    return state;
+  }
+  Result<std::shared_ptr<const ReadPoint>> Point() const override {
+    if (phase_ != ServedPhase::kRecording) return Status::Unavailable("not yet");
+    ++points_;
+    if (!failure_.ok()) return failure_;
+    return filler_->Point();
+  }
+  uint64_t published() const override { return filler_->open_rows().changes(); }
+  const Store* store() const override { return &filler_->store(); }
+
+  void SetPhase(ServedPhase phase) { phase_ = phase; }
+  void FailWith(Status failure) { failure_ = std::move(failure); }
+  ServedState* state() { return &state_; }
+  /// How often somebody read.
+  int points() const { return points_; }
+
+ private:
+  StoreFiller* filler_;
+  ServedPhase phase_ = ServedPhase::kRecording;
+  Status failure_;
+  ServedState state_;
+  mutable int points_ = 0;
+};
+
+struct Reply {
+  int status = 0;
+  Headers headers;
+  Headers trailers;
+  std::string body;  // of a stream: as far as it came
+  bool streamed = false;
+  Status broken;  // of a stream that did not end well
+
+  std::string Header(std::string_view name) const { return Find(headers, name); }
+  std::string Trailer(std::string_view name) const { return Find(trailers, name); }
+  Json json() const {
+    Json json = Json::parse(body, nullptr, /*allow_exceptions=*/false);
+    EXPECT_FALSE(json.is_discarded()) << body.substr(0, 300);
+    return json;
+  }
+  /// The problem's last word of its type.
+  std::string problem() const {
+    EXPECT_EQ(Header("Content-Type"), "application/problem+json") << body.substr(0, 300);
+    const std::string type = json().value("type", "");
+    return type.substr(type.rfind(':') + 1);
+  }
+  /// Parameters that the problem names.
+  std::vector<std::string> named() const {
+    std::vector<std::string> names;
+    const Json whole = json();
+    for (const Json& error : whole.at("errors")) names.push_back(error.at("parameter"));
+    return names;
+  }
+
+ private:
+  static std::string Find(const Headers& fields, std::string_view name) {
+    for (const HttpField& field : fields) {
+      if (field.name == name) return field.value;
+    }
+    return "";
+  }
+};
+
+/// Reads a response to its end, as the server does.
+Reply Drain(HttpResponse response);
+
+class ApiRig {
+ public:
+  explicit ApiRig(TokenFile* tokens = nullptr, size_t read_bytes = size_t{256} << 20);
+
+  static HttpRequest RequestOf(std::string_view target, const Headers& headers = {},
+                               std::string_view method = "GET");
+  Reply Get(std::string_view target, const Headers& headers = {}, std::string_view method = "GET");
+
+  /// `count` trades one second apart from `start_s`, one message each, committed; prices 100.00,
+  /// 100.01 …
+  void FillTrades(const std::string& symbol, int count, int64_t start_s = 1'719'893'836,
+                  const std::string& topic = "ticks");
+  void FillBars(const std::string& symbol, const std::vector<std::string>& intervals);
+
+  TempDir dir;
+  StoreFiller filler{dir.path()};
+  FilledNode node{&filler};
+  ManualClock clock{Timestamp(1'720'000'000'000'000'000)};
+  std::unique_ptr<Api> api;
+
+ private:
+  TpId TapeOf(const std::string& topic);
+  std::vector<std::pair<std::string, TpId>> tapes_;
+};
+
+}  // namespace tapedeck::testing
+
+#endif  // TAPEDECK_TESTS_API_API_RIG_H_
