@@ -2,8 +2,9 @@
 // one long stream against a file that nginx sends. Both servers have one core, wrk the other.
 //
 //   http_bench                 skips (exit 0) where nginx or wrk are not installed
-//   http_bench serve           the side that is measured: prints its address, ends with its stdin
+//   http_bench serve           the side that is measured: prints its address and stays
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -67,9 +68,7 @@ int Serve() {
   }
   std::printf("%s\n", (*server)->address().c_str());
   std::fflush(stdout);
-  while (std::getchar() != EOF) {
-  }
-  return 0;
+  while (true) pause();
 }
 
 std::string FirstLineOf(const std::string& command) {
@@ -87,16 +86,53 @@ std::string FirstLineOf(const std::string& command) {
   std::exit(2);
 }
 
-/// nginx with one worker, in a folder of its own.
-class Nginx {
+/// A program on the first core; it ends with this one, however that ends.
+class Side {
  public:
-  explicit Nginx(const std::string& program) {
-    char name[] = "/tmp/http_bench.XXXXXX";
-    if (mkdtemp(name) == nullptr) Fail("no temporary folder");
+  explicit Side(const std::vector<std::string>& command) {
+    std::vector<std::string> words = {"setpriv", "--pdeathsig", "TERM", "taskset", "-c", "0"};
+    words.insert(words.end(), command.begin(), command.end());
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) Fail("no pipe");
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+    int error = posix_spawnp(&process_, "setpriv", &actions, nullptr, arguments.data(), environ);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ends[1]);
+    output_ = fdopen(ends[0], "r");
+    if (error != 0) Fail(command[0] + " does not start");
+  }
+  ~Side() {
+    kill(process_, SIGTERM);
+    waitpid(process_, nullptr, 0);
+    std::fclose(output_);
+  }
+  Side(const Side&) = delete;
+
+  std::string FirstLine() {
+    char line[128] = "";
+    if (std::fgets(line, sizeof(line), output_) == nullptr) Fail("a side printed nothing");
+    return {line, std::strcspn(line, "\n")};
+  }
+
+ private:
+  pid_t process_ = -1;
+  FILE* output_ = nullptr;
+};
+
+/// What nginx needs, in a folder of its own.
+class NginxFolder {
+ public:
+  NginxFolder() {
+    std::string name = fs::temp_directory_path() / "http_bench.XXXXXX";
+    if (mkdtemp(name.data()) == nullptr) Fail("no temporary folder");
     folder_ = name;
     fs::permissions(folder_, fs::perms(0755));
-    std::string piece(kStreamBytes, 'x');
-    std::ofstream(folder_ / "stream") << piece;
+    std::ofstream(folder_ / "stream") << std::string(kStreamBytes, 'x');
     // A port that was free a moment ago.
     Constant handler;
     HttpServerOptions options;
@@ -114,27 +150,17 @@ class Nginx {
         << "uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n"
         << "server { listen " << address_ << "; root " << folder_.string() << ";\n"
         << "location = /livez { return 200 '" << kBody << "'; } } }\n";
-    std::string config = folder_ / "nginx.conf";
-    std::string prefix = folder_;
-    // Ends with this program, however that ends.
-    const char* arguments[] = {
-        "taskset", "-c", "0", program.c_str(), "-p", prefix.c_str(), "-c", config.c_str(), nullptr};
-    if (posix_spawnp(&process_, "setpriv", nullptr, nullptr, const_cast<char**>(arguments),
-                     environ) != 0) {
-      Fail("nginx does not start");
-    }
   }
-  ~Nginx() {
-    kill(process_, SIGTERM);
-    waitpid(process_, nullptr, 0);
-    fs::remove_all(folder_);
-  }
+  ~NginxFolder() { fs::remove_all(folder_); }
+  NginxFolder(const NginxFolder&) = delete;
   const std::string& address() const { return address_; }
+  std::vector<std::string> Command(const std::string& program) const {
+    return {program, "-p", folder_.string(), "-c", (folder_ / "nginx.conf").string()};
+  }
 
  private:
   fs::path folder_;
   std::string address_;
-  pid_t process_ = -1;
 };
 
 struct Load {
@@ -182,16 +208,11 @@ int Compare(const std::string& self) {
     std::printf("skipped: needs nginx (nginx-light) and wrk\n");
     return 0;
   }
-  Nginx nginx(nginx_program);
-  int ends[2];
-  if (pipe(ends) != 0) Fail("no pipe");
-  // The child reads its stdin until this program ends.
-  std::string command = "taskset -c 0 '" + self + "' serve <&" + std::to_string(ends[0]) + " " +
-                        std::to_string(ends[1]) + "<&-";
-  FILE* side = popen(command.c_str(), "r");
-  char line[128] = "";
-  if (side == nullptr || std::fgets(line, sizeof(line), side) == nullptr) Fail("no own server");
-  std::string ours(line, std::strcspn(line, "\n"));
+  NginxFolder folder;
+  const std::string theirs = folder.address();
+  Side nginx(folder.Command(nginx_program));
+  Side own({self, "serve"});
+  const std::string ours = own.FirstLine();
   struct Kind {
     const char* name;
     const char* path;
@@ -204,10 +225,10 @@ int Compare(const std::string& self) {
         Kind{"requests per second, 1 connection", "/livez", 1, false, bench::Bar::None()},
         Kind{"bytes per second, one reader of 64 MiB", "/stream", 1, true, bench::Bar::None()}}) {
     std::vector<double> ratios, our_rate, p99;
-    Wrk(nginx.address(), kind.path, kind.connections);
+    Wrk(theirs, kind.path, kind.connections);
     for (int pair = 0; pair < bench::kPairs; ++pair) {
-      Load first = Wrk(pair % 2 == 0 ? ours : nginx.address(), kind.path, kind.connections);
-      Load second = Wrk(pair % 2 == 0 ? nginx.address() : ours, kind.path, kind.connections);
+      Load first = Wrk(pair % 2 == 0 ? ours : theirs, kind.path, kind.connections);
+      Load second = Wrk(pair % 2 == 0 ? theirs : ours, kind.path, kind.connections);
       if (pair % 2 != 0) std::swap(first, second);
       double rate = kind.by_bytes ? first.bytes_per_s : first.requests_per_s;
       ratios.push_back(rate / (kind.by_bytes ? second.bytes_per_s : second.requests_per_s));
@@ -219,8 +240,6 @@ int Compare(const std::string& self) {
     bench::Print("ours over nginx", bench::SpreadOf(ratios), kind.bar);
     if (!kind.by_bytes) bench::Print("p99 of the latency, ours over nginx", bench::SpreadOf(p99));
   }
-  close(ends[1]);
-  pclose(side);
   return bench::End();
 }
 
