@@ -50,6 +50,7 @@ jobs_that_fit() {
 # fail, whichever is right, and say why.
 install_services() {
   tests/services/kafka tools-classpath > /dev/null || true
+  tests/services/python readers > /dev/null || true
   tests/services/s3 install > /dev/null || true
   tests/services/azure install > /dev/null || true
 }

@@ -4,12 +4,12 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
-#include <cstdio>
 #include <string>
 
 #include "base/secure_hash.h"
 #include "columnar/writer.h"
 #include "support/temp_dir.h"
+#include "tests/columnar/shell.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -21,17 +21,6 @@ std::string HomeOf(const char* symbol) {
   if (address == nullptr || dladdr(address, &info) == 0 || info.dli_fname == nullptr) return "";
   const std::string path = info.dli_fname;
   return path.substr(path.rfind('/') + 1);
-}
-
-// Exit code and output of a command.
-std::pair<int, std::string> Shell(const std::string& command) {
-  std::string output;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  if (pipe == nullptr) return {-1, "popen"};
-  char buffer[4096];
-  while (size_t bytes = fread(buffer, 1, sizeof(buffer), pipe)) output.append(buffer, bytes);
-  const int status = pclose(pipe);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, output};
 }
 
 const std::string kScript = std::string(TD_SOURCE_DIR) + "/scripts/arrow";
@@ -97,10 +86,16 @@ TEST(ArrowLibraries, LibrariesAsTheyComeAreFoundToLeak) {
   const std::string folder = Shell(kScript).second;
   if (folder == "system\n") GTEST_SKIP() << "Arrow C++ is the system's here";
   TempDir dir;
-  const auto copied =
-      Shell("set -e; cd " + dir.path().string() + "; python3 -m zipfile -e $(" + kScript +
-            " --wheel) wheel; mkdir lib; cp wheel/pyarrow/libarrow.so.* "
-            "wheel/pyarrow/libparquet.so.* lib/");
+  const std::string extract = R"(
+import pathlib, sys, zipfile
+pathlib.Path("lib").mkdir()
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for name in wheel.namelist():
+        if name.startswith(("pyarrow/libarrow.so.", "pyarrow/libparquet.so.")):
+            pathlib.Path("lib", pathlib.Path(name).name).write_bytes(wheel.read(name))
+)";
+  const auto copied = Shell("cd " + dir.path().string() + " && python3 -c '" + extract + "' $(" +
+                            kScript + " --wheel)");
   ASSERT_EQ(copied.first, 0) << copied.second;
   const auto leaky = Shell(kScript + " --check " + dir.path().string());
   EXPECT_EQ(leaky.first, 1) << leaky.second;
