@@ -68,6 +68,13 @@ def with_duckdb(connection, relation, fields):
     return cells(fields, {name: [row[i] for row in rows] for i, name in enumerate(names)})
 
 
+def with_the_manual(parquet):
+    """Prices as the query of docs/columnar.md writes them."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "columnar.md").read_text(encoding="utf-8")
+    query = page.split("```sql\n")[1].split("```")[0]
+    return [row[0] for row in duckdb.connect().execute(query.replace("answer.parquet", parquet)).fetchall()]
+
+
 def compare(what, seen, expected):
     if len(seen) != len(expected):
         sys.exit(f"{what}: {len(seen)} rows instead of {len(expected)}")
@@ -90,6 +97,10 @@ def main():
         connection.register("answer", arrow)
         compare(f"{name}: Parquet by DuckDB", with_duckdb(connection, f"'{case}.parquet'", fields), rows)
         compare(f"{name}: Arrow by DuckDB", with_duckdb(connection, "answer", fields), rows)
+        if parquet.schema.field("price").type == pyarrow.decimal128(18, 8):
+            at = [field for field, _ in fields].index("price")
+            compare(f"{name}: prices by the manual's query", with_the_manual(case + ".parquet"),
+                    [row[at] for row in rows])
         print(f"{name}: {len(rows)} rows are equal for four readers")
 
 
