@@ -157,7 +157,9 @@ struct DayEntry {
   DayPhase phase = DayPhase::kOpen;
   uint64_t rows = 0;          // in the store's blocks
   Digest digest;              // of those rows
-  std::vector<Range> vector;  // closed: the offsets it covers; open: empty
+  /// By tape: the offsets whose rows of this day are here. Closed: all it covers; open: the tapes
+  /// that have rows in it so far, up to the last flush that brought some.
+  std::vector<Range> vector;
   std::string manifest;
   bool operator==(const DayEntry&) const = default;
 };

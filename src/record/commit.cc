@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "kafka/commit_metadata.h"
 #include "query/tail.h"
 #include "record/recorder_impl.h"
@@ -308,11 +309,56 @@ bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
   return now - last_flush_ >= options_.flush_interval && parts_.open_rows->rows() > 0;
 }
 
+uint64_t RecorderImpl::RequestFlush(std::vector<TableDay> close) {
+  std::lock_guard lock(request_mutex_);
+  to_close_.insert(to_close_.end(), std::make_move_iterator(close.begin()),
+                   std::make_move_iterator(close.end()));
+  return ++flush_requests_;
+}
+
+Status RecorderImpl::FlushIfAsked() {
+  if (flusher_->busy()) return Status::Ok();
+  {
+    std::lock_guard lock(request_mutex_);
+    if (flush_requests_ == requests_in_hand_) return Status::Ok();
+  }
+  TD_RETURN_IF_ERROR(Commit());
+  return StartFlush(TakeCloses());
+}
+
+// What was asked for so far. A tape feeds the tables that its mapping in force fills.
+CloseOrder RecorderImpl::TakeCloses() {
+  std::vector<TableDay> wanted;
+  {
+    std::lock_guard lock(request_mutex_);
+    requests_in_hand_ = flush_requests_;
+    wanted.swap(to_close_);
+  }
+  CloseOrder order;
+  for (const TableDay& close : wanted) {
+    const Table* table = book_->tables.Find(close.table);
+    if (table == nullptr) {
+      TD_LOG(kWarn, "record", "close-unknown-table", "there is no table " + Quoted(close.table));
+      continue;
+    }
+    order.days.emplace_back(table->id, table->DayOf(close.day.start()));
+  }
+  if (order.days.empty()) return order;
+  for (const auto& lane : lanes_) {
+    if (!lane->has_tape()) continue;
+    for (const std::string& name : lane->topic->mapping.tables()) {
+      if (const Table* table = book_->tables.Find(name))
+        order.feeding[table->id].push_back(lane->tape);
+    }
+  }
+  return order;
+}
+
 // Hands exactly the published chunks (never rows that are decoded but not committed) to the worker.
-Status RecorderImpl::StartFlush() {
+Status RecorderImpl::StartFlush(CloseOrder close) {
   last_flush_ = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
-  flusher_->Start({parts_.open_rows->Take(), *book_});
+  flusher_->Start({parts_.open_rows->Take(), *book_, std::move(close)});
   return Status::Ok();
 }
 
@@ -330,7 +376,7 @@ Status RecorderImpl::TakeFlush() {
 // Everything that is committed becomes series now: at the end of a run.
 Status RecorderImpl::FlushAll() {
   if (flusher_->busy()) TD_RETURN_IF_ERROR(ApplyFlush(flusher_->WaitBuilt().get()));
-  TD_RETURN_IF_ERROR(StartFlush());
+  TD_RETURN_IF_ERROR(StartFlush(TakeCloses()));
   return ApplyFlush(flusher_->WaitBuilt().get());
 }
 
@@ -346,13 +392,17 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
     built->batch.PutCheckpoint(tp, checkpoint);
     moved.emplace_back(tp, checkpoint);
   }
-  if (moved.empty() && built->result.rows == 0) return Status::Ok();
+  if (moved.empty() && built->result.rows == 0 && built->result.closed.empty()) {
+    live_.flush_requests_done = requests_in_hand_;
+    return Status::Ok();
+  }
   built->batch.PutFlushNumber(book_->flush + 1, built->through_commit);
   TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
 
   ++book_->flush;
   ++live_.flushes;
+  live_.flush_requests_done = requests_in_hand_;
   flusher_.Accept();
   for (const auto& [key, entry] : built->result.days) book_->SetDay(key, entry);
   for (const auto& [tp, checkpoint] : moved) {
@@ -370,6 +420,14 @@ Status RecorderImpl::ApplyMerges() {
   if (merger_ == nullptr) return Status::Ok();
   while (std::unique_ptr<PreparedMerge> merge = merger_->TakePrepared()) {
     TD_RETURN_IF_ERROR(FailpointHit("record.merge_prepared"));
+    // A day that was closed since then keeps its blocks as they are.
+    auto closed = [&](const keys::DayKey& day) {
+      return book_->DayOf(day).phase != DayPhase::kOpen;
+    };
+    if (std::ranges::any_of(merge->days, closed)) {
+      merger_->Applied();
+      continue;
+    }
     TD_RETURN_IF_ERROR(WriteOrStall(&merge->batch, "merge"));
     TD_RETURN_IF_ERROR(FailpointHit("record.merge_applied"));
     merger_->Applied();

@@ -10,12 +10,34 @@
 #include "model/run_sort.h"
 
 namespace tapedeck {
+namespace {
+
+// Where the last generation before `day` that covers the tape ends.
+int64_t EndBefore(const TapeBook& book, keys::DayKey day, TpId tp) {
+  while (day.generation > 0) {
+    --day.generation;
+    const DayEntry before = book.DayOf(day);
+    auto range = std::ranges::find(before.vector, tp, &DayEntry::Range::tp);
+    if (range != before.vector.end()) return range->to;
+  }
+  return book.checkpoint(tp).start;
+}
+
+// Brings the tape's range in the entry up to the book's checkpoint. Ranges are in order of tapes.
+void Cover(const TapeBook& book, const keys::DayKey& day, TpId tp, DayEntry* entry) {
+  auto range = std::ranges::lower_bound(entry->vector, tp, {}, &DayEntry::Range::tp);
+  if (range == entry->vector.end() || range->tp != tp)
+    range = entry->vector.insert(range, {tp, EndBefore(book, day, tp), 0});
+  range->to = book.checkpoint(tp).next;
+}
+
+}  // namespace
 
 FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
     : directory_(directory), store_(store) {}
 
-Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch,
-                           Result* result) {
+Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book,
+                           const CloseOrder& close, StoreBatch* batch, Result* result) {
   pending_.clear();
   LearnTapes(book);
   // (series, chunk) pairs, so that each series meets only the chunks that hold it.
@@ -37,6 +59,7 @@ Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book, S
     SortRefs();
     TD_RETURN_IF_ERROR(BuildSeries(series, book, batch, result));
   }
+  Close(book, close, result);
   for (const auto& [key, entry] : result->days) batch->PutDay(key, entry);
   return Status::Ok();
 }
@@ -83,6 +106,7 @@ Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const 
   FillRows(table, from, to);
   entry.digest += hasher.DigestOf(series_hash, tape_hashes_, rows_);
   entry.rows += rows_.size();
+  NoteTapes(book, day, &entry);
   result->rows += rows_.size();
   for (size_t at = 0; at < rows_.size();) {
     const size_t count = SeriesRowsThatFit(rows_, at, limits::kSeriesBlockRows);
@@ -121,6 +145,31 @@ void FlushBuilder::FillRows(const Table& table, size_t from, size_t to) {
       rows_.columns[c].AppendAll(
           count, [&](size_t i) { return c < values[i].size() ? &values[i][c] : nullptr; });
     }
+  }
+}
+
+// Which tapes have rows in the generation. Each range begins where an earlier generation of the day
+// ended, and ends at the watermark that this flush brings.
+void FlushBuilder::NoteTapes(const TapeBook& book, const keys::DayKey& day, DayEntry* entry) {
+  has_rows_.assign(tape_hashes_.size(), 0);
+  for (const uint32_t tp : rows_.tp) has_rows_[tp] = 1;
+  for (uint32_t tp = 0; tp < has_rows_.size(); ++tp) {
+    if (has_rows_[tp] != 0) Cover(book, day, TpId{tp}, entry);
+  }
+}
+
+void FlushBuilder::Close(const TapeBook& book, const CloseOrder& order, Result* result) {
+  for (const auto& [table, day] : order.days) {
+    const keys::DayKey key = {table, day, book.OpenGeneration(table, day)};
+    DayEntry entry = result->days.contains(key) ? result->days[key] : book.DayOf(key);
+    if (entry.rows == 0) continue;  // nothing to close: rows to come find it open
+    for (DayEntry::Range& range : entry.vector) range.to = book.checkpoint(range.tp).next;
+    if (auto feeding = order.feeding.find(table); feeding != order.feeding.end()) {
+      for (TpId tp : feeding->second) Cover(book, key, tp, &entry);
+    }
+    entry.phase = DayPhase::kClosing;
+    result->days[key] = std::move(entry);
+    result->closed.push_back(key);
   }
 }
 

@@ -8,6 +8,10 @@
 // in blocks of at most limits::kSeriesBlockRows rows. Upserts are not resolved here: every record
 // is kept, readers choose.
 //
+// A close is part of a flush: the generation that was open gets phase kClosing and its vector, in
+// the same batch as its last blocks; rows that come later go to the next generation. The vector has
+// every tape that has rows in the generation, and every one that could have had some.
+//
 // Owned by one thread.
 
 #include <map>
@@ -26,6 +30,12 @@
 
 namespace tapedeck {
 
+/// Days to close, and which tapes feed their tables now.
+struct CloseOrder {
+  std::vector<std::pair<TableId, Day>> days;
+  std::map<TableId, std::vector<TpId>> feeding;
+};
+
 class FlushBuilder {
  public:
   /// Both outlive the builder.
@@ -34,12 +44,13 @@ class FlushBuilder {
   struct Result {
     std::map<keys::DayKey, DayEntry> days;  // to be taken into the book once the batch is written
     std::vector<FlushedBlock> blocks;
+    std::vector<keys::DayKey> closed;
     uint64_t rows = 0;
     uint64_t block_bytes = 0;
   };
   /// Adds everything to `batch`, as flush number book.flush + 1.
-  Status Build(const OpenRows::List& chunks, const TapeBook& book, StoreBatch* batch,
-               Result* result);
+  Status Build(const OpenRows::List& chunks, const TapeBook& book, const CloseOrder& close,
+               StoreBatch* batch, Result* result);
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
 
@@ -60,6 +71,8 @@ class FlushBuilder {
   Status UpdateCatalog(SeriesId series, const Table& table, const SeriesName& name,
                        const TapeBook& book, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
+  void NoteTapes(const TapeBook& book, const keys::DayKey& day, DayEntry* entry);
+  static void Close(const TapeBook& book, const CloseOrder& order, Result* result);
   void LearnTapes(const TapeBook& book);
 
   const SeriesDirectory* directory_;
@@ -70,7 +83,8 @@ class FlushBuilder {
   std::vector<Hash128> tape_hashes_;                    // by Raw(tp)
   std::vector<RowRef> refs_;                            // rows of the series in hand, in order
   std::vector<RowRef> scratch_;
-  Rows rows_;  // columns of the block in hand
+  Rows rows_;                      // columns of the block in hand
+  std::vector<uint8_t> has_rows_;  // by Raw(tp), of the block in hand
   std::string block_;
 };
 

@@ -28,6 +28,7 @@ namespace tapedeck {
 struct FlushJob {
   OpenRows::List chunks;
   TapeBook book;  // as of the last commit whose rows are in `chunks`
+  CloseOrder close;
 };
 
 struct BuiltFlush {

@@ -131,6 +131,7 @@ Status RecorderImpl::Step() {
   if (CommitIsDue(after))
     TD_RETURN_IF_ERROR(pending_bytes_ < kBuildAheadBytes ? Commit() : CommitAhead());
   TD_RETURN_IF_ERROR(TakeFlush());
+  TD_RETURN_IF_ERROR(FlushIfAsked());
   if (FlushIsDue(after)) TD_RETURN_IF_ERROR(StartFlush());
   return Periodic();
 }

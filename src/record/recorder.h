@@ -89,6 +89,12 @@ struct RecorderParts {
   std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;
 };
 
+/// A day of a table; of a coarser table its first day.
+struct TableDay {
+  std::string table;
+  Day day;
+};
+
 /// One partition as an operator sees it.
 struct PartitionState {
   TopicPartition tp;
@@ -105,6 +111,7 @@ struct RecorderState {
   bool running = false;
   bool assigned = false;
   uint64_t commits = 0, flushes = 0, rebalances = 0;
+  uint64_t flush_requests_done = 0;                              // the number of the last one
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;  // since this process started
   uint64_t raw_bytes = 0, tape_bytes = 0;  // of messages, and of the blocks made of them
   std::string stall;                       // "" or why nothing is pulled
@@ -124,6 +131,11 @@ class Recorder {
   /// Records until `stop`, then commits, flushes, tells the broker and closes.
   virtual Status Run(const std::atomic<bool>& stop) = 0;
   virtual RecorderState State() const = 0;
+  /// Asks for a commit and a flush of everything received so far, which also close the open
+  /// generation of each day of `close` that has rows: its state becomes kClosing, with its vector,
+  /// and rows that come later open the next generation. Any thread; returns at once with a number:
+  /// it is durable when State().flush_requests_done has reached it. Asking twice does no harm.
+  virtual uint64_t RequestFlush(std::vector<TableDay> close = {}) = 0;
 };
 
 }  // namespace tapedeck

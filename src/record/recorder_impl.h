@@ -37,6 +37,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status Recover() override;
   Status Run(const std::atomic<bool>& stop) override;
   RecorderState State() const override;
+  uint64_t RequestFlush(std::vector<TableDay> close) override;
 
  private:
   // recorder.cc: the loop
@@ -74,7 +75,9 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status WriteOrStall(StoreBatch* batch, std::string_view what);
   std::vector<GroupCommit> GroupCommits() const;
   bool FlushIsDue(MonotonicTime now) const;
-  Status StartFlush();
+  Status StartFlush(CloseOrder close = {});
+  Status FlushIfAsked();
+  CloseOrder TakeCloses();
   Status TakeFlush();
   Status FlushAll();
   Status ApplyFlush(BuiltFlush* built);
@@ -133,6 +136,11 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   std::optional<MonotonicTime> reassign_at_;
   std::chrono::nanoseconds reassign_delay_{0};
   MonotonicTime last_trouble_{0};
+
+  std::mutex request_mutex_;
+  uint64_t flush_requests_ = 0;     // protected by request_mutex_
+  std::vector<TableDay> to_close_;  // protected by request_mutex_
+  uint64_t requests_in_hand_ = 0;   // of the flush that is being built
 
   mutable std::mutex state_mutex_;
   RecorderState state_;  // protected by state_mutex_

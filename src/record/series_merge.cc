@@ -133,6 +133,7 @@ Status SeriesMerge::Join(const StoreView& view, const StoreState& state,
       key = blocks[i].key;
   }
   merge->blocks_before += blocks.size();
+  merge->days.push_back({key.table, key.day, key.generation});
   // The union is named after its newest part, which no other union has; pieces are told apart above
   // the numbers that flushes give.
   key.block = (key.block & kFlushBlockMask) | kUnionBlock;

@@ -32,7 +32,7 @@ RecorderRig::RecorderRig(uint64_t seed) : random(seed) {
 int64_t RecorderRig::ProduceTrades(const TopicPartition& tp, int count) {
   std::vector<ExpectedTrade> trades;
   std::string value = "{\"data\":[";
-  const int64_t base_ms = 1'719'893'836'000 + static_cast<int64_t>(random.Uniform(100'000));
+  const int64_t base_ms = first_ms + static_cast<int64_t>(random.Uniform(100'000));
   for (int i = 0; i < count; ++i) {
     ExpectedTrade trade;
     trade.symbol = kSymbols[random.Uniform(std::size(kSymbols))];

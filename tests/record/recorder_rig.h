@@ -40,7 +40,8 @@ class RecorderRig {
  public:
   explicit RecorderRig(uint64_t seed);
 
-  /// Appends a Finnhub frame of `count` trades and remembers them; returns its offset.
+  /// Appends a Finnhub frame of `count` trades, from first_ms on, and remembers them; returns its
+  /// offset.
   int64_t ProduceTrades(const TopicPartition& tp, int count);
   int64_t ProduceRaw(const TopicPartition& tp, std::optional<std::string> value,
                      int64_t timestamp_ms = 1'719'893'836'512);
@@ -62,6 +63,7 @@ class RecorderRig {
   StoreState LoadState();
   std::optional<TpId> CurrentTape(const TopicPartition& tp);
 
+  int64_t first_ms = 1'719'893'836'000;
   TempDir dir;
   FakeLog log;
   ManualClock clock{Timestamp(1'719'893'840'000'000'000)};
@@ -70,7 +72,7 @@ class RecorderRig {
   std::unique_ptr<Store> store;
   std::unique_ptr<SeriesDirectory> directory;
   std::unique_ptr<OpenRows> open_rows;
-  const Recorder* running = nullptr;  // while Run does not return
+  Recorder* running = nullptr;  // while Run does not return
   RecorderState last_state;
   std::map<std::pair<TopicPartition, int64_t>, std::vector<ExpectedTrade>> expected;
 };

@@ -199,6 +199,7 @@ class FakeSource final : public MessageSource {
     if (on_poll) on_poll(this);
     batch_ = {};
     views_.clear();
+    if (dies) return Status::Internal("the test ends this process");
     if (closed_) return Status::Cancelled("closed");
     if (revoke_) {
       listener_->OnRevoked(*revoke_);
@@ -250,6 +251,8 @@ class FakeSource final : public MessageSource {
     return Status::Ok();
   }
 
+  /// The next Poll ends the recorder, which then writes nothing more: what a kill leaves.
+  bool dies = false;
   /// The next Poll takes the partitions away.
   void RevokeNext(bool lost) { revoke_ = lost; }
   /// Whether everything in the log has been given out.
