@@ -94,6 +94,7 @@ class Connection final : public Work {
   HttpResponse Problem(int status, const char* detail) noexcept;
   void Refuse(const Fault& fault);
   void Respond(HttpResponse response);
+  void AdoptStream(HttpResponse* response);
   void AppendWhole(const HttpResponse& response, const ResponseFrame& frame, bool with_body);
   void FinishExchange();
   void StartLingering();

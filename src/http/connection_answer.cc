@@ -83,19 +83,24 @@ void Connection::Refuse(const Fault& fault) {
   Respond(Problem(fault.status, fault.detail.c_str()));
 }
 
+void Connection::AdoptStream(HttpResponse* response) {
+  if (response->stream == nullptr) return;
+  stream_ = std::move(response->stream);
+  core_->counters.streams_open.fetch_add(1, std::memory_order_relaxed);
+}
+
 void Connection::Respond(HttpResponse response) {
   if (!IsSound(response)) {
-    stream_ = std::move(response.stream);
+    AdoptStream(&response);
     response = Problem(500, "the answer was not well formed");
     if (!IsSound(response)) return Close();
   }
   if (response.stream != nullptr && request_.minor_version == 0) {
-    stream_ = std::move(response.stream);
+    AdoptStream(&response);
     response = Problem(400, "an answer without a known length needs HTTP/1.1");
   }
   bool has_stream = response.stream != nullptr;
-  if (has_stream) stream_ = std::move(response.stream);
-  if (stream_ != nullptr) core_->counters.streams_open.fetch_add(1, std::memory_order_relaxed);
+  AdoptStream(&response);
   bool has_body = request_.method != "HEAD" && !IsBodiless(response.status);
   ResponseFrame frame;
   frame.date = loop_->date();
@@ -264,10 +269,7 @@ void Connection::OnWorkDone() noexcept {
   at_work_ = false;
   uint32_t missed = std::exchange(missed_events_, 0);
   if (state_ == State::kClosed) {
-    if (response_.stream != nullptr) {
-      stream_ = std::move(response_.stream);
-      core_->counters.streams_open.fetch_add(1, std::memory_order_relaxed);
-    }
+    AdoptStream(&response_);
     return Bury();
   }
   Absorb(missed);
@@ -291,7 +293,8 @@ void Connection::OnWorkDone() noexcept {
       Respond(Problem(500, "the answer could not be made"));
     }
   } catch (...) {
-    Close();
+    state_ = State::kReading;
+    RecoverFromException();
   }
   Advance();
 }

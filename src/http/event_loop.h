@@ -42,7 +42,7 @@ class EventLoop {
   void PostDone(Connection* connection) noexcept;
 
   MonotonicTime now() const { return now_; }
-  std::string_view date() const { return date_; }
+  std::string_view date() const { return {date_.data(), date_.size() - 1}; }
   bool stopping() const { return is_stopping_; }
   /// Where bytes are read to.
   std::span<char> scratch() { return scratch_; }
@@ -72,7 +72,7 @@ class EventLoop {
   MonotonicTime now_{0};
   MonotonicTime soonest_ = MonotonicTime::max();
   MonotonicTime date_due_{0};
-  std::string date_;
+  std::array<char, 30> date_{};
   std::vector<std::unique_ptr<Connection>> connections_;
   Connection* gone_ = nullptr;
   bool is_stopping_ = false;

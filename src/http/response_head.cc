@@ -124,7 +124,7 @@ void AppendField(const HttpField& field, std::string* out) {
 
 }  // namespace
 
-std::string HttpDate(Timestamp now) {
+std::array<char, 30> HttpDate(Timestamp now) {
   using namespace std::chrono;
   auto since = floor<seconds>(nanoseconds(now.ns()));
   auto day = floor<days>(since);
@@ -134,8 +134,8 @@ std::string HttpDate(Timestamp now) {
   static constexpr const char* kDays[] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
   static constexpr const char* kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                             "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  char text[40];
-  std::snprintf(text, sizeof(text), "%s, %02u %s %04d %02d:%02d:%02d GMT",
+  std::array<char, 30> text{};
+  std::snprintf(text.data(), text.size(), "%s, %02u %s %04d %02d:%02d:%02d GMT",
                 kDays[weekday(date).c_encoding()], static_cast<unsigned>(ymd.day()),
                 kMonths[static_cast<unsigned>(ymd.month()) - 1], static_cast<int>(ymd.year()),
                 static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),

@@ -5,6 +5,7 @@
 //
 // Private to http. Thread-safe: pure functions.
 
+#include <array>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -23,8 +24,8 @@ struct ResponseFrame {
   int minor_version = 1;  // of the request
 };
 
-/// "Sun, 06 Nov 1994 08:49:37 GMT".
-std::string HttpDate(Timestamp now);
+/// "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL.
+std::array<char, 30> HttpDate(Timestamp now);
 
 /// Whether the status is one of 200 to 599 and no name or value could end its line early, which
 /// would let a symbol or a header that is echoed write an answer of its own.

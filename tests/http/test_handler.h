@@ -108,9 +108,15 @@ class TestHandler final : public HttpHandler {
 
   HttpResponse Problem(int status, const std::string& detail,
                        const HttpRequest& request) noexcept override {
-    return HttpResponse::Text(status, "application/problem+json",
-                              "{\"status\":" + std::to_string(status) + ",\"detail\":\"" + detail +
-                                  "\",\"instance\":\"" + request.path + "\"}\n");
+    HttpResponse response;
+    response.status = status;
+    try {
+      response.Set("Content-Type", "application/problem+json");
+      response.body = "{\"status\":" + std::to_string(status) + ",\"detail\":\"" + detail +
+                      "\",\"instance\":\"" + request.path + "\"}\n";
+    } catch (...) {  // without memory there is no sentence either
+    }
+    return response;
   }
 
   std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override {
