@@ -84,9 +84,8 @@ struct PutReport {
 
 using BlobSink = std::function<Status(std::string_view)>;
 
-/// One object as it was when it was opened: reads of an object that has been replaced since are
-/// kFailedPrecondition (or still the old content), never a mix; of one deleted, kNotFound or the
-/// old content.
+/// One object as it was when it was opened. Reads of one that was replaced or deleted since give
+/// the old content, or kFailedPrecondition or kNotFound; never a mix.
 class Blob {
  public:
   virtual ~Blob() = default;

@@ -1,10 +1,11 @@
 #include "blob/s3_credentials.h"
 
-#include <cstdlib>
+#include <algorithm>
 
 #include "base/file.h"
 #include "base/time.h"
 #include "blob/json_fields.h"
+#include "blob/role_request.h"
 #include "web/address.h"
 #include "web/url.h"
 
@@ -12,36 +13,6 @@ namespace tapedeck {
 namespace {
 
 constexpr int64_t kNanosPerSecond = 1'000'000'000;
-constexpr int64_t kEarlyNs = 5 * 60 * kNanosPerSecond;
-constexpr size_t kFileBytesMax = size_t{1} << 20;
-// What AWS's own programs use for these services: they are near, or not there at all.
-constexpr std::chrono::milliseconds kRoleConnectTime{2'000};
-constexpr std::chrono::milliseconds kRoleTime{5'000};
-
-std::string_view Trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const size_t begin = text.find_first_not_of(kSpace);
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) - begin + 1);
-}
-
-WebRequest RoleRequest(std::string method, std::string url) {
-  WebRequest request;
-  request.method = std::move(method);
-  request.url = std::move(url);
-  request.connect_timeout = kRoleConnectTime;
-  request.timeout = kRoleTime;
-  request.may_ask_metadata = true;
-  request.answer_bytes_max = size_t{64} << 10;
-  return request;
-}
-
-Status RoleError(const WebAnswer& answer, const char* whose) {
-  const std::string text = std::string(whose) + " answers HTTP " + std::to_string(answer.status);
-  const bool is_passing = answer.status >= 500 || answer.status == 429;
-  return is_passing ? Status::Unavailable(text) : Status::FailedPrecondition(text);
-}
-
 /// The document that both role services answer with.
 Result<S3Credentials> FromDocument(const std::string& json, const char* whose) {
   Result<std::map<std::string, std::string>> fields = ReadJsonFields(json);
@@ -63,29 +34,21 @@ Result<S3Credentials> FromDocument(const std::string& json, const char* whose) {
 
 }  // namespace
 
-Environment ProcessEnvironment() {
-  return [](const char* name) -> std::optional<std::string> {
-    const char* value = std::getenv(name);
-    if (value == nullptr) return std::nullopt;
-    return std::string(value);
-  };
-}
-
 std::optional<std::string> IniValue(const std::string& text, const std::string& section,
                                     const std::string& key) {
   bool is_inside = false;
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = Trimmed(std::string_view(text).substr(begin, end - begin));
+    const std::string_view line = TrimmedText(std::string_view(text).substr(begin, end - begin));
     begin = end + 1;
     if (line.empty() || line.front() == '#' || line.front() == ';') continue;
     if (line.front() == '[') {
-      is_inside = line.back() == ']' && Trimmed(line.substr(1, line.size() - 2)) == section;
+      is_inside = line.back() == ']' && TrimmedText(line.substr(1, line.size() - 2)) == section;
       continue;
     }
     const size_t equals = line.find('=');
-    if (is_inside && equals != line.npos && Trimmed(line.substr(0, equals)) == key)
-      return std::string(Trimmed(line.substr(equals + 1)));
+    if (is_inside && equals != line.npos && TrimmedText(line.substr(0, equals)) == key)
+      return std::string(TrimmedText(line.substr(equals + 1)));
   }
   return std::nullopt;
 }
@@ -110,9 +73,9 @@ Result<S3Credentials> S3CredentialChain::Get() {
   }
   current_ = *fetched;
   // Those that never expire may be replaced in their file.
-  refresh_at_ = now.SaturatingAdd(kEarlyNs);
+  refresh_at_ = now.SaturatingAdd(kRenewEarlyNs);
   if (current_->expires) {
-    const Timestamp early = current_->expires->SaturatingAdd(-kEarlyNs);
+    const Timestamp early = current_->expires->SaturatingAdd(-kRenewEarlyNs);
     // Some services hand out what expires in less than that; asking each time would flood them.
     refresh_at_ = std::max(early, now.SaturatingAdd(10 * kNanosPerSecond));
   }
@@ -151,7 +114,7 @@ std::optional<Result<S3Credentials>> S3CredentialChain::FromProfile() const {
   const std::string named = Variable("AWS_PROFILE");
   const std::string section = named.empty() ? "default" : named;
   Result<std::string> text = path.empty() ? Result<std::string>(Status::NotFound("no home"))
-                                          : ReadFile(path, kFileBytesMax);
+                                          : ReadFile(path, kSecretFileBytesMax);
   const bool is_absent = !text.ok() && text.status().code() == StatusCode::kNotFound;
   if (is_absent && named.empty() && Variable("AWS_SHARED_CREDENTIALS_FILE").empty())
     return std::nullopt;
@@ -190,9 +153,9 @@ std::optional<Result<S3Credentials>> S3CredentialChain::FromContainer() const {
     std::string token = Variable("AWS_CONTAINER_AUTHORIZATION_TOKEN");
     if (const std::string file = Variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
         !file.empty()) {
-      TD_ASSIGN_OR_RETURN(token, ReadFile(file, kFileBytesMax));
+      TD_ASSIGN_OR_RETURN(token, ReadFile(file, kSecretFileBytesMax));
     }
-    token = Trimmed(token);
+    token = TrimmedText(token);
     if (!token.empty()) request.headers.emplace_back("Authorization", token);
     TD_ASSIGN_OR_RETURN(WebAnswer answer, client_->Send(request));
     if (!answer.ok()) return RoleError(answer, kWhose);
@@ -220,13 +183,13 @@ Result<S3Credentials> S3CredentialChain::FromInstance() const {
   const std::string list = base + "/latest/meta-data/iam/security-credentials/";
   const auto get = [&](const std::string& url) {
     WebRequest request = RoleRequest("GET", url);
-    request.headers.emplace_back("X-aws-ec2-metadata-token", std::string(Trimmed(token->body)));
+    request.headers.emplace_back("X-aws-ec2-metadata-token", std::string(TrimmedText(token->body)));
     return client_->Send(request);
   };
   TD_ASSIGN_OR_RETURN(WebAnswer roles, get(list));
   if (roles.status == 404) return Status::NotFound("the instance has no role");
   if (!roles.ok()) return RoleError(roles, kWhose);
-  const std::string role(Trimmed(roles.body.substr(0, roles.body.find('\n'))));
+  const std::string role(TrimmedText(roles.body.substr(0, roles.body.find('\n'))));
   if (role.empty()) return Status::NotFound("the instance has no role");
   TD_ASSIGN_OR_RETURN(WebAnswer document, get(list + role));
   if (!document.ok()) return RoleError(document, kWhose);

@@ -22,20 +22,16 @@
 // Errors: kFailedPrecondition (there are none, or they make no sense), kUnavailable (a service that
 // hands them out does not answer). No message holds a secret. Thread-safe.
 
-#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "blob/environment.h"
 #include "web/web_client.h"
 
 namespace tapedeck {
-
-/// A variable of the environment; nullopt where it is not set.
-using Environment = std::function<std::optional<std::string>(const char* name)>;
-Environment ProcessEnvironment();
 
 struct S3Credentials {
   std::string access_key;

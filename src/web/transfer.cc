@@ -110,8 +110,10 @@ Status Transfer::TakeHeader(std::string_view line) {
       status = status * 10 + (line[i] - '0');
     }
     answer.headers.clear();
+    is_head_whole = false;
     return Status::Ok();
   }
+  if (line.empty()) is_head_whole = true;
   size_t colon = line.find(':');
   if (colon == line.npos) return Status::Ok();
   std::string name(line.substr(0, colon));

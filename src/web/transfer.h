@@ -23,7 +23,8 @@ struct Transfer {
   WebAnswer answer;
   int status = 0;  // of the header lines that come in now; 100 may come before the real one
   size_t header_bytes = 0;
-  uint64_t sent = 0;  // bytes of the body that libcurl has taken
+  bool is_head_whole = false;  // the empty line after the header lines came
+  uint64_t sent = 0;           // bytes of the body that libcurl has taken
   Status failed;
   std::array<char, CURL_ERROR_SIZE> error{};
 

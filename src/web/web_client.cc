@@ -123,7 +123,6 @@ Status ToStatus(CURLcode code, const Transfer& transfer, const WebRequest& reque
   }
   switch (code) {
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
       return Status::InvalidArgument(std::move(message));
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -136,7 +135,7 @@ Status ToStatus(CURLcode code, const Transfer& transfer, const WebRequest& reque
     case CURLE_SEND_FAIL_REWIND:
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_HTTP2:
+    case CURLE_UNSUPPORTED_PROTOCOL:  // the answer is not HTTP; the URL was looked at before
       return Status::Unavailable(std::move(message));
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -198,6 +197,8 @@ WebClient::~WebClient() = default;
 Result<WebAnswer> WebClient::Send(const WebRequest& request) {
   if (options_.stop != nullptr && options_.stop->load())
     return Status::Cancelled(request.method + " " + ShownUrl(request.url) + ": stopping");
+  if (!request.url.starts_with("http://") && !request.url.starts_with("https://"))
+    return Status::InvalidArgument("only http:// and https:// are asked");
   Handle handle = connections_->Take();
   if (handle == nullptr) return Status::ResourceExhausted("no memory for a request");
   TD_ASSIGN_OR_RETURN(HeaderList headers, MakeHeaders(request));
@@ -230,6 +231,10 @@ Result<WebAnswer> WebClient::Send(const WebRequest& request) {
   if (options.first() != CURLE_OK) return ToStatus(options.first(), transfer, request);
   CURLcode code = curl_easy_perform(handle.get());
   if (code != CURLE_OK) return ToStatus(code, transfer, request);
+  if (!transfer.is_head_whole) {
+    return Status::Unavailable(request.method + " " + ShownUrl(request.url) +
+                               ": the answer ends within its headers");
+  }
   long status = 0;
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
   transfer.answer.status = static_cast<int>(status);

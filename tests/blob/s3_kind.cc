@@ -13,7 +13,7 @@ class S3Site final : public StoreSite {
  public:
   explicit S3Site(std::unique_ptr<testing::ObjectService> service) : service_(std::move(service)) {}
   Result<std::unique_ptr<BlobStore>> Open(const std::string& prefix) override {
-    S3Options options = OptionsFor(*service_);
+    S3Options options = S3OptionsFor(*service_);
     options.prefix = prefix;
     return OpenS3Store(options);
   }
@@ -51,7 +51,7 @@ Environment KeysOnly(const std::string& access_key, const std::string& secret_ke
   };
 }
 
-S3Options OptionsFor(const testing::ObjectService& service) {
+S3Options S3OptionsFor(const testing::ObjectService& service) {
   S3Options options;
   options.bucket = service.Field("bucket");
   options.endpoint = service.Field("endpoint");

@@ -13,7 +13,7 @@ namespace tapedeck {
 /// An environment that holds these keys and nothing else.
 Environment KeysOnly(const std::string& access_key, const std::string& secret_key);
 
-S3Options OptionsFor(const testing::ObjectService& service);
+S3Options S3OptionsFor(const testing::ObjectService& service);
 
 /// Null and `why` where none can be started.
 testing::ObjectService* SharedS3(std::string* why);
