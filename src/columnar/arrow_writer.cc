@@ -18,13 +18,9 @@ class ArrowWriter final : public BatchedWriter {
   arrow::Status Open() override {
     arrow::ipc::IpcWriteOptions options = arrow::ipc::IpcWriteOptions::Defaults();
     options.use_threads = false;
-    if (options_.compression != ArrowCompression::kNone) {
-      const bool is_zstd = options_.compression == ArrowCompression::kZstd;
+    if (options_.compression == ArrowCompression::kZstd) {
       ARROW_ASSIGN_OR_RAISE(
-          options.codec,
-          arrow::util::Codec::Create(
-              is_zstd ? arrow::Compression::ZSTD : arrow::Compression::LZ4_FRAME,
-              is_zstd ? options_.zstd_level : arrow::util::kUseDefaultCompressionLevel));
+          options.codec, arrow::util::Codec::Create(arrow::Compression::ZSTD, options_.zstd_level));
     }
     ARROW_ASSIGN_OR_RAISE(writer_, arrow::ipc::MakeStreamWriter(stream(), schema(), options));
     return arrow::Status::OK();

@@ -47,7 +47,7 @@ class ColumnarWriter {
 };
 
 /// Of the bodies of record batches, buffer by buffer.
-enum class ArrowCompression : uint8_t { kNone = 0, kLz4, kZstd };
+enum class ArrowCompression : uint8_t { kNone = 0, kZstd };
 
 struct ArrowOptions {
   ArrowCompression compression = ArrowCompression::kNone;
