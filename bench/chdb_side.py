@@ -30,7 +30,7 @@ class Side:
     def load(self, path):
         self.session.query("DROP TABLE IF EXISTS quotes")
         self.session.query(f"CREATE TABLE quotes ENGINE = Memory AS SELECT {COLUMNS} FROM file('{path}', Parquet)"
-                           " SETTINGS max_threads = 1, max_insert_threads = 1")
+                           " SETTINGS max_threads = 1, max_insert_threads = 1, input_format_parquet_preserve_order = 1")
         rows = self.session.query("SELECT count() FROM quotes", "TSV")
         return str(int(str(rows)))
 

@@ -41,31 +41,41 @@ inline constexpr uint64_t kZeros = 0x3030'3030'3030'3030;
 
 static_assert(std::endian::native == std::endian::little, "digits are laid out by shifts");
 
+/// Writes the first digits of `digits`, whose most significant one is in the lowest byte, as
+/// `whole` digits, a point and `scale` digits. `Word` holds `width` of them; scale < width.
+template <typename Word>
+inline char* PutPointed(Word digits, uint32_t width, uint32_t zeros, uint32_t scale, char* out) {
+  const uint32_t last_zero = width - 1 - scale;                  // before the point
+  const uint32_t first = zeros < last_zero ? zeros : last_zero;  // digit that is shown
+  const uint32_t whole = width - scale - first;
+  const Word shown = digits >> (8 * first);
+  std::memcpy(out, &shown, sizeof shown);
+  if (scale == 0) return out + whole;
+  out[whole] = '.';
+  const Word fraction = digits >> (8 * (width - scale));
+  std::memcpy(out + whole + 1, &fraction, sizeof fraction);
+  return out + whole + 1 + scale;
+}
+
 /// -12.50 for (-1250, 2). Any mantissa; scale <= kDecimalScaleMax.
 inline char* PutDecimal(int64_t mantissa, uint32_t scale, char* out) {
   uint64_t magnitude = static_cast<uint64_t>(mantissa);
   if (mantissa < 0) magnitude = 0 - magnitude;
-  if (magnitude >= 10'000'000'000'000'000 || scale > 15) [[unlikely]] {
+  *out = '-';
+  if (magnitude < 100'000'000 && scale < 8) [[likely]] {
+    const uint64_t digits = EightDigits(static_cast<uint32_t>(magnitude));
+    const uint32_t zeros = static_cast<uint32_t>(std::countr_zero(digits | 1ULL << 56)) / 8;
+    return PutPointed(digits + kZeros, 8, zeros, scale, out + (mantissa < 0));
+  }
+  if (magnitude >= 10'000'000'000'000'000 || scale > 15) {
     return FormatDecimalTo({mantissa, static_cast<uint8_t>(scale)}, out);
   }
-  *out = '-';
-  out += mantissa < 0;
-  // Sixteen digits, with zeros in front; reads of 16 bytes from any of them stay inside.
-  char digits[32];
+  __extension__ using Wide = unsigned __int128;
   const uint64_t high = EightDigits(static_cast<uint32_t>(magnitude / 100'000'000));
   const uint64_t low = EightDigits(static_cast<uint32_t>(magnitude % 100'000'000));
-  const uint64_t texts[2] = {high + kZeros, low + kZeros};
-  std::memcpy(digits, texts, 16);
-  const uint32_t zeros = high != 0
-                             ? static_cast<uint32_t>(std::countr_zero(high)) / 8
-                             : 8 + static_cast<uint32_t>(std::countr_zero(low | 1ULL << 56)) / 8;
-  const uint32_t whole = zeros < 15 - scale ? 16 - scale - zeros : 1;  // digits before the point
-  const char* from = digits + (16 - scale - whole);
-  std::memcpy(out, from, 16);
-  if (scale == 0) return out + whole;
-  out[whole] = '.';
-  std::memcpy(out + whole + 1, digits + (16 - scale), 16);
-  return out + whole + 1 + scale;
+  const int bits = high != 0 ? std::countr_zero(high) : 64 + std::countr_zero(low | 1ULL << 56);
+  return PutPointed(Wide{low + kZeros} << 64 | (high + kZeros), 16, static_cast<uint32_t>(bits) / 8,
+                    scale, out + (mantissa < 0));
 }
 
 inline char* PutInteger(int64_t value, char* out) { return PutDecimal(value, 0, out); }
@@ -133,13 +143,29 @@ class TimeText {
 
 /// Whether every byte is printable ASCII that neither JSON nor CSV treats specially.
 inline bool IsPlain(std::string_view text) {
-  // Per byte, without branches: outside 0x20..0x7E, or one of  "  \  ,
-  bool odd = false;
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    odd |= byte < 0x20 || byte > 0x7E || byte == '"' || byte == '\\' || byte == ',';
+  // Eight bytes at a time; a high bit marks a byte below 0x20, above 0x7E, or one of " \\ ,
+  constexpr uint64_t kOnes = 0x0101'0101'0101'0101, kHigh = 0x8080'8080'8080'8080;
+  auto odd = [](uint64_t bytes) {
+    auto equals = [&](unsigned char c) {
+      const uint64_t x = bytes ^ (kOnes * c);
+      return (x - kOnes) & ~x;
+    };
+    return (bytes | (bytes - kOnes * 0x20) | equals(0x7F) | equals('"') | equals('\\') |
+            equals(',')) &
+           kHigh;
+  };
+  uint64_t bytes = kOnes * ' ';
+  if (text.size() < 8) {
+    for (char c : text) bytes = bytes << 8 | static_cast<unsigned char>(c);
+    return odd(bytes) == 0;
   }
-  return !odd;
+  uint64_t found = 0;
+  for (size_t i = 0; i + 8 <= text.size(); i += 8) {
+    std::memcpy(&bytes, text.data() + i, 8);
+    found |= odd(bytes);
+  }
+  std::memcpy(&bytes, text.data() + text.size() - 8, 8);
+  return (found | odd(bytes)) == 0;
 }
 
 }  // namespace tapedeck::text_digits

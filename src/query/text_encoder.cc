@@ -196,7 +196,14 @@ class TextEncoder final : public RowEncoder {
 
   void TakeSymbol(std::string_view symbol) {
     symbol_ = symbol;
-    symbol_text_ = Shown(symbol);
+    if (!IsPlain(symbol) || symbol.empty()) {
+      symbol_text_ = Shown(symbol);
+      return;
+    }
+    symbol_text_.clear();
+    if (!csv_) symbol_text_ += '"';
+    symbol_text_ += symbol;
+    if (!csv_) symbol_text_ += '"';
   }
 
   void Flush() {
