@@ -77,15 +77,20 @@ class ParquetWriter final : public BatchedWriter {
                                                   Properties(columns(), options_)));
     return arrow::Status::OK();
   }
+  // Arrow itself ends row groups by rows, in the middle of a batch where it must.
   arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) override {
-    if (group_bytes_ == 0 || group_rows_ >= options_.row_group_rows ||
-        group_bytes_ >= options_.row_group_bytes) {
+    if (group_bytes_ == 0 || group_bytes_ >= options_.row_group_bytes) {
       ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
       group_bytes_ = 0;
       group_rows_ = 0;
     }
+    const auto rows = static_cast<size_t>(batch.num_rows());
     group_bytes_ += bytes;
-    group_rows_ += static_cast<size_t>(batch.num_rows());
+    group_rows_ += rows;
+    if (group_rows_ > options_.row_group_rows) {
+      group_rows_ = (group_rows_ - 1) % options_.row_group_rows + 1;
+      group_bytes_ = std::max<size_t>(1, bytes / rows * std::min(rows, group_rows_));
+    }
     return writer_->WriteRecordBatch(batch);
   }
   arrow::Status Close() override { return writer_->Close(); }
