@@ -120,8 +120,9 @@ TEST_F(HttpUnderAttack, AReaderThatStopsIsCutOffAndCostsOnePieceUntilThen) {
   ASSERT_TRUE(client.ReadUntil("\r\n\r\n"));
   ASSERT_TRUE(Eventually([&] { return server_->stats().streams_broken == 1; }));
   EXPECT_TRUE(Eventually([&] { return handler_.bodies_alive == 0; }));
+  std::printf("bytes made for a reader that takes none: %zu\n", handler_.next_calls * kPieceBytes);
   // What fits into the kernel's buffers on both sides, and one piece more.
-  EXPECT_LT(handler_.next_calls * kPieceBytes, size_t{8} << 20);
+  EXPECT_LT(handler_.next_calls * kPieceBytes, size_t{2} << 20);
   client.ReadToEnd();
   EXPECT_FALSE(ParseResponses(client.received())[0].is_complete);
 }
@@ -195,10 +196,12 @@ TEST_F(HttpUnderAttack, AThousandSlowClientsDoNotSlowDownAGoodOne) {
   }
   // The readers that have stopped have filled what they may.
   int calls = -1;
-  ASSERT_TRUE(Eventually([&] {
-    SystemClock().SleepFor(milliseconds(20));
-    return std::exchange(calls, handler_.next_calls.load()) == handler_.next_calls;
-  }));
+  ASSERT_TRUE(Eventually(
+      [&] {
+        SystemClock().SleepFor(milliseconds(20));
+        return std::exchange(calls, handler_.next_calls.load()) == handler_.next_calls;
+      },
+      std::chrono::seconds(60)));
   auto beside = Latency(server_->address(), 1000);
   std::printf("good client: median %.3f -> %.3f ms, p99 %.3f -> %.3f ms\n", alone.first,
               beside.first, alone.second, beside.second);
@@ -424,7 +427,7 @@ TEST_F(HttpUnderAttack, DamagedRequestsNeverStopTheServer) {
       "POST /echo HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello" + Get("/quick"),
       "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
   };
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 4000; ++i) {
     std::string bytes = seeds[random.Uniform(3)];
     for (uint64_t damage = random.Uniform(4); damage > 0; --damage) {
       size_t place = random.Uniform(bytes.size());
