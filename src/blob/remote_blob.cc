@@ -21,8 +21,10 @@ Result<uint64_t> ParseSizeText(std::string_view text) {
 Status RemoteBlob::DoStream(uint64_t offset, uint64_t size, const BlobSink& sink) {
   const uint64_t end = offset + size;
   uint64_t at = offset;
+  uint64_t asked_from = offset;  // by the try that is under way
   RangeRequest range;
   range.adjust = [&](WebRequest* request) {
+    asked_from = at;
     request->headers.emplace_back("Range",
                                   "bytes=" + std::to_string(at) + "-" + std::to_string(end - 1));
     request->headers.emplace_back("If-Match", stat().version);
@@ -39,6 +41,11 @@ Status RemoteBlob::DoStream(uint64_t offset, uint64_t size, const BlobSink& sink
       return Verdict::Final(Status::FailedPrecondition("it was replaced since it was opened"));
     if (answer.ok() && answer.status != 206)
       return Verdict::Final(Status::Internal("the store does not answer with the range asked for"));
+    const std::string_view range_given = answer.Header("content-range");
+    if (answer.status == 206 && !range_given.empty() &&
+        !range_given.starts_with("bytes " + std::to_string(asked_from) + "-")) {
+      return Verdict::Final(Status::Internal("the store answers with another range"));
+    }
     if (answer.status == 206 && at < end)
       return Verdict::Again(Status::Unavailable("fewer bytes arrived than were asked for"));
     return std::nullopt;

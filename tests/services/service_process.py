@@ -228,7 +228,8 @@ def run(name, describe, lay_out, install, named, prepare=None):
 
     def stop(arguments):
         service = load(arguments.target)
-        end_process(service, signal.SIGTERM)
+        # An orderly end takes some servers ten seconds; what is thrown away needs none.
+        end_process(service, signal.SIGTERM if arguments.keep or not service["temporary"] else signal.SIGKILL)
         if not arguments.keep:
             if service.get("watcher"):
                 with contextlib.suppress(ProcessLookupError):
