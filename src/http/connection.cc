@@ -242,10 +242,10 @@ Connection::Taken Connection::TakeHead(std::string_view bytes) {
   return Taken::kRequest;
 }
 
-Connection::Taken Connection::BeginBody(const HeadFacts& facts) {
+Connection::Taken Connection::BeginBody(HeadFacts facts) {
   const HttpServerOptions& options = core_->options;
   std::string_view head = std::string_view(in_).substr(in_used_, finder_.size());
-  if (!ParseRequest(head, MessagePart::kHead, facts, &request_)) {
+  if (!ParseRequest(head, MessagePart::kHead, &facts, &request_)) {
     Refuse({400, "the header can be read in two ways"});
     return Taken::kRequest;
   }

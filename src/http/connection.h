@@ -84,8 +84,8 @@ class Connection final : public Work {
   Taken TakeRequest();
   Taken TakeHead(std::string_view bytes);
   Taken TakeBody(std::string_view bytes);
-  Taken BeginBody(const HeadFacts& facts);
-  void Dispatch(size_t bytes, const HeadFacts& facts);
+  Taken BeginBody(HeadFacts facts);
+  void Dispatch(size_t bytes, HeadFacts facts);
   bool ReadMore();
   /// False when nothing more can be sent now, or the connection is closed.
   bool Flush();

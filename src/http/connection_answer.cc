@@ -23,9 +23,9 @@ constexpr std::chrono::nanoseconds kWaitMost = std::chrono::milliseconds(100);
 
 }  // namespace
 
-void Connection::Dispatch(size_t bytes, const HeadFacts& facts) {
+void Connection::Dispatch(size_t bytes, HeadFacts facts) {
   std::string_view message = std::string_view(in_).substr(in_used_, bytes);
-  if (!ParseRequest(message, MessagePart::kWhole, facts, &request_)) {
+  if (!ParseRequest(message, MessagePart::kWhole, &facts, &request_)) {
     return Refuse({400, "the request can be read in two ways"});
   }
   if (request_.peer.empty()) request_.peer = peer_.text;

@@ -31,6 +31,11 @@ constexpr std::chrono::nanoseconds kStopSweep = std::chrono::milliseconds(10);
 /// the next piece is made, little enough for a thousand readers that have stopped.
 constexpr int kUnsentBytes = 256 << 10;
 
+/// The kernel asks a silent peer after a minute, and gives up after one and a half.
+constexpr int kKeepIdleS = 60;
+constexpr int kKeepBetweenS = 10;
+constexpr int kKeepProbes = 3;
+
 int MillisecondsUntil(std::chrono::nanoseconds wait) {
   if (wait <= std::chrono::nanoseconds(0)) return 0;
   auto whole = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
@@ -168,6 +173,11 @@ void EventLoop::Welcome(int socket) {
   int on = 1;
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof(kUnsentBytes));
+  // A peer that has vanished without a word is noticed although nothing is being sent to it.
+  setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepIdleS, sizeof(kKeepIdleS));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepBetweenS, sizeof(kKeepBetweenS));
+  setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &kKeepProbes, sizeof(kKeepProbes));
   std::unique_ptr<Connection> connection;
   try {
     connection = std::make_unique<Connection>(core_, this, socket, peer, admission);

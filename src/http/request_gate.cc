@@ -175,11 +175,7 @@ class HeadReader {
       facts_->target = target;
       return std::nullopt;
     }
-    if (target.starts_with('/')) {
-      if (target.starts_with("//")) return Bad("the target begins with two slashes");
-      facts_->target = target;
-      return std::nullopt;
-    }
+    if (target.starts_with('/')) return Path(target);
     size_t scheme = target.find("://");
     bool is_http =
         scheme != std::string_view::npos &&
@@ -191,7 +187,12 @@ class HeadReader {
       return Bad("the target has no path");
     }
     authority_ = after.substr(0, slash);
-    facts_->target = after.substr(slash);
+    return Path(after.substr(slash));
+  }
+
+  Verdict Path(std::string_view target) {
+    if (target.starts_with("//")) return Bad("the path begins with two slashes");
+    facts_->target = target;
     return std::nullopt;
   }
 

@@ -49,7 +49,7 @@ class MessageParser final : public beast::http::basic_parser<true> {
 
 }  // namespace
 
-bool ParseRequest(std::string_view bytes, MessagePart part, const HeadFacts& facts,
+bool ParseRequest(std::string_view bytes, MessagePart part, HeadFacts* facts,
                   HttpRequest* request) {
   request->headers.clear();
   request->body.clear();
@@ -69,17 +69,18 @@ bool ParseRequest(std::string_view bytes, MessagePart part, const HeadFacts& fac
   }
   if (error || used != bytes.size() || !parser.is_header_done()) return false;
   if (part == MessagePart::kWhole && !parser.is_done()) return false;
-  bool has_body = facts.chunked || facts.content_length > 0;
-  bool agrees = parser.chunked() == facts.chunked && parser.keep_alive() == facts.keep_alive &&
-                request->method == facts.method && parser.target().ends_with(facts.target) &&
-                request->minor_version == facts.minor_version &&
-                (facts.chunked || part == MessagePart::kHead ||
-                 request->body.size() == facts.content_length) &&
+  bool has_body = facts->chunked || facts->content_length > 0;
+  bool agrees = parser.chunked() == facts->chunked && request->method == facts->method &&
+                parser.target().ends_with(facts->target) &&
+                request->minor_version == facts->minor_version &&
+                (facts->chunked || part == MessagePart::kHead ||
+                 request->body.size() == facts->content_length) &&
                 (has_body || request->body.empty());
   if (!agrees) return false;
-  size_t mark = facts.target.find('?');
-  request->path.assign(facts.target.substr(0, mark));
-  request->query.assign(mark == std::string_view::npos ? "" : facts.target.substr(mark + 1));
+  facts->keep_alive = facts->keep_alive && parser.keep_alive();
+  size_t mark = facts->target.find('?');
+  request->path.assign(facts->target.substr(0, mark));
+  request->query.assign(mark == std::string_view::npos ? "" : facts->target.substr(mark + 1));
   return true;
 }
 

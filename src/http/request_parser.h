@@ -17,9 +17,10 @@ namespace tapedeck {
 enum class MessagePart : uint8_t { kHead, kWhole };
 
 /// Replaces method, path, query, version, headers and body of `request`. `bytes` is the head, or
-/// the head and the body as sent. False where parser and gate differ. May throw std::bad_alloc.
-bool ParseRequest(std::string_view bytes, MessagePart part, const HeadFacts& facts,
-                  HttpRequest* request);
+/// the head and the body as sent. False where parser and gate differ, but for the end of the
+/// connection: it ends after this request where either of them thinks so, which `facts` says then.
+/// May throw std::bad_alloc.
+bool ParseRequest(std::string_view bytes, MessagePart part, HeadFacts* facts, HttpRequest* request);
 
 }  // namespace tapedeck
 

@@ -6,7 +6,10 @@
 
 #include <cstdio>
 
+#include "base/random.h"
 #include "http/raw_client.h"
+#include "http/request_gate.h"
+#include "http/request_parser.h"
 #include "http/server.h"
 #include "http/test_handler.h"
 
@@ -218,6 +221,7 @@ std::vector<Case> LineCases() {
       {"an asterisk for GET", Line("GET * HTTP/1.1")},
       {"a target without a slash", Line("GET echo HTTP/1.1")},
       {"a target with two slashes", Line("GET //evil/echo HTTP/1.1")},
+      {"a target with two slashes behind its host", Line("GET http://t//x HTTP/1.1")},
       {"a fragment", Line("GET /echo#a HTTP/1.1")},
       {"a backslash", Line("GET /echo\\..\\x HTTP/1.1")},
       {"a step up", Line("GET /v1/../echo HTTP/1.1")},
@@ -362,6 +366,52 @@ TEST_F(HttpGate, TheTablesHoldAtLeastTwoHundredCases) {
   EXPECT_GE(count, 200u);
 }
 
+// Random damage to sound heads: whatever passes the gate, the parser behind it must see alike.
+TEST(HttpGateAndParser, AgreeOnWhatPasses) {
+  constexpr uint64_t kSeed = 20261121;
+  SCOPED_TRACE("seed " + std::to_string(kSeed));
+  Random random(kSeed);
+  const std::vector<std::string> heads = {
+      "GET /v1/trades?symbols=A&start=1 HTTP/1.1\r\nHost: t:80\r\nAccept: */*\r\n\r\n",
+      "POST /e HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+      "POST /e HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n",
+      "GET http://t/x HTTP/1.0\r\nHost: t\r\nConnection: keep-alive\r\nUpgrade: h2c\r\n\r\n",
+  };
+  const std::vector<std::string> fields = {
+      "Connection: close\r\n", "Connection: upgrade\r\n", "Content-Length: 0\r\n",
+      "Content-Length: 7\r\n", "Keep-Alive: 5\r\n",       "Transfer-Encoding: chunked\r\n"};
+  const std::string bytes("\r\n :,;0\tA\xff/.%\"\0", 15);
+  int passed = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string text = heads[random.Uniform(heads.size())];
+    for (uint64_t damage = random.Uniform(4); damage > 0; --damage) {
+      size_t place = random.Uniform(text.size());
+      switch (random.Uniform(3)) {
+        case 0:
+          text[place] = bytes[random.Uniform(bytes.size())];
+          break;
+        case 1:
+          text.erase(place, 1);
+          break;
+        default:
+          text.insert(text.find('\n') + 1, fields[random.Uniform(fields.size())]);
+      }
+    }
+    HeadFinder finder;
+    if (finder.Look(text) != HeadFinder::State::kFound) continue;
+    std::string_view head = std::string_view(text).substr(0, finder.size());
+    HeadVerdict verdict = CheckHead(head, {});
+    if (verdict.fault) continue;
+    ++passed;
+    bool has_body = verdict.facts.chunked || verdict.facts.content_length > 0;
+    HttpRequest request;
+    EXPECT_TRUE(ParseRequest(head, has_body ? MessagePart::kHead : MessagePart::kWhole,
+                             &verdict.facts, &request))
+        << head;
+  }
+  EXPECT_GT(passed, 5000);
+}
+
 TEST_F(HttpGate, WhatIsOddButClearIsServed) {
   const std::string close = "Connection: close\r\n\r\n";
   std::vector<std::string> sound = {
@@ -385,6 +435,9 @@ TEST_F(HttpGate, WhatIsOddButClearIsServed) {
       "POST /echo HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: CHUNKED\r\nConnection: close\r\n\r\n"
       "00000005\r\nhello\r\n000\r\n\r\n",
       "GET /echo HTTP/1.1\r\nHost: t\r\nConnection: keep-alive\r\nConnection: close\r\n\r\n",
+      "GET /echo HTTP/1.1\r\nHost: t\r\nProxy-Connection: close\r\n\r\n",
+      "GET /echo HTTP/1.0\r\nProxy-Connection: keep-alive\r\n\r\n",
+      "GET /echo HTTP/1.0\r\nConnection: close\r\nConnection: keep-alive\r\n\r\n",
   };
   for (const std::string& bytes : sound) {
     RawClient client(server_->address());

@@ -1,9 +1,11 @@
 // Clients that are slow, many, silent or gone, and handlers that fail. Deadlines are short, so that
 // real time passes quickly.
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -248,6 +250,41 @@ TEST_F(HttpUnderAttack, AFloodFromOneAddressIsRefusedAndTheServerServesOn) {
     auto answers = Exchange(server_->address(), GetAndClose("/quick"));
     return answers.size() == 1 && answers[0].status == 200;
   }));
+}
+
+TEST_F(HttpUnderAttack, WithoutAFileNumberLeftNewConnectionsAreClosedAndOpenOnesServed) {
+  options_.idle_limit = std::chrono::seconds(30);
+  Start();
+  RawClient open(server_->address());
+  open.Send(Get("/quick"));
+  ASSERT_TRUE(open.ReadUntil("ok /quick"));
+  size_t colon = server_->address().rfind(':');
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(std::stoi(server_->address().substr(colon + 1))));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  std::vector<int> clients, fillers;
+  for (int i = 0; i < 20; ++i) clients.push_back(socket(AF_INET, SOCK_STREAM, 0));
+  rlimit files{};
+  getrlimit(RLIMIT_NOFILE, &files);
+  rlimit few = files;
+  few.rlim_cur = static_cast<rlim_t>(clients.back()) + 40;
+  setrlimit(RLIMIT_NOFILE, &few);
+  for (int copy = dup(0); copy >= 0; copy = dup(0)) fillers.push_back(copy);
+  for (int client : clients) {
+    ASSERT_EQ(connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+  }
+  for (int client : clients) {  // closed, not left waiting
+    char byte = 0;
+    EXPECT_LE(recv(client, &byte, 1, 0), 0);
+  }
+  open.Forget();
+  open.Send(Get("/quick"));
+  EXPECT_TRUE(open.ReadUntil("ok /quick"));
+  for (int filler : fillers) close(filler);
+  for (int client : clients) close(client);
+  setrlimit(RLIMIT_NOFILE, &files);
+  EXPECT_EQ(Exchange(server_->address(), GetAndClose("/quick")).size(), 1u);
 }
 
 TEST_F(HttpUnderAttack, TooManyBodiesAtOnceAreRefused) {
