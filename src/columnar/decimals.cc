@@ -15,12 +15,13 @@ Int128 PowerOfTen(int digits) {
   return power;
 }
 
+// The product, or what is left of one that overflows: such rows are looked at again.
 template <typename T>
-T* ValuesOf(BatchColumn* column, size_t count) {
-  if constexpr (std::is_same_v<T, int64_t>) {
-    return column->longs.Grow(count);
+T Product(Int128 factor, int64_t mantissa) {
+  if constexpr (sizeof(T) == sizeof(int64_t)) {
+    return static_cast<T>(static_cast<uint64_t>(factor) * static_cast<uint64_t>(mantissa));
   } else {
-    return column->wides.Grow(count);
+    return static_cast<T>(static_cast<Uint128>(factor) * static_cast<Uint128>(mantissa));
   }
 }
 
@@ -52,31 +53,20 @@ bool DecimalFiller::FillRun(const RowsColumn& column, const RowSlice& slice, T* 
   if (kStep == 1 && first != RowsColumn::kNullScale &&
       std::memcmp(scale, scale + 1, count - 1) == 0) {
     const Rule rule = rules_[first];
-    const T factor = static_cast<T>(rule.factor);
     for (uint32_t i = 0; i < count; ++i) {
-      const auto m = static_cast<uint64_t>(mantissa[i]);
-      settled &= rule.Settles(m);
-      if constexpr (sizeof(T) == 8) {
-        values[i] = static_cast<int64_t>(m * static_cast<uint64_t>(factor));
-      } else {
-        values[i] = factor * mantissa[i];
-      }
+      settled &= rule.Settles(static_cast<uint64_t>(mantissa[i]));
+      values[i] = Product<T>(rule.factor, mantissa[i]);
     }
     std::memset(scales, first, count);
     std::memset(present, 1, count);
     return settled;
   }
   for (uint32_t i = 0; i < count; ++i) {
-    const int64_t signed_mantissa = mantissa[static_cast<ptrdiff_t>(i) * kStep];
+    const int64_t m = mantissa[static_cast<ptrdiff_t>(i) * kStep];
     const uint8_t s = scale[static_cast<ptrdiff_t>(i) * kStep];
     const Rule& rule = rules_[s];
-    const auto m = static_cast<uint64_t>(signed_mantissa);
-    settled &= rule.Settles(m);
-    if constexpr (sizeof(T) == 8) {
-      values[i] = static_cast<int64_t>(m * static_cast<uint64_t>(rule.factor));
-    } else {
-      values[i] = rule.factor * signed_mantissa;
-    }
+    settled &= rule.Settles(static_cast<uint64_t>(m));
+    values[i] = Product<T>(rule.factor, m);
     const bool has = s != RowsColumn::kNullScale;
     scales[i] = has ? static_cast<int8_t>(s) : int8_t{0};
     present[i] = has;

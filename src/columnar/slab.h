@@ -16,6 +16,7 @@
 namespace tapedeck {
 
 __extension__ using Int128 = __int128;
+__extension__ using Uint128 = unsigned __int128;
 
 template <typename T>
 class Slab {
