@@ -16,7 +16,8 @@ constexpr size_t kPipelinedBytes = size_t{64} << 10;
 /// Bodies up to this size are not counted: no more than the buffers every connection has.
 constexpr size_t kSmallBodyBytes = size_t{16} << 10;
 constexpr std::chrono::nanoseconds kLinger = std::chrono::seconds(1);
-constexpr size_t kLingerBytesMax = size_t{1} << 20;
+/// What is read and thrown away meanwhile: the rest of a body that was too large, mostly.
+constexpr size_t kLingerBytesMax = size_t{64} << 20;
 constexpr unsigned char kTlsHandshake = 0x16;
 
 }  // namespace

@@ -221,7 +221,6 @@ void EventLoop::Sweep() noexcept {
     }
   }
   soonest_ = std::max(std::min(soonest, soonest_), now_ + kSweepLeast);
-  if (soonest == MonotonicTime::max() && !is_stopping_) soonest_ = soonest;
   if (is_stopping_) soonest_ = std::min(soonest_, now_ + kStopSweep);
 }
 

@@ -193,7 +193,6 @@ std::vector<Case> LineCases() {
       {"a line feed first", "\nGET /echo HTTP/1.1\r\nHost: t\r\n\r\n"},
       {"a space first", " GET /echo HTTP/1.1\r\nHost: t\r\n\r\n"},
       {"two spaces behind the method", Line("GET  /echo HTTP/1.1")},
-      {"two spaces before the version", Line("GET /echo  HTTP/1.1")},
       {"a space behind the version", Line("GET /echo HTTP/1.1 ")},
       {"tabs for spaces", Line("GET\t/echo\tHTTP/1.1")},
       {"a space in the target", Line("GET /echo x HTTP/1.1")},
