@@ -7,7 +7,6 @@
 #include "api/node_metrics.h"
 #include "api/quick_answers.h"
 #include "base/bytes.h"
-#include "base/encoding.h"
 #include "base/log.h"
 #include "base/secret.h"
 
@@ -40,6 +39,12 @@ Route_f FunctionOf(RouteId id) {
       AnswerTopics,  AnswerCoverage, AnswerRefused, AnswerStatus,   AnswerLivez,  AnswerReadyz,
       AnswerHealthz, AnswerMetrics,  AnswerOpenApi, AnswerPage};
   return kFunctions[static_cast<size_t>(id)];
+}
+
+// What a listener of its own answers.
+bool IsOperation(RouteId id) {
+  return id == RouteId::kLivez || id == RouteId::kReadyz || id == RouteId::kHealthz ||
+         id == RouteId::kMetrics;
 }
 
 bool IsCompressible(const HttpResponse& response) {
@@ -86,8 +91,14 @@ struct Api::State {
         slots(parts.read_bytes),
         next_id(first_id),
         operations(this) {
-    context = {parts.node, parts.clock,  &slots,        &http,
-               &metrics,   parts.tokens, parts.version, parts.clock->Now()};
+    context.node = parts.node;
+    context.clock = parts.clock;
+    context.slots = &slots;
+    context.http = &http;
+    context.metrics = &metrics;
+    context.tokens = parts.tokens;
+    context.version = parts.version;
+    context.started = parts.clock->Now();
   }
 
   /// The one that the client gave, or a new one.
@@ -99,9 +110,9 @@ struct Api::State {
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     z ^= z >> 31;
-    std::string bytes;
-    PutBig64(&bytes, z);
-    return ToHex(bytes);
+    std::string id(16, '0');
+    for (size_t i = 0; i < id.size(); ++i) id[i] = "0123456789abcdef"[(z >> (60 - 4 * i)) & 15];
+    return id;
   }
 
   std::optional<tapedeck::Problem> Authorize(const HttpRequest& request, const Route* route) const {
@@ -131,14 +142,7 @@ struct Api::State {
   Answer Dispatch(const HttpRequest& request, const RouteMatch& match, std::string request_id) {
     if (match.problem.has_value()) return *match.problem;
     const Route& route = *match.route;
-    if (request.method != "GET" && request.method != "HEAD") {
-      return tapedeck::Problem{ProblemType::kMethodNotAllowed,
-                               "this route is only read: GET or HEAD",
-                               {},
-                               0,
-                               "GET, HEAD",
-                               {}};
-    }
+    if (!IsRead(request)) return NotRead();
     Call call{&request,
               &context,
               &route,
@@ -179,7 +183,6 @@ struct Api::State {
   static void Dress(HttpResponse* response, std::string_view request_id) {
     response->headers.push_back({"X-Request-Id", std::string(request_id)});
     response->headers.push_back({"X-Content-Type-Options", "nosniff"});
-    response->headers.push_back({"Referrer-Policy", "no-referrer"});
     const bool cached = std::any_of(response->headers.begin(), response->headers.end(),
                                     [](const auto& f) { return f.name == "Cache-Control"; });
     if (!cached) response->headers.push_back({"Cache-Control", "no-store"});
@@ -190,8 +193,7 @@ struct Api::State {
     const InFlight in_flight(&http);
     const std::string id = RequestId(request);
     RouteMatch match = MatchRoute(request.path);
-    if (operations_only && match.route != nullptr &&
-        (!match.route->of_node || match.route->pattern.starts_with("/v1/"))) {
+    if (operations_only && match.route != nullptr && !IsOperation(match.route->id)) {
       match.problem = tapedeck::Problem{
           ProblemType::kNotFound, "this listener has probes and metrics only", {}, 0, {}, {}};
     }
@@ -202,18 +204,38 @@ struct Api::State {
     return response;
   }
 
+  std::optional<HttpResponse> BeforeBody(const HttpRequest& head) {
+    const std::string id = RequestId(head);
+    const RouteMatch match = MatchRoute(head.path);
+    std::optional<tapedeck::Problem> problem = Authorize(head, match.route);
+    if (!problem.has_value()) problem = match.problem;
+    if (!problem.has_value() && !IsRead(head)) problem = NotRead();
+    if (!problem.has_value()) return std::nullopt;
+    return Finish(std::move(*problem), head, id);
+  }
+
+  static bool IsRead(const HttpRequest& request) {
+    return request.method == "GET" || request.method == "HEAD";
+  }
+  static tapedeck::Problem NotRead() {
+    return {ProblemType::kMethodNotAllowed,
+            "this route is only read: GET or HEAD",
+            {},
+            0,
+            "GET, HEAD",
+            {}};
+  }
+
   HttpResponse Answered(const HttpRequest& request, const RouteMatch& match,
                         const std::string& id) {
     if (auto problem = Authorize(request, match.route)) {
       return Finish(std::move(*problem), request, id);
     }
     const bool keeps = match.route != nullptr && match.route->id == RouteId::kLatest &&
-                       !match.problem.has_value() &&
-                       (request.method == "GET" || request.method == "HEAD");
+                       !match.problem.has_value() && IsRead(request);
     if (!keeps) return Finish(Dispatch(request, match, id), request, id);
-    std::string key = QuickAnswers::KeyOf(request);
     const uint64_t published = parts.node->published();
-    if (auto kept = quick.Find(key, published)) {
+    if (auto kept = quick.Find(request, published)) {
       HttpResponse response;
       response.headers.reserve(kept->headers.size() + 4);
       response.headers.assign(kept->headers.begin(), kept->headers.end());
@@ -222,7 +244,7 @@ struct Api::State {
       return response;
     }
     Answer answer = Dispatch(request, match, id);
-    if (answer.response() != nullptr) quick.Keep(std::move(key), published, *answer.response());
+    if (answer.response() != nullptr) quick.Keep(request, published, *answer.response());
     return Finish(std::move(answer), request, id);
   }
 
@@ -230,7 +252,7 @@ struct Api::State {
     const RouteMatch match = MatchRoute(request.path);
     if (match.route == nullptr || match.route->of_node) return true;
     return match.route->id == RouteId::kLatest &&
-           quick.Find(QuickAnswers::KeyOf(request), parts.node->published()) != nullptr;
+           quick.Find(request, parts.node->published()) != nullptr;
   }
 
   class Operations final : public HttpHandler {
@@ -289,10 +311,16 @@ HttpResponse Api::Handle(const HttpRequest& request) {
   return state_->Handle(request, /*operations_only=*/false);
 }
 
+std::optional<HttpResponse> Api::BeforeBody(const HttpRequest& head) {
+  return state_->BeforeBody(head);
+}
+
 HttpResponse Api::Problem(int status, const std::string& detail,
                           const HttpRequest& request) noexcept {
   return state_->ServerProblem(status, detail, request);
 }
+
+void Api::Watch(const HttpServer* server) { state_->context.server = server; }
 
 HttpHandler* Api::operations() { return &state_->operations; }
 Metrics* Api::metrics() { return state_->metrics.registry(); }

@@ -13,6 +13,7 @@
 // Thread-safe. The node, the clock and the tokens outlive it; it outlives the servers.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/served_node.h"
@@ -39,9 +40,13 @@ class Api final : public HttpHandler {
 
   bool IsQuick(const HttpRequest& request) const override;
   HttpResponse Handle(const HttpRequest& request) override;
+  /// 401, 404 and 405 of requests that have a body.
+  std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override;
   HttpResponse Problem(int status, const std::string& detail,
                        const HttpRequest& request) noexcept override;
 
+  /// Metrics tell of this server too. It outlives the listener of `operations`, if there is one.
+  void Watch(const HttpServer* server);
   /// Probes and metrics only: for a listener of their own.
   HttpHandler* operations();
   /// What this node counts; other parts may add to it.

@@ -7,6 +7,7 @@
 // A Call is owned by the thread that handles the request; ApiContext is shared by all of them and
 // outlives every answer.
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "http/message.h"
+#include "http/server.h"
 
 namespace tapedeck {
 
@@ -36,6 +38,7 @@ struct ApiContext {
   TokenFile* tokens = nullptr;  // null: not in force
   std::string version;
   Timestamp started;
+  std::atomic<const HttpServer*> server{nullptr};  // null: not known (yet)
 };
 
 struct Call {

@@ -119,6 +119,25 @@ void NodeMetrics::CollectProcess() {
            static_cast<double>(use.open_files_max));
 }
 
+void NodeMetrics::CollectServer(const HttpServerStats& stats) {
+  SetGauge("tapedeck_http_connections_open", "Connections.", {},
+           static_cast<double>(stats.connections_open));
+  SetGauge("tapedeck_http_streams_open", "Bodies that are being made while they are read.", {},
+           static_cast<double>(stats.streams_open));
+  Follow("tapedeck_http_connections_total", "Connections taken.", {}, "",
+         static_cast<double>(stats.connections_total));
+  Follow("tapedeck_http_connections_refused_total", "Connections over a limit.", {}, "",
+         static_cast<double>(stats.refused_connections));
+  Follow("tapedeck_http_requests_rejected_total",
+         "Requests that no route saw: malformed, too large, too slow.", {}, "",
+         static_cast<double>(stats.rejected_requests));
+  Follow("tapedeck_http_streams_broken_total",
+         "Streams that did not end: the client left, stalled, or rows could not be read.", {}, "",
+         static_cast<double>(stats.streams_broken));
+  Follow("tapedeck_http_sent_bytes_total", "Bytes written to sockets.", {}, "",
+         static_cast<double>(stats.bytes_sent));
+}
+
 void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
   const StoreSizes sizes = Sizes(context.node->store());
   std::lock_guard lock(mutex_);
@@ -149,6 +168,9 @@ void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
            static_cast<double>(context.http->in_flight()));
   SetGauge("tapedeck_http_reads_open", "Reads that hold a share of the memory for reads.", {},
            static_cast<double>(context.slots->open()));
+  if (const HttpServer* server = context.server; server != nullptr) {
+    CollectServer(server->stats());
+  }
   CollectProcess();
 }
 

@@ -24,6 +24,7 @@
 #include "api/served_node.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "http/server.h"
 
 namespace tapedeck {
 
@@ -59,6 +60,7 @@ class NodeMetrics {
               const std::string& part, double value);
   void CollectPartition(const PartitionState& partition);
   void CollectProcess();
+  void CollectServer(const HttpServerStats& stats);
   void SetGauge(std::string_view name, std::string_view help, const Labels& labels, double value);
 
   Metrics metrics_;

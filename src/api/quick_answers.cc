@@ -1,40 +1,53 @@
 #include "api/quick_answers.h"
 
-namespace tapedeck {
+#include "base/hash.h"
 
-std::string QuickAnswers::KeyOf(const HttpRequest& request) {
-  const std::string_view accept = request.Header("Accept");
-  const std::string_view encoding = request.Header("Accept-Encoding");
-  std::string key;
-  key.reserve(request.path.size() + request.query.size() + accept.size() + encoding.size() + 4);
-  key += request.path;
-  key += '?';
-  key += request.query;
-  key += '\n';  // in none of the parts
-  key += accept;
-  key += '\n';
-  key += encoding;
-  if (request.minor_version == 0) key += "\n0";
-  return key;
+namespace tapedeck {
+namespace {
+
+uint64_t HashOf(const HttpRequest& request) {
+  uint64_t hash = HashBytes64(request.path, static_cast<uint64_t>(request.minor_version));
+  hash = HashBytes64(request.query, hash);
+  hash = HashBytes64(request.Header("Accept"), hash);
+  return HashBytes64(request.Header("Accept-Encoding"), hash);
 }
 
-std::shared_ptr<const QuickAnswers::Kept> QuickAnswers::Find(const std::string& key,
+}  // namespace
+
+bool QuickAnswers::Entry::IsOf(const HttpRequest& request) const {
+  return path == request.path && query == request.query && accept == request.Header("Accept") &&
+         encoding == request.Header("Accept-Encoding") && minor_version == request.minor_version;
+}
+
+std::shared_ptr<const QuickAnswers::Kept> QuickAnswers::Find(const HttpRequest& request,
                                                              uint64_t published) const {
+  const uint64_t hash = HashOf(request);
   std::lock_guard lock(mutex_);
-  auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.published != published) return nullptr;
+  auto found = entries_.find(hash);
+  if (found == entries_.end() || found->second.published != published ||
+      !found->second.IsOf(request)) {
+    return nullptr;
+  }
   return found->second.kept;
 }
 
-void QuickAnswers::Keep(std::string key, uint64_t published, const HttpResponse& response) {
+void QuickAnswers::Keep(const HttpRequest& request, uint64_t published,
+                        const HttpResponse& response) {
   if (response.status != 200 || response.stream != nullptr ||
       response.body.size() > kBodyBytesMax) {
     return;
   }
-  auto kept = std::make_shared<const Kept>(Kept{response.headers, response.body});
+  Entry entry{request.path,
+              request.query,
+              std::string(request.Header("Accept")),
+              std::string(request.Header("Accept-Encoding")),
+              request.minor_version,
+              published,
+              std::make_shared<const Kept>(Kept{response.headers, response.body})};
+  const uint64_t hash = HashOf(request);
   std::lock_guard lock(mutex_);
-  if (entries_.size() >= kEntriesMax && !entries_.contains(key)) entries_.clear();
-  entries_[std::move(key)] = {published, std::move(kept)};
+  if (entries_.size() >= kEntriesMax && !entries_.contains(hash)) entries_.clear();
+  entries_[hash] = std::move(entry);
 }
 
 }  // namespace tapedeck

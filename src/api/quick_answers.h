@@ -3,17 +3,18 @@
 
 // QuickAnswers: small answers that hold as long as nothing is published, ready to be sent again.
 //
-//   if (auto found = answers.Find(key, node->published())) return *found;
-//   answers.Keep(key, published_before_it_was_made, response);
+//   if (auto found = answers.Find(request, node->published())) return *found;
+//   answers.Keep(request, published_before_it_was_made, response);
 //
-// Thread-safe. Bounded: kEntriesMax answers of kBodyBytesMax each; beyond, all are forgotten.
+// Requests are the same where path, query, Accept, Accept-Encoding and version are. Thread-safe.
+// Bounded: kEntriesMax answers of kBodyBytesMax each; beyond, all are forgotten.
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "http/message.h"
 
@@ -28,20 +29,22 @@ class QuickAnswers {
     std::vector<HttpField> headers;
     std::string body;
   };
-  static std::string KeyOf(const HttpRequest& request);
 
   /// Null where there is none, or something was published since.
-  std::shared_ptr<const Kept> Find(const std::string& key, uint64_t published) const;
+  std::shared_ptr<const Kept> Find(const HttpRequest& request, uint64_t published) const;
   /// Answers that are no plain 200, or too large, are not kept.
-  void Keep(std::string key, uint64_t published, const HttpResponse& response);
+  void Keep(const HttpRequest& request, uint64_t published, const HttpResponse& response);
 
  private:
   struct Entry {
-    uint64_t published;
+    std::string path, query, accept, encoding;
+    int minor_version = 1;
+    uint64_t published = 0;
     std::shared_ptr<const Kept> kept;
+    bool IsOf(const HttpRequest& request) const;
   };
   mutable std::mutex mutex_;
-  std::unordered_map<std::string, Entry> entries_;
+  std::unordered_map<uint64_t, Entry> entries_;  // by hash; of two with one hash the later stays
 };
 
 }  // namespace tapedeck

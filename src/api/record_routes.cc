@@ -118,7 +118,7 @@ RecordQuery QueryOf(const Call& call, const RecordAsk& ask) {
   query.end = ask.end.value_or(Timestamp::Max());
   query.where = ask.where;
   query.topics = ask.topics;
-  query.memory_bytes = call.context->slots->stream_bytes() / 4 * 3;  // the rest: encoder, pieces
+  query.memory_bytes = call.context->slots->stream_bytes() / 2;  // the rest: encoder, pieces
   return query;
 }
 
@@ -218,7 +218,7 @@ Answer AnswerRecords(Call* call) {
   ask.fields = parameters.List("fields");
   ask.origin = parameters.Flag("origin");
   static constexpr std::string_view kOrders[] = {"asc", "desc"};
-  const auto order = static_cast<ReadOrder>(parameters.Choose("order", kOrders).value_or(0));
+  rows.form.order = static_cast<ReadOrder>(parameters.Choose("order", kOrders).value_or(0));
   const std::optional<RecordPosition> after = PositionOf(call, rows);
   if (!parameters.ok()) return parameters.problem();
 
@@ -229,7 +229,7 @@ Answer AnswerRecords(Call* call) {
   Checked checked;
   if (auto problem = Check(call, *point, ask, &checked)) return *problem;
   RecordQuery query = QueryOf(*call, ask);
-  query.order = order;
+  query.order = rows.form.order;
   query.columns = checked.fields.columns();
   query.limit = LimitOf(rows);
   query.after = after;

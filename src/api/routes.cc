@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -67,15 +68,41 @@ RouteMatch BadPath(std::string detail) {
   return match;
 }
 
+// /v1/{table} and what hangs on it.
+const Route* TableRoute(std::string_view behind) {
+  if (behind.empty()) return Find(RouteId::kRecords);
+  if (behind == "latest") return Find(RouteId::kLatest);
+  return behind == "count" ? Find(RouteId::kCount) : nullptr;
+}
+
+// Paths as nearly everybody writes them: nothing escaped, nothing odd.
+bool MatchPlain(std::string_view path, RouteMatch* match) {
+  for (const Route& route : kRoutes) {
+    if (route.pattern != path) continue;
+    match->route = &route;
+    return true;
+  }
+  constexpr std::string_view kV1 = "/v1/";
+  if (!path.starts_with(kV1)) return false;
+  path.remove_prefix(kV1.size());
+  const size_t end = std::min(path.find('/'), path.size());
+  const std::string_view table = path.substr(0, end);
+  const bool plain = !table.empty() && std::all_of(table.begin(), table.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
+  if (!plain || end + 1 == path.size()) return false;
+  match->route = TableRoute(path.substr(std::min(end + 1, path.size())));
+  match->table = table;
+  return match->route != nullptr;
+}
+
 }  // namespace
 
 std::span<const Route> Routes() { return kRoutes; }
 
 RouteMatch MatchRoute(std::string_view path) {
   if (path.size() > kPathBytesMax) return BadPath("it is longer than any route");
-  for (const Route& route : kRoutes) {  // as they are written most of the time
-    if (route.pattern == path) return {&route, {}, {}};
-  }
+  if (RouteMatch match; MatchPlain(path, &match)) return match;
   std::vector<std::string> segments;
   if (!path.starts_with('/')) return NotFound(path);
   for (std::string_view rest = path.substr(1);;) {
@@ -97,10 +124,8 @@ RouteMatch MatchRoute(std::string_view path) {
   if (segments[0] != "v1" || segments.size() < 2 || segments.size() > 3 || segments[1].empty()) {
     return NotFound(path);
   }
-  const Route* route = segments.size() == 2      ? Find(RouteId::kRecords)
-                       : segments[2] == "latest" ? Find(RouteId::kLatest)
-                       : segments[2] == "count"  ? Find(RouteId::kCount)
-                                                 : nullptr;
+  if (segments.size() == 3 && segments[2].empty()) return NotFound(path);
+  const Route* route = TableRoute(segments.size() == 3 ? segments[2] : std::string_view());
   if (route == nullptr) return NotFound(path);
   return {route, segments[1], {}};
 }

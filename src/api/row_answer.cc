@@ -164,12 +164,7 @@ void ReadStyle(Call* call, RowAsk* ask) {
   if (form.end_marker && form.form != AnswerForm::kNdjson) {
     parameters.Bad("end_marker", "only format=ndjson has room for it");
   }
-  if (IsText(form.form)) return;
-  for (std::string_view name : {"ts", "numbers"}) {
-    if (parameters.Has(name)) {
-      parameters.Bad(name, "arrow and parquet have types of their own for it");
-    }
-  }
+  form.batch_bytes = call->context->slots->stream_bytes() / 4;
 }
 
 }  // namespace

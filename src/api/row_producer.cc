@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "query/columnar_encoder.h"
 #include "query/text_encoder.h"
 
 namespace tapedeck {
@@ -73,8 +74,14 @@ Status RecordProducer::MakeEncoder(const RowForm& form) {
       encoder_ = MakeTextEncoder(TextFormat::kCsv, fields_, *cursor_, form.style, marker);
       break;
     case AnswerForm::kArrow:
-    case AnswerForm::kParquet:
-      return Status::InvalidArgument("this form is not there yet");
+    case AnswerForm::kParquet: {
+      const auto format =
+          form.form == AnswerForm::kArrow ? ColumnarFormat::kArrow : ColumnarFormat::kParquet;
+      ColumnarStyle style{.rows = form.style, .order = form.order};
+      style.parquet_group_bytes = form.batch_bytes;
+      TD_ASSIGN_OR_RETURN(encoder_, MakeColumnarEncoder(format, fields_, *cursor_, style));
+      break;
+    }
   }
   return Status::Ok();
 }

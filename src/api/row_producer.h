@@ -42,6 +42,8 @@ class RowProducer {
 struct RowForm {
   AnswerForm form = AnswerForm::kJson;
   RowStyle style;
+  ReadOrder order = ReadOrder::kAscending;  // of the rows; Parquet says how it is sorted
+  size_t batch_bytes = size_t{8} << 20;     // that a batch of a columnar form may hold
   bool end_marker = false;
 };
 

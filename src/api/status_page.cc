@@ -186,6 +186,7 @@ Answer AnswerPage(Call* call) {
                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; "
                "base-uri 'none'; form-action 'none'");
   response.Set("X-Frame-Options", "DENY");
+  response.Set("Referrer-Policy", "no-referrer");
   return response;
 }
 

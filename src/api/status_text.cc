@@ -1,20 +1,15 @@
 #include "api/status_text.h"
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 
+#include "api/json_text.h"
 #include "api/node_metrics.h"
 
 namespace tapedeck {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 // A record thread that was not seen for so long hangs: it comes by several times a second.
 constexpr std::chrono::nanoseconds kSilenceMax = std::chrono::seconds(30);
-
-std::string Dump(const Json& json) {
-  return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
-}
 
 const PartitionState* Live(const RecorderState& recorder, const TapeId& tape) {
   for (const PartitionState& p : recorder.partitions) {
@@ -25,72 +20,74 @@ const PartitionState* Live(const RecorderState& recorder, const TapeId& tape) {
   return nullptr;
 }
 
-Json LagOf(const PartitionState& p) {
-  if (p.log_end < 0) return nullptr;
-  return std::max<int64_t>(0, p.log_end - p.stored);
+// Messages that Kafka has and the store has not; null where nobody knows.
+std::string LagText(int64_t log_end, int64_t stored) {
+  return log_end < 0 ? "null" : std::to_string(std::max<int64_t>(0, log_end - stored));
 }
 
-Json PartitionJson(const PartitionState& p) {
-  Json json;
-  json["topic"] = p.tp.topic;
-  json["partition"] = p.tp.partition;
-  json["lineage"] = p.lineage;
-  json["received"] = p.received;
-  json["stored"] = p.stored;
-  json["durable"] = p.stored;
-  json["log_end"] = p.log_end < 0 ? Json(nullptr) : Json(p.log_end);
-  json["lag"] = LagOf(p);
-  json["messages"] = p.messages;
-  json["records"] = p.records;
-  json["refused"] = p.refused;
-  json["skipped"] = p.skipped;
-  json["health"] = p.health.empty() ? "ok" : p.health;
-  return json;
+std::string PartitionText(const PartitionState& p) {
+  return JsonObject()
+      .Text("topic", p.tp.topic)
+      .Number("partition", p.tp.partition)
+      .Count("lineage", p.lineage)
+      .Number("received", p.received)
+      .Number("stored", p.stored)
+      .Number("durable", p.stored)
+      .Raw("log_end", p.log_end < 0 ? "null" : std::to_string(p.log_end))
+      .Raw("lag", LagText(p.log_end, p.stored))
+      .Count("messages", p.messages)
+      .Count("records", p.records)
+      .Count("refused", p.refused)
+      .Count("skipped", p.skipped)
+      .Text("health", p.health.empty() ? "ok" : p.health)
+      .Take();
 }
 
-Json RecordingJson(const ServedState& state) {
+std::string RecordingText(const ServedState& state) {
   const RecorderState& r = state.recorder;
-  Json json;
-  json["running"] = r.running;
-  json["assigned"] = r.assigned;
-  json["stall"] = r.stall.empty() ? Json(nullptr) : Json(r.stall);
-  json["commits"] = r.commits;
-  json["flushes"] = r.flushes;
-  json["rebalances"] = r.rebalances;
-  json["messages"] = r.messages;
-  json["records"] = r.records;
-  json["refused"] = r.refused;
-  json["skipped"] = r.skipped;
-  json["message_bytes"] = r.raw_bytes;
-  json["tape_bytes"] = r.tape_bytes;
-  json["open_rows"] = state.open_rows;
-  json["notices"] = r.notices;
-  return json;
+  JsonArray notices;
+  for (const std::string& notice : r.notices) notices.Text(notice);
+  return JsonObject()
+      .Flag("running", r.running)
+      .Flag("assigned", r.assigned)
+      .TextOrNull("stall", r.stall)
+      .Count("commits", r.commits)
+      .Count("flushes", r.flushes)
+      .Count("rebalances", r.rebalances)
+      .Count("messages", r.messages)
+      .Count("records", r.records)
+      .Count("refused", r.refused)
+      .Count("skipped", r.skipped)
+      .Count("message_bytes", r.raw_bytes)
+      .Count("tape_bytes", r.tape_bytes)
+      .Count("open_rows", state.open_rows)
+      .Raw("notices", notices.Take())
+      .Take();
 }
 
-Json StoreJson(const ApiContext& context, const ServedState& state) {
-  Json json;
-  json["id"] = state.store.store_id;
-  json["format"] = state.store.format;
-  json["wal_damaged"] = !state.wal_damage.empty();
+std::string StoreText(const ApiContext& context, const ServedState& state) {
   const StoreSizes sizes = context.metrics->Sizes(context.node->store());
-  json["disk_total_bytes"] = sizes.disk.total_bytes;
-  json["disk_free_bytes"] = sizes.disk.free_bytes;
-  Json kinds = Json::object();
-  for (const auto& [kind, bytes] : sizes.kinds) kinds[kind] = bytes;
-  json["bytes"] = std::move(kinds);
-  return json;
+  JsonObject kinds;
+  for (const auto& [kind, bytes] : sizes.kinds) kinds.Count(kind, bytes);
+  return JsonObject()
+      .Text("id", state.store.store_id)
+      .Count("format", state.store.format)
+      .Flag("wal_damaged", !state.wal_damage.empty())
+      .Count("disk_total_bytes", sizes.disk.total_bytes)
+      .Count("disk_free_bytes", sizes.disk.free_bytes)
+      .Raw("bytes", kinds.Take())
+      .Take();
 }
 
-Json HttpJson(const ApiContext& context) {
-  Json json;
-  json["requests"] = context.http->requests();
-  json["in_flight"] = context.http->in_flight();
-  json["reads_open"] = context.slots->open();
-  json["reads_bytes"] = context.slots->used_bytes();
-  json["reads_bytes_max"] = context.slots->total_bytes();
-  json["authentication"] = context.tokens == nullptr ? "off" : "tokens";
-  return json;
+std::string HttpText(const ApiContext& context) {
+  return JsonObject()
+      .Count("requests", context.http->requests())
+      .Number("in_flight", context.http->in_flight())
+      .Count("reads_open", context.slots->open())
+      .Count("reads_bytes", context.slots->used_bytes())
+      .Count("reads_bytes_max", context.slots->total_bytes())
+      .Text("authentication", context.tokens == nullptr ? "off" : "tokens")
+      .Take();
 }
 
 }  // namespace
@@ -104,31 +101,30 @@ std::vector<std::string> TopicTexts(const std::vector<PartitionEntry>& partition
                                     const RecorderState& recorder) {
   std::vector<std::string> texts;
   for (size_t from = 0; from < partitions.size();) {
-    Json topic;
-    topic["topic"] = partitions[from].tape.topic;
-    topic["mapping"] = "";
-    Json list = Json::array();
+    const std::string& topic = partitions[from].tape.topic;
+    std::string_view mapping;
+    JsonArray list;
     size_t to = from;
-    for (; to < partitions.size() && partitions[to].tape.topic == partitions[from].tape.topic;
-         ++to) {
+    for (; to < partitions.size() && partitions[to].tape.topic == topic; ++to) {
       const PartitionEntry& p = partitions[to];
       const PartitionState* live = Live(recorder, p.tape);
-      Json json;
-      json["partition"] = p.tape.partition;
-      json["lineage"] = p.tape.lineage;
-      json["received"] =
-          live == nullptr ? p.checkpoint.next : std::max(live->received, p.checkpoint.next);
-      json["stored"] = p.checkpoint.next;
-      json["durable"] = p.checkpoint.next;
-      json["shipped"] = p.checkpoint.start;  // nothing is shipped yet
-      json["lag"] = live == nullptr || live->log_end < 0
-                        ? Json(nullptr)
-                        : Json(std::max<int64_t>(0, live->log_end - p.checkpoint.next));
-      list.push_back(std::move(json));
-      topic["mapping"] = p.mapping;
+      const int64_t stored = p.checkpoint.next;
+      list.Raw(JsonObject()
+                   .Number("partition", p.tape.partition)
+                   .Count("lineage", p.tape.lineage)
+                   .Number("received", live == nullptr ? stored : std::max(live->received, stored))
+                   .Number("stored", stored)
+                   .Number("durable", stored)
+                   .Number("shipped", p.checkpoint.start)  // nothing is shipped yet
+                   .Raw("lag", LagText(live == nullptr ? -1 : live->log_end, stored))
+                   .Take());
+      mapping = p.mapping;
     }
-    topic["partitions"] = std::move(list);
-    texts.push_back(Dump(topic));
+    texts.push_back(JsonObject()
+                        .Text("topic", topic)
+                        .Text("mapping", mapping)
+                        .Raw("partitions", list.Take())
+                        .Take());
     from = to;
   }
   return texts;
@@ -153,41 +149,44 @@ std::vector<HealthCheck> CheckHealth(const ApiContext& context, const ServedStat
 }
 
 std::string ChecksText(const std::vector<HealthCheck>& checks) {
-  Json list = Json::array();
+  JsonArray list;
   for (const HealthCheck& check : checks) {
-    Json json;
-    json["check"] = check.name;
-    json["ok"] = check.reason.empty();
-    json["reason"] = check.reason.empty() ? Json(nullptr) : Json(check.reason);
-    list.push_back(std::move(json));
+    list.Raw(JsonObject()
+                 .Text("check", check.name)
+                 .Flag("ok", check.reason.empty())
+                 .TextOrNull("reason", check.reason)
+                 .Take());
   }
-  return "\"checks\":" + Dump(list);
+  return "\"checks\":" + list.Take();
 }
 
 std::string StatusText(const ApiContext& context, const ServedState& state) {
-  Json json;
-  json["version"] = context.version;
-  json["node"] = state.store.node_id;
-  json["cluster"] = state.store.cluster_id;
-  json["phase"] = ServedPhaseName(state.phase);
-  json["ready"] = state.phase == ServedPhase::kRecording;
-  const Timestamp now = context.clock->Now();
-  json["now"] = FormatRfc3339(now);
-  json["started"] = FormatRfc3339(context.started);
-  json["recording"] = RecordingJson(state);
-  Json partitions = Json::array();
-  for (const PartitionState& p : state.recorder.partitions) partitions.push_back(PartitionJson(p));
-  json["partitions"] = std::move(partitions);
-  json["store"] = StoreJson(context, state);
-  json["http"] = HttpJson(context);
-  json["memory"] = Json{{"resident_bytes", ProcessUse::Now().resident_bytes},
-                        {"open_row_bytes", state.open_row_bytes}};
-  Json unwell = Json::array();
+  JsonArray partitions;
+  for (const PartitionState& p : state.recorder.partitions) partitions.Raw(PartitionText(p));
+  JsonArray unwell;
   for (const HealthCheck& check : CheckHealth(context, state)) {
-    if (!check.reason.empty()) unwell.push_back(check.name + ": " + check.reason);
+    if (!check.reason.empty()) unwell.Text(check.name + ": " + check.reason);
   }
-  json["unwell"] = std::move(unwell);
-  return Dump(json) + "\n";
+  const std::string memory = JsonObject()
+                                 .Count("resident_bytes", ProcessUse::Now().resident_bytes)
+                                 .Count("open_row_bytes", state.open_row_bytes)
+                                 .Take();
+  return JsonObject()
+             .Text("version", context.version)
+             .Text("node", state.store.node_id)
+             .Text("cluster", state.store.cluster_id)
+             .Text("phase", ServedPhaseName(state.phase))
+             .Flag("ready", state.phase == ServedPhase::kRecording)
+             .Text("now", FormatRfc3339(context.clock->Now()))
+             .Text("started", FormatRfc3339(context.started))
+             .Raw("recording", RecordingText(state))
+             .Raw("partitions", partitions.Take())
+             .Raw("store", StoreText(context, state))
+             .Raw("http", HttpText(context))
+             .Raw("memory", memory)
+             .Raw("unwell", unwell.Take())
+             .Take() +
+         "\n";
 }
 
 }  // namespace tapedeck

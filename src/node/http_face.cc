@@ -35,6 +35,7 @@ Result<std::unique_ptr<HttpFace>> HttpFace::Start(const Config& config, ServedNo
   Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, face->api_.get());
   if (!server.ok()) return server.status().WithContext("http.listen");
   face->server_ = std::move(server).value();
+  face->api_->Watch(face->server_.get());
   if (http.metrics_listen.empty()) return face;
   options.listen = http.metrics_listen;
   options.workers = 1;

@@ -121,6 +121,7 @@ Result<std::unique_ptr<RowEncoder>> MakeColumnarEncoder(ColumnarFormat format,
     TD_ASSIGN_OR_RETURN(writer, MakeArrowWriter(std::move(layout), style.arrow));
   } else {
     ParquetOptions options;
+    options.row_group_bytes = style.parquet_group_bytes;
     options.sorted_by = SortedByOf(layout, cursor.table().upsert(), style.order);
     TD_ASSIGN_OR_RETURN(writer, MakeParquetWriter(std::move(layout), options));
   }

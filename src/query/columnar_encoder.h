@@ -40,6 +40,8 @@ struct ColumnarStyle {
   /// By column of the table; those not named have DefaultDecimalType(table).
   std::map<std::string, DecimalType> decimals;
   ArrowOptions arrow;
+  /// ParquetOptions::row_group_bytes: a row group is held until it is complete.
+  size_t parquet_group_bytes = size_t{128} << 20;
 };
 
 /// The cursor's query reads fields.columns(). What is needed of both is copied.

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -64,7 +65,7 @@ class FilledNode final : public ServedNode {
   ServedPhase phase_ = ServedPhase::kRecording;
   Status failure_;
   ServedState state_;
-  mutable int points_ = 0;
+  mutable std::atomic<int> points_{0};
 };
 
 struct Reply {

@@ -1,0 +1,301 @@
+// docs/openapi.yaml against what the routes do: every path, parameter and response, and back.
+
+#include <fstream>
+#include <set>
+
+#include "api/routes.h"
+#include "api_rig.h"
+#include "json_schema.h"
+
+namespace tapedeck::testing {
+namespace {
+
+class Contract : public ::testing::Test {
+ protected:
+  Contract() {
+    rig_.FillTrades("BTC", 3'000, 1'719'893'836, "Finhub1");
+    rig_.FillTrades("AB", 3);
+    rig_.FillBars("BTC", {"1m", "1h"});
+    const TpId tp = rig_.filler.AddTape({"c1", "odd", 0, 0});
+    rig_.filler.Append(tp, {.key = "k",
+                            .value = R"([{"k":"bad"},{"k":"t","s":"X","t":7,"p":"bad"}])",
+                            .timestamp_ms = 5,
+                            .headers = {{"h", std::nullopt}, {"g", "\xff"}}});
+    rig_.filler.Append(tp, {.value = "\xff\xfe", .timestamp_ms = 6});
+    rig_.filler.Commit();
+    rig_.filler.AddGap(tp, rig_.filler.NextOffset(tp) + 5, GapReason::kElsewhereMaybe);
+    rig_.filler.Commit();
+    PartitionState partition;
+    partition.tp = {"Finhub1", 0};
+    partition.received = partition.stored = 3'000;
+    partition.log_end = 3'010;
+    rig_.node.state()->recorder.partitions.push_back(partition);
+    document_ = rig_.Get("/openapi.json").json();
+  }
+
+  const Json& At(const Json& node) const { return Resolved(document_, node); }
+
+  // All parameters of an operation, resolved.
+  std::vector<Json> ParametersOf(const Json& operation) const {
+    std::vector<Json> list;
+    for (const Json& parameter : operation.value("parameters", Json::array())) {
+      list.push_back(At(parameter));
+    }
+    return list;
+  }
+
+  static std::string Text(const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  }
+
+  // A request with what is required.
+  std::string Target(const std::string& path, const Json& operation, const std::string& table,
+                     const std::string& without = "") const {
+    std::string target = path;
+    if (size_t at = target.find("{table}"); at != std::string::npos) target.replace(at, 7, table);
+    std::string query;
+    for (const Json& parameter : ParametersOf(operation)) {
+      if (parameter["in"] != "query" || !parameter.value("required", false)) continue;
+      if (parameter["name"] == without) continue;
+      query +=
+          (query.empty() ? "?" : "&") + Text(parameter["name"]) + "=" + Text(parameter["example"]);
+    }
+    return target + query;
+  }
+  static std::string And(const std::string& target, const std::string& more) {
+    return target + (target.find('?') == std::string::npos ? "?" : "&") + more;
+  }
+
+  // The reply is one that the operation documents: status, type of its content, its schema, its
+  // headers.
+  void Expect(const Json& operation, const Reply& reply, const std::string& target) const {
+    const std::string status = std::to_string(reply.status);
+    ASSERT_TRUE(operation["responses"].contains(status))
+        << target << " -> " << status << " is not in the contract: " << reply.body.substr(0, 300);
+    const Json& response = At(operation["responses"][status]);
+    const Json headers = response.value("headers", Json::object());
+    for (const auto& [name, header] : headers.items()) {
+      const Json& facts = At(header);
+      const std::string value = reply.Header(name);
+      if (facts.value("required", false)) {
+        EXPECT_NE(value, "") << target << ": " << name;
+      }
+      if (value.empty()) continue;
+      EXPECT_EQ(SchemaProblems(document_, facts["schema"], Json(value), name),
+                std::vector<std::string>())
+          << target;
+    }
+    for (const HttpField& field : reply.headers) {
+      const bool ours = field.name.starts_with("Tapedeck-") || field.name == "ETag" ||
+                        field.name == "Link" || field.name == "Retry-After";
+      if (ours) {
+        EXPECT_TRUE(headers.contains(field.name))
+            << target << " -> " << status << " has " << field.name;
+      }
+    }
+    if (!response.contains("content")) {
+      EXPECT_EQ(reply.body, "") << target;
+      return;
+    }
+    std::string type = reply.Header("Content-Type");
+    type = type.substr(0, type.find(';'));
+    ASSERT_TRUE(response["content"].contains(type)) << target << " is of type " << type;
+    if (!type.ends_with("json") || type == "application/x-ndjson") return;
+    EXPECT_EQ(SchemaProblems(document_, response["content"][type]["schema"], reply.json()),
+              std::vector<std::string>())
+        << target;
+  }
+
+  template <typename F>
+  void ForEachOperation(F each) const {
+    for (const auto& [path, item] : document_["paths"].items()) {
+      for (const auto& [method, operation] : item.items()) {
+        ASSERT_EQ(method, "get") << path;
+        each(path, operation);
+      }
+    }
+  }
+
+  ApiRig rig_;
+  Json document_;
+};
+
+TEST_F(Contract, EveryRouteIsInItAndItHasNoOther) {
+  EXPECT_EQ(document_["openapi"], "3.1.0");
+  EXPECT_EQ(document_["paths"].size(), Routes().size());
+  for (const Route& route : Routes()) {
+    const std::string pattern(route.pattern);
+    ASSERT_TRUE(document_["paths"].contains(pattern)) << pattern;
+    std::set<std::string> documented;
+    for (const Json& parameter : ParametersOf(document_["paths"][pattern]["get"])) {
+      if (parameter["in"] == "query") documented.insert(Text(parameter["name"]));
+    }
+    std::set<std::string> taken(route.parameters.begin(), route.parameters.end());
+    EXPECT_EQ(documented, taken) << pattern;
+    const Json& operation = document_["paths"][pattern]["get"];
+    const bool open =
+        operation.contains("security") && operation["security"] == Json::parse("[{}]");
+    EXPECT_EQ(open, route.scope == RouteScope::kAnybody) << pattern;
+  }
+}
+
+TEST_F(Contract, EachRouteAnswersWhatIsRequiredAsItSays) {
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    for (const char* table : {"trades", "quotes", "bars", "odd"}) {
+      const std::string target = Target(path, operation, table);
+      const Reply reply = rig_.Get(target);
+      EXPECT_EQ(reply.status, 200) << target << reply.body;
+      Expect(operation, reply, target);
+      if (path.find("{table}") == std::string::npos) break;
+    }
+  });
+}
+
+TEST_F(Contract, EachParameterTakesItsExamplesAndChoicesAndDefault) {
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    for (const Json& parameter : ParametersOf(operation)) {
+      if (parameter["in"] != "query") continue;
+      const std::string name = Text(parameter["name"]);
+      std::vector<std::string> values;
+      const Json& schema = parameter["schema"];
+      for (const Json& choice : schema.value("enum", Json::array())) values.push_back(Text(choice));
+      for (const Json* from : {&parameter, &schema}) {
+        for (const char* key : {"example", "default", "minimum", "maximum"}) {
+          if (from->contains(key)) values.push_back(Text((*from)[key]));
+        }
+      }
+      if (name == "page_token") {
+        const Json first = rig_.Get(And(Target(path, operation, "trades"), "limit=1")).json();
+        ASSERT_TRUE(first["next_page_token"].is_string() || path == "/v1/refused") << path;
+        if (!first["next_page_token"].is_string()) continue;
+        values.push_back(first["next_page_token"]);
+      }
+      ASSERT_FALSE(values.empty()) << path << " " << name << " has no example";
+      for (const std::string& value : values) {
+        std::string target = And(Target(path, operation, "trades", name), name + "=" + value);
+        if (name.ends_with("_offset")) target += "&partition=0";
+        if (name == "by") target = And(Target(path, operation, "bars"), "by=" + value);
+        if (name == "end_marker") target += "&format=ndjson";
+        const Reply reply = rig_.Get(target);
+        // Nothing but a state that is gone and a marker without its place may fail.
+        if (name != "as_of") {
+          EXPECT_EQ(reply.status, 200) << target << " " << reply.body.substr(0, 300);
+        }
+        Expect(operation, reply, target);
+      }
+    }
+  });
+}
+
+TEST_F(Contract, EachErrorThatIsDocumentedCanBeHadAndNoOther) {
+  struct Trigger {
+    std::string code;
+    std::string more;  // appended to the query
+    std::string table = "trades";
+    Headers headers = {};
+    std::string method = "GET";
+  };
+  const std::vector<Trigger> triggers = {
+      {"400", "nonsense=1"},
+      {"404", "", "nothing"},
+      {"404", "table=nothing"},
+      {"404", "topic=nothing"},
+      {"405", "", "trades", {}, "POST"},
+      {"406", "", "trades", {{"Accept", "image/png"}}},
+  };
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    std::set<std::string> seen;
+    for (const Trigger& trigger : triggers) {
+      std::string target =
+          Target(path, operation, trigger.table, trigger.more.substr(0, trigger.more.find('=')));
+      if (!trigger.more.empty()) target = And(target, trigger.more);
+      const Reply reply = rig_.Get(target, trigger.headers, trigger.method);
+      Expect(operation, reply, target);
+      seen.insert(std::to_string(reply.status));
+    }
+    rig_.node.SetPhase(ServedPhase::kRecovering);
+    const Reply busy = rig_.Get(Target(path, operation, "trades"));
+    Expect(operation, busy, path + " while it recovers");
+    seen.insert(std::to_string(busy.status));
+    rig_.node.state()->silence = std::chrono::hours(1);
+    rig_.node.SetPhase(ServedPhase::kRecording);
+    const Reply unwell = rig_.Get(Target(path, operation, "trades"));
+    Expect(operation, unwell, path + " while the record thread hangs");
+    seen.insert(std::to_string(unwell.status));
+    rig_.node.state()->silence = std::chrono::hours(0);
+    for (const auto& [code, unused] : operation["responses"].items()) {
+      if (code == "401" || code == "403" || code == "422" || code == "304") continue;  // below
+      // A page whose reads fail is made without them; it has no slot where all are taken.
+      if (path == "/" && code == "503") continue;
+      EXPECT_TRUE(seen.contains(code)) << path << " never answers " << code;
+    }
+  });
+}
+
+TEST_F(Contract, WhoMayNotAskIsTold) {
+  TempDir dir;
+  const std::string file = std::string(dir.path()) + "/tokens";
+  auto made = MakeToken("a", kScopeAdmin, Timestamp::Max());
+  ASSERT_TRUE(made.ok());
+  std::ofstream(file) << made->line << "\n";
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  ManualClock clock{Timestamp(0)};
+  auto tokens = TokenFile::Open(file, &clock);
+  ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+  ApiRig rig(tokens->get());
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    const std::string target = Target(path, operation, "trades");
+    const Reply none = rig.Get(target);
+    const Reply other = rig.Get(target, {{"Authorization", "Bearer " + made->token}});
+    EXPECT_EQ(operation["responses"].contains("401"), none.status == 401) << path;
+    EXPECT_EQ(operation["responses"].contains("403"), other.status == 403) << path;
+    Expect(operation, none, target);
+    Expect(operation, other, target);
+  });
+}
+
+// F3: a page that would hold too much. 70 records with a text of a megabyte each.
+TEST_F(Contract, PagesThatAreTooLargeAreRefused) {
+  const TpId tp = rig_.filler.AddTape({"c1", "big", 0, 0});
+  for (int i = 0; i < 70; ++i) {
+    rig_.filler.Append(
+        tp, {.value = R"([{"k":"t","s":"BIG)" + std::to_string(i) +
+                      R"(","t":7,"p":"1","v":"1","i":")" + std::string(1'000'000, 'x') + R"("}])",
+             .timestamp_ms = 5});
+    if (i % 10 == 0) rig_.filler.Commit();
+  }
+  rig_.filler.Commit();
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    if (!operation["responses"].contains("422")) return;
+    std::string target = Target(path, operation, "trades", path == "/v1/messages" ? "topic" : "");
+    if (path == "/v1/messages") target = And(target, "topic=big");
+    const Reply reply = rig_.Get(And(target, "limit=50000"));
+    EXPECT_EQ(reply.status, 422) << target;
+    EXPECT_EQ(reply.problem(), "range-too-large");
+    Expect(operation, reply, target);
+    const Reply stream = rig_.Get(And(target, "format=ndjson"));
+    EXPECT_EQ(stream.status, 200) << "a stream is never refused for its length";
+    EXPECT_EQ(stream.Trailer("Tapedeck-Status"), "complete");
+    EXPECT_GT(stream.body.size(), size_t{70'000'000});
+  });
+  EXPECT_EQ(rig_.api->reads_open(), 0u);
+}
+
+TEST_F(Contract, WhatAClientHasAlreadyIsNotSentAgain) {
+  rig_.filler.Flush();
+  ForEachOperation([&](const std::string& path, const Json& operation) {
+    if (!operation["responses"].contains("304")) return;
+    // Nothing is there and nothing open: that has a name until something comes.
+    const std::string target =
+        And(Target(path, operation, "quotes"), "start=1990-01-01&end=1990-01-02");
+    const Reply first = rig_.Get(target);
+    Expect(operation, first, target);
+    if (first.Header("ETag").empty()) return;  // coverage has gaps
+    const Reply again = rig_.Get(target, {{"If-None-Match", first.Header("ETag")}});
+    EXPECT_EQ(again.status, 304) << target;
+    Expect(operation, again, target);
+  });
+}
+
+}  // namespace
+}  // namespace tapedeck::testing
