@@ -337,8 +337,8 @@ TEST(ParquetFileTest, FooterTellsEnginesHowToSkip) {
   Random random(seed);
   Series series("S", {ColumnType::kDecimal, ColumnType::kDecimal});
   for (int i = 0; i < 250'000; ++i) {
-    series.Add(i, {Value::OfDecimal({static_cast<int64_t>(random.Uniform(5000)), 2}),
-                   Value::OfDecimal({static_cast<int64_t>(random.Uniform(50)), 2})});
+    series.Add(i, {Value::OfDecimal({static_cast<int64_t>(random.Uniform(500'000)), 2}),
+                   Value::OfDecimal({static_cast<int64_t>(random.Uniform(5000)), 2})});
   }
   ColumnarLayout layout;
   layout.fields = {{Source::kTs, 0, {}, "ts", {}},
