@@ -58,6 +58,7 @@ class EpollServer final : public HttpServer {
     MonotonicTime deadline = core_.clock.Monotonic() + grace;
     for (const auto& loop : loops_) loop->Stop(deadline);
     for (const auto& loop : loops_) loop->Join();
+    core_.workers.Stop();  // the last of them may still be waking its loop, which must exist then
   }
 
  private:

@@ -35,12 +35,13 @@ class WorkerPool {
   enum class Line : uint8_t { kRelease = 0, kRequest = 1, kStream = 2 };
 
   explicit WorkerPool(int threads);
-  /// Waits for the work in hand; the lines must be empty.
-  ~WorkerPool();
+  ~WorkerPool() { Stop(); }
   WorkerPool(const WorkerPool&) = delete;
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   void Push(Work* work, Line line) noexcept;
+  /// Waits until all work is done and the threads have ended. Nothing may be pushed afterwards.
+  void Stop();
 
  private:
   struct Queue {
