@@ -131,8 +131,8 @@ std::vector<Asked> Records() {
       {"query trades --start 1719900005000ms", 0, kThirdTrade, ""},
       {"query trades --where side:buy", 0, kFirstTrade, ""},
       {"query trades --topics ticks --limit 1 --fail-empty", 0, kFirstTrade, ""},
-      {"query trades -o json --limit 1", 0,
-       "{\"data\":[" + std::string(kFirstTrade, sizeof(kFirstTrade) - 2) +
+      {"query trades -o json --limit 1 -s ETH", 0,
+       "{\"data\":[" + std::string(kSecondTrade, sizeof(kSecondTrade) - 2) +
            "],\"next_page_token\":null}\n",
        ""},
       {"query trades -o csv --fields ts:time,price --ts ms", 0,
@@ -155,6 +155,14 @@ std::vector<Asked> Records() {
       {"query trades -s NOPE -o json", 0, "{\"data\":[],\"next_page_token\":null}\n", ""},
       {"query trades -s NOPE -o csv --fields price", 0, "price\r\n", ""},
       {"query trades -s NOPE --fail-empty", 3, "", ""},
+      {"query trades --latest", 0, std::string(kThirdTrade) + kSecondTrade, ""},
+      {"query bars --latest --by interval --fields symbol,interval,close", 0,
+       "{\"symbol\":\"BTC\",\"interval\":\"1m\",\"close\":63231}\n", ""},
+      {"query trades --latest -s NOPE --fail-empty", 3, "", ""},
+      {"query trades --count", 0, "{\"table\":\"trades\",\"count\":3}\n", ""},
+      {"query trades --count --start 2024-07-02T06:00:01Z -o csv", 0, "table,count\r\ntrades,2\r\n",
+       ""},
+      {"query trades --count -s NOPE --fail-empty", 3, "{\"table\":\"trades\",\"count\":0}\n", ""},
   };
 }
 
@@ -199,13 +207,14 @@ std::vector<Asked> MessagesAndListings() {
       {"refused -t ticks --start 2024-07-02T06:00:02Z --limit 1", 0, kRefused, ""},
       {"refused --reason bad-number --fail-empty", 3, "", ""},
       {"tables -o csv --fail-empty", 0,
-       "table,kind,identity,day,columns\r\n"
-       "trades,append,,day,\"ts,symbol,price,size,side,trade_id\"\r\n"
-       "quotes,append,,day,\"ts,symbol,bid_price,bid_size,ask_price,ask_size,last,note\"\r\n"
-       "bars,upsert,\"symbol,ts,interval\",day,"
+       "table,kind,identity,day,topics,columns\r\n"
+       "bars,upsert,\"symbol,ts,interval\",day,ticks,"
        "\"ts,symbol,interval,open,high,low,close,volume\"\r\n"
-       "snapshots,append,,day,\"ts,symbol,price,volume_24h,market_cap\"\r\n"
-       "odd,append,,day,\"ts,symbol,amount,count,good,seen,words\"\r\n",
+       "odd,append,,day,ticks,\"ts,symbol,amount,count,good,seen,words\"\r\n"
+       "quotes,append,,day,ticks,"
+       "\"ts,symbol,bid_price,bid_size,ask_price,ask_size,last,note\"\r\n"
+       "snapshots,append,,day,,\"ts,symbol,price,volume_24h,market_cap\"\r\n"
+       "trades,append,,day,ticks,\"ts,symbol,price,size,side,trade_id\"\r\n",
        ""},
   };
 }
@@ -234,7 +243,18 @@ TEST_F(ReadCommands, MistakesExitWithTwoAndSayWhatThereIs) {
       {"query trades --topics nosuch", 2, "", "no topic \"nosuch\" was recorded here"},
       {"query trades --limit x", 2, "", "--limit"},
       {"query trades --limit -1", 2, "", "--limit"},
-      {"query trades -o xml", 2, "", "-o xml: there are ndjson, json, csv and table"},
+      {"query trades --limit 0", 2, "", "--limit"},
+      {"query trades --page-token x", 2, "", "--page-token requires --limit"},
+      {"query trades --limit 1 --page-token x", 2, "", "--page-token: it is no page token"},
+      {"query trades --latest --start now", 2, "", "--start excludes --latest"},
+      {"query trades --by side", 2, "", "--by requires --latest"},
+      {"query trades --count --limit 1", 2, "", "--limit excludes --count"},
+      {"query trades --count -o arrow", 2, "", "-o arrow: there are ndjson, json, csv and table"},
+      {"query trades --url http://127.0.0.1:1", 2, "", "--url excludes --data-dir"},
+      {"query trades --token-file x", 2, "", "--data-dir excludes --token-file"},
+      {"messages -o parquet", 2, "", "parquet not in {ndjson,json,csv,table}"},
+      {"status -o csv", 2, "", "-o csv: the status is one document"},
+      {"query trades -o xml", 2, "", "xml not in {ndjson,json,csv,table,arrow,parquet}"},
       {"query trades --order up", 2, "", "--order: up not in {asc,desc}"},
       {"query trades --ts minutes", 2, "", "--ts"},
       {"query trades --numbers hex", 2, "", "--numbers"},
@@ -249,11 +269,64 @@ TEST_F(ReadCommands, MistakesExitWithTwoAndSayWhatThereIs) {
       {"topics -t nosuch", 2, "", "no topic \"nosuch\" was recorded here"},
       {"coverage -t nosuch", 2, "", "no topic \"nosuch\" was recorded here"},
       {"refused --start 25:00", 2, "", "--start: \"25:00\" is no time"},
-      {"tables -o yaml", 2, "", "-o yaml: there are"},
+      {"tables -o yaml", 2, "", "yaml not in {ndjson,json,csv,table}"},
       {"verify -o xml", 2, "", "--output"},
       {"verify --max many", 2, "", "--max"},
   };
   for (const Asked& mistake : mistakes) Expect(mistake);
+}
+
+TEST_F(ReadCommands, PagesOfADocumentGoOnWhereTheLastOneEnded) {
+  for (const char* command : {"query trades", "query trades --order desc", "query bars",
+                              "query trades --latest", "messages"}) {
+    const json whole = json::parse(Ask(std::string(command) + " -o json").out, nullptr, false);
+    ASSERT_TRUE(whole.is_object()) << command;
+    json joined = json::array();
+    std::string token;
+    do {
+      const Outcome page = Ask(std::string(command) + " -o json --limit 1" +
+                               (token.empty() ? "" : " --page-token " + token));
+      ASSERT_EQ(page.exit_code, 0) << page.err;
+      const json document = json::parse(page.out, nullptr, false);
+      ASSERT_TRUE(document.is_object()) << page.out;
+      joined.insert(joined.end(), document["data"].begin(), document["data"].end());
+      token = document["next_page_token"].is_null()
+                  ? ""
+                  : document["next_page_token"].get<std::string>();
+    } while (!token.empty() && joined.size() < 10);
+    EXPECT_EQ(joined, whole["data"]) << command;
+  }
+  const std::string token =
+      json::parse(Ask("query trades -o json --limit 1").out)["next_page_token"].get<std::string>();
+  Expect({"query trades -s BTC --limit 1 --page-token " + token, 2, "",
+          "--page-token: it belongs to another query"});
+}
+
+TEST_F(ReadCommands, ColumnarFormsAreWhole) {
+  const Outcome arrow = Ask("query trades -o arrow");
+  EXPECT_EQ(arrow.exit_code, 0) << arrow.err;
+  EXPECT_EQ(arrow.out.substr(0, 4), "\xff\xff\xff\xff") << "an IPC stream begins so";
+  const Outcome parquet = Ask("query trades -o parquet");
+  EXPECT_EQ(parquet.exit_code, 0) << parquet.err;
+  ASSERT_GT(parquet.out.size(), 8u);
+  EXPECT_EQ(parquet.out.substr(0, 4), "PAR1");
+  EXPECT_EQ(parquet.out.substr(parquet.out.size() - 4), "PAR1");
+}
+
+TEST_F(ReadCommands, StatusOfADirectorySaysWhatIsStored) {
+  const Outcome outcome = Ask("status");
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const json status = json::parse(outcome.out, nullptr, false);
+  ASSERT_TRUE(status.is_object()) << outcome.out;
+  EXPECT_EQ(status["recording"]["messages"], 6);
+  EXPECT_EQ(status["recording"]["refused"], 1);
+  ASSERT_EQ(status["partitions"].size(), 2u);
+  EXPECT_EQ(status["partitions"][1]["stored"], 111);
+  EXPECT_EQ(status["partitions"][1]["gaps"], 1);
+  const Outcome table = Ask("status -o table");
+  EXPECT_EQ(table.exit_code, 0) << table.err;
+  EXPECT_NE(table.out.find("recording.messages  6"), std::string::npos) << table.out;
+  EXPECT_NE(table.out.find("\npartitions\n"), std::string::npos) << table.out;
 }
 
 TEST_F(ReadCommands, WhereThereIsNoStoreTheySaySo) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 
 #include "query/json_rows.h"
@@ -10,16 +11,42 @@ namespace tapedeck::cli {
 namespace {
 
 constexpr size_t kBufferBytes = size_t{64} << 10;
+// In the order of AnswerFormat; from the fifth on they are not for people.
+constexpr std::array<std::string_view, 6> kNames = {"ndjson", "json",  "csv",
+                                                    "table",  "arrow", "parquet"};
 
 }  // namespace
 
-Result<AnswerFormat> ParseFormat(const std::string& name) {
-  if (name.empty()) return isatty(STDOUT_FILENO) ? AnswerFormat::kTable : AnswerFormat::kNdjson;
-  if (name == "ndjson") return AnswerFormat::kNdjson;
-  if (name == "json") return AnswerFormat::kJson;
-  if (name == "csv") return AnswerFormat::kCsv;
-  if (name == "table") return AnswerFormat::kTable;
-  return Status::InvalidArgument("-o " + name + ": there are ndjson, json, csv and table");
+Result<AnswerFormat> ParseFormat(const std::string& name, Forms forms) {
+  const bool terminal = isatty(STDOUT_FILENO) != 0;
+  if (name.empty()) return terminal ? AnswerFormat::kTable : AnswerFormat::kNdjson;
+  const size_t count = forms == Forms::kColumnar ? kNames.size() : 4;
+  std::string known;
+  for (size_t i = 0; i < count; ++i) {
+    if (name != kNames[i]) {
+      known += (i == 0 ? "" : i + 1 < count ? ", " : " and ") + std::string(kNames[i]);
+      continue;
+    }
+    const auto format = static_cast<AnswerFormat>(i);
+    if (terminal && i >= 4) {
+      return Status::InvalidArgument("-o " + name +
+                                     " is not for a terminal: send it to a file or a pipe");
+    }
+    return format;
+  }
+  return Status::InvalidArgument("-o " + name + ": there are " + known);
+}
+
+std::string FormatName(AnswerFormat format) {
+  return std::string(kNames[static_cast<size_t>(format)]);
+}
+
+Status WriteOut(std::string_view bytes) {
+  if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) == bytes.size() &&
+      std::fflush(stdout) == 0) {
+    return Status::Ok();
+  }
+  return Status::Unavailable("stdout cannot be written: its reader has gone or its disk is full");
 }
 
 AnswerOutput::AnswerOutput(AnswerFormat format, std::vector<std::string> names, Envelope envelope)
@@ -33,11 +60,9 @@ AnswerOutput::AnswerOutput(AnswerFormat format, std::vector<std::string> names, 
 }
 
 Status AnswerOutput::Drain() {
-  const bool good = std::fwrite(buffer_.data(), 1, buffer_.size(), stdout) == buffer_.size() &&
-                    std::fflush(stdout) == 0;
+  Status written = WriteOut(buffer_);
   buffer_.clear();
-  if (good) return Status::Ok();
-  return Status::Unavailable("stdout cannot be written: its reader has gone or its disk is full");
+  return written;
 }
 
 Status AnswerOutput::Write(std::string_view text) {

@@ -7,7 +7,7 @@
 namespace tapedeck::cli {
 
 void ConfigOptions::AddTo(CLI::App* command) {
-  command->add_option("--config,-c", file_, "configuration file (TOML)");
+  command->add_option("--config,-c", file_, "configuration file (TOML)")->type_name("FILE");
   command
       ->add_option("--set", sets_, "section.key=value over file and environment; may be repeated")
       ->take_all()

@@ -38,7 +38,8 @@ void AddDemoCommand(CLI::App* app, Choice* choice) {
       "Everything in one process: a simulated broker, a feed, a node recording it, a query");
   demo->add_option("--duration", args->duration, "how long to record")->capture_default_str();
   demo->add_option("--data-dir", args->data_dir,
-                   "keep the recording in this folder, which must be new or empty");
+                   "keep the recording in this folder, which must be new or empty")
+      ->type_name("DIR");
   demo->add_option("--seed", args->seed, "the same seed makes the same prices")
       ->capture_default_str();
   demo->footer(

@@ -244,7 +244,8 @@ void AddTest(CLI::App* mapping, Choice* choice) {
   test->add_option("files", args->files,
                    "files: .json (one message), .ndjson, .csv (header row), .hex; also with .zst; "
                    "- for NDJSON on stdin")
-      ->required();
+      ->required()
+      ->type_name("FILE");
   test->footer(
       "Prints one JSON object a line: {\"table\",\"symbol\",\"ts_ns\",\"ts_source\",\"fields\"}, "
       "{\"skip\"} or {\"refuse\"};\n"

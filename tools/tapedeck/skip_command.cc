@@ -54,7 +54,9 @@ void AddSkipCommand(CLI::App* app, Choice* choice) {
                    "changed log")
       ->required()
       ->check(CLI::NonNegativeNumber);
-  skip->add_option("--data-dir", args->data_dir, "folder of the node's store")->required();
+  skip->add_option("--data-dir", args->data_dir, "folder of the node's store")
+      ->required()
+      ->type_name("DIR");
   skip->add_flag("--yes", args->yes, "do it; without it, only what would be done is told");
   skip->footer(
       "The offsets between the checkpoint and --to become a gap with the reason 'skipped'. The log "

@@ -94,7 +94,9 @@ void AddVerifyCommand(CLI::App* app, Choice* choice) {
   auto args = std::make_shared<VerifyArguments>();
   CLI::App* verify = app->add_subcommand(
       "verify", "Read everything again, check every hash, recount, and compare series with tape");
-  verify->add_option("--data-dir,-d", args->data_dir, "folder of the node's store")->required();
+  verify->add_option("--data-dir,-d", args->data_dir, "folder of the node's store")
+      ->required()
+      ->type_name("DIR");
   verify
       ->add_option("-o,--output", args->output,
                    "text or ndjson; default: text on a terminal, else ndjson")
