@@ -41,8 +41,8 @@ Range RocksDbCode() {
   return range;
 }
 
-// RocksDB does not survive an exception that passes through it: it leaves a thread's state marked
-// as in use, and aborts when it comes back. So memory does not run out there; the process would end,
+// RocksDB does not survive an exception that passes through it: it leaves the thread's state marked
+// as in use and aborts when it comes back. So memory does not run out there: the process would end,
 // which is as safe as a crash.
 bool IsInsideRocksDb() {
   static const Range rocksdb = RocksDbCode();

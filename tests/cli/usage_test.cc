@@ -24,7 +24,9 @@ TEST(Usage, MistakesOfFormExitTwo) {
   for (const Arguments& arguments :
        {Arguments{"serve", "--nonsense"}, Arguments{"mapping"},
         Arguments{"mapping", "test", "--mapping"}, Arguments{"mapping", "test", "x.json"},
-        Arguments{"skip", "--topic", "t"},
+        Arguments{"skip", "--topic", "t"}, Arguments{"token", "new"},
+        Arguments{"token", "new", "--name", "x", "--scopes", "write"},
+        Arguments{"token", "new", "--name", "x", "--expires", "soon"},
         Arguments{"skip", "--topic", "t", "--partition", "-1", "--to", "5", "--data-dir", "d"},
         Arguments{"demo", "--duration", "20"}, Arguments{"serve", "--progress", "1ns"},
         Arguments{"serve", "--set", "record.commit_interval"}, Arguments{"serve", "-X", "=x"}}) {
@@ -39,7 +41,8 @@ TEST(Usage, EveryCommandHasHelpWithAnExample) {
   for (const Arguments& command :
        {Arguments{"serve"}, Arguments{"demo"}, Arguments{"mapping", "test"},
         Arguments{"mapping", "show"}, Arguments{"mapping", "list"}, Arguments{"config", "check"},
-        Arguments{"config", "show"}, Arguments{"skip"}, Arguments{"version"}, Arguments{"query"},
+        Arguments{"config", "show"}, Arguments{"skip"}, Arguments{"token", "new"},
+        Arguments{"token", "list"}, Arguments{"version"}, Arguments{"query"},
         Arguments{"messages"}, Arguments{"tables"}, Arguments{"symbols"}, Arguments{"topics"},
         Arguments{"coverage"}, Arguments{"refused"}, Arguments{"verify"}}) {
     Arguments arguments = command;

@@ -17,6 +17,7 @@ void AddAllCommands(CLI::App* app, Choice* choice) {
   AddMappingCommands(app, choice);
   AddConfigCommands(app, choice);
   AddSkipCommand(app, choice);
+  AddTokenCommands(app, choice);
   AddReadCommands(app, choice);
   AddVerifyCommand(app, choice);
   AddVersionCommand(app, choice);

@@ -53,6 +53,8 @@ void AddDemoCommand(CLI::App* app, Choice* choice);
 void AddMappingCommands(CLI::App* app, Choice* choice);
 void AddConfigCommands(CLI::App* app, Choice* choice);
 void AddSkipCommand(CLI::App* app, Choice* choice);
+/// token new, token list
+void AddTokenCommands(CLI::App* app, Choice* choice);
 void AddVersionCommand(CLI::App* app, Choice* choice);
 /// query, messages, tables, symbols, topics, coverage, refused (read_commands.cc)
 void AddReadCommands(CLI::App* app, Choice* choice);
