@@ -187,7 +187,8 @@ uint32_t ColumnBatch::Fitting(const RowSlice& slice) const {
       count = FittingTexts(*slice.symbols, slice, count, room);
     } else if (field.source == Source::kSymbol) {
       if (count * slice.symbol.size() > room) count = uint32_t(room / slice.symbol.size());
-    } else if (field.source == Source::kColumn && field.type == ColumnType::kText) {
+    } else if (field.source == Source::kColumn && field.type == ColumnType::kText &&
+               field.column < slice.rows->columns.size()) {
       count = FittingTexts(slice.rows->columns[field.column], slice, count, room);
     }
   }
@@ -249,6 +250,7 @@ void ColumnBatch::Fill(size_t i, const RowSlice& slice) {
 void ColumnBatch::FillColumn(size_t i, const RowSlice& slice) {
   if (columns_[i].part != Part::kValue) return;  // filled with its value
   const ColumnarField& field = layout_.fields[columns_[i].field];
+  if (field.column >= slice.rows->columns.size()) return FillNulls(i, slice.count);
   const RowsColumn& from = slice.rows->columns[field.column];
   BatchColumn* to = &data_[i];
   if (fillers_[i] != nullptr) {
@@ -273,6 +275,27 @@ void ColumnBatch::FillColumn(size_t i, const RowSlice& slice) {
       AppendSlice(from.present, slice, &to->is_present);
       return AppendSlice(from.numbers, slice, &to->longs);
   }
+}
+
+// Of a column that was added to the table after these rows.
+void ColumnBatch::FillNulls(size_t i, uint32_t count) {
+  BatchColumn* to = &data_[i];
+  std::memset(to->is_present.Grow(count), 0, count);
+  switch (columns_[i].storage) {
+    case Storage::kText:
+      std::fill_n(to->GrowTexts(count), count, static_cast<int32_t>(to->text.size()));
+      return;
+    case Storage::kDecimal128:
+      std::fill_n(to->wides.Grow(count), count, Int128{0});
+      break;
+    case Storage::kFlag:
+      std::fill_n(to->bytes.Grow(count), count, int8_t{0});
+      return;
+    default:
+      std::fill_n(to->longs.Grow(count), count, int64_t{0});
+      break;
+  }
+  if (fillers_[i] != nullptr) std::fill_n(data_[i + 1].bytes.Grow(count), count, int8_t{0});
 }
 
 void ColumnBatch::FillTape(size_t i, const RowSlice& slice) {

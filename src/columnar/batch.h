@@ -81,6 +81,7 @@ class ColumnBatch {
   Status CheckTapes(const RowSlice& slice) const;
   void Fill(size_t i, const RowSlice& slice);
   void FillColumn(size_t i, const RowSlice& slice);
+  void FillNulls(size_t i, uint32_t count);
   void FillTape(size_t i, const RowSlice& slice);
   void FillNumberTexts(const RowsColumn& from, const RowSlice& slice, BatchColumn* to);
   void SealText(BatchColumn* column);

@@ -54,7 +54,7 @@ Status BatchedWriter::FlushStage(std::string* out) {
 
 Status BatchedWriter::Append(const RowSlice& rows, std::string* out) {
   if (!failed_.ok()) return failed_;
-  if (!RunStage::Takes(rows)) {
+  if (!stage_.Takes(rows)) {
     TD_RETURN_IF_ERROR(FlushStage(out));
     return AppendToBatch(rows, out);
   }

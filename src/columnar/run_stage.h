@@ -25,8 +25,10 @@ class RunStage {
  public:
   explicit RunStage(const ColumnarLayout& layout);
 
-  /// Whether the run is short.
-  static bool Takes(const RowSlice& slice) { return slice.count <= kShortRun; }
+  /// Whether the run is short and has all columns.
+  bool Takes(const RowSlice& slice) const {
+    return slice.count <= kShortRun && slice.rows->columns.size() >= rows_.columns.size();
+  }
   /// Takes(slice) and !full().
   void Add(const RowSlice& slice);
   bool empty() const { return size_ == 0; }

@@ -41,6 +41,7 @@ class ColumnarWriter {
   virtual ~ColumnarWriter() = default;
   /// Once, before anything else.
   virtual Status Begin(std::string* out) = 0;
+  /// Columns that the rows lack at the end are null.
   virtual Status Append(const RowSlice& rows, std::string* out) = 0;
   /// Once, after everything else.
   virtual Status Finish(std::string* out) = 0;

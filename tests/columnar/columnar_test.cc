@@ -295,6 +295,35 @@ TEST(ColumnarTest, LayoutsThatCannotBe) {
             StatusCode::kInvalidArgument);
 }
 
+TEST(ColumnarTest, ColumnsAddedAfterTheRowsAreNull) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  Random random(seed);
+  const ColumnarLayout layout = EveryField({18, 8}, false);
+  std::vector<Series> series = {RandomSeries(&random, "NEW", 300), RandomSeries(&random, "OLD", 3),
+                                RandomSeries(&random, "OLD", 300), RandomSeries(&random, "NEW", 3)};
+  std::vector<Series> cut = series;
+  for (size_t columns = 7; columns-- > 0;) {
+    for (size_t i : {1, 2}) {
+      cut[i].rows.columns = series[i].rows.columns;
+      for (size_t c = columns; c < 6; ++c) {
+        RowsColumn& whole = series[i].rows.columns[c];
+        const size_t rows = series[i].rows.size();
+        whole.Clear();
+        for (size_t row = 0; row < rows; ++row) whole.Append(Value());
+      }
+      cut[i].rows.columns.resize(columns);
+    }
+    const Cells expected = Expected(layout, series);
+    auto arrow = ReadArrow(Written(MakeArrowWriter(layout, {}), cut, nullptr));
+    ASSERT_NE(arrow, nullptr);
+    EXPECT_TRUE(CellsOf(*arrow, layout) == expected) << columns;
+    auto parquet = ReadParquet(Written(MakeParquetWriter(layout, {}), cut, nullptr));
+    ASSERT_NE(parquet, nullptr);
+    EXPECT_TRUE(CellsOf(*parquet, layout) == expected) << columns;
+  }
+}
+
 TEST(ColumnarTest, RowOfAnUnknownTapeIsAnErrorAndTheEnd) {
   Series series("S", EveryType());
   series.Add(0, {{}, {}, {}, {}, {}, {}}, /*tp=*/7);

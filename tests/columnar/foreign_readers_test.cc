@@ -68,7 +68,8 @@ Series EdgeNumbers() {
   return series;
 }
 
-// Times at both ends (but one: the outermost are infinities to DuckDB), at zero, and at the ends of a second.
+// Times at both ends (but one: the outermost are infinities to DuckDB), at zero, and at the ends of
+// a second.
 Series EdgeTimes() {
   Series series("EDGE", EveryType());
   for (int64_t ts : {INT64_MAX - 1, INT64_MIN + 2, int64_t{-1}, int64_t{0}, int64_t{999'999'999},
