@@ -4,19 +4,18 @@
 #include <limits>
 #include <map>
 #include <string>
+#include <utility>
 
-#include "base/text.h"
-#include "codec/series_block.h"
-#include "model/keys.h"
+#include "query/chain_windows.h"
+#include "query/store_chain.h"
 
 namespace tapedeck {
 namespace {
 
-// Where a series block lies, for errors.
-std::string Where(const Table& table, const keys::SeriesKey& key) {
-  return "series block of " + table.name + " " + Quoted(key.symbol) + " " + key.day.ToString() +
-         " generation " + std::to_string(key.generation) + " from " + FormatRfc3339(key.first_ts);
-}
+// So few chains are merged whatever they take.
+constexpr size_t kChainsMerged = 4;
+// An open block takes that much beside its rows.
+constexpr size_t kSourceBytes = 2048;
 
 // Reads and decodes blocks for the sources of one query; counts the rows that they hold.
 class BlockReader {
@@ -25,12 +24,7 @@ class BlockReader {
       : view_(view), selection_(selection), memory_bytes_(memory_bytes) {}
 
   Status Decode(const keys::SeriesKey& key, std::string_view block, Rows* rows) {
-    Status decoded =
-        DecodeSeriesBlock(keys::Series(key), block, selection_->columns, &buffers_, rows);
-    if (decoded.ok() && (rows->size() == 0 || rows->ts[0] != key.first_ts.ns())) {
-      decoded = Status::Corruption("its rows are not those that its key names");
-    }
-    return decoded.WithContext(Where(*selection_->table, key));
+    return DecodeBlockOf(*selection_, key, block, &buffers_, rows);
   }
   Status ReadAgain(const keys::SeriesKey& key, Rows* rows) {
     TD_ASSIGN_OR_RETURN(std::string block, view_->Get(keys::Series(key)));
@@ -127,26 +121,14 @@ class BlockSource final : public RowSource {
   size_t held_ = 0;
 };
 
-// The blocks of one (day, generation, symbol) that are still to be opened.
-struct Chain {
-  std::string prefix;
-  keys::SeriesKey next;  // ascending: the next block
-  int64_t bound = 0;     // no row of the chain comes before this time, in the order of reading
-  struct Block {
-    int64_t last_ts;
-    int64_t first_ts;
-    uint64_t flush;
-    uint32_t block;
-  };
-  std::vector<Block> blocks;  // descending: by last_ts, the greatest at the back
-};
-
 class StoreSource final : public RowSource {
  public:
   StoreSource(const ReadPoint* point, const RowSelection* selection, size_t memory_bytes)
       : point_(point),
         selection_(selection),
+        memory_bytes_(memory_bytes),
         reader_(&point->view(), selection, memory_bytes),
+        windows_(&point->ranks(), selection, memory_bytes),
         heap_(&point->ranks(), selection->order) {
     const Table& table = *selection->table;
     const Day first = table.DayOf(Timestamp(selection->start));
@@ -159,10 +141,12 @@ class StoreSource final : public RowSource {
 
   Status Fill() override {
     if (head_.count > 0) return Status::Ok();
-    if (taken_ > 0) TD_RETURN_IF_ERROR(heap_.AdvanceTop(taken_));
+    if (taken_ > 0 && !heap_.empty()) TD_RETURN_IF_ERROR(heap_.AdvanceTop(taken_));
     taken_ = 0;
     head_ = RowRun{};
     for (;;) {
+      TD_RETURN_IF_ERROR(windows_.Next(&head_));
+      if (head_.count > 0) return Status::Ok();
       while (!chains_.empty() && MustOpen()) TD_RETURN_IF_ERROR(OpenTopChain());
       if (!heap_.empty()) break;
       if (days_.empty()) return Status::Ok();
@@ -214,6 +198,10 @@ class StoreSource final : public RowSource {
       }
     }
     days_.erase(day);
+    // Too many to hold a block of each: rows are gathered for a while of all of them.
+    if (chains_.size() > kChainsMerged && chains_.size() * kSourceBytes > memory_bytes_ / 2) {
+      windows_.Start(std::exchange(chains_, {}), std::move(scan_));
+    }
     return Status::Ok();
   }
 
@@ -261,12 +249,7 @@ class StoreSource final : public RowSource {
   }
 
   Result<SeriesBlockHeader> Header(const keys::SeriesKey& key) const {
-    Result<SeriesBlockHeader> header = ParseSeriesHeader(scan_->value());
-    if (!header.ok()) return header.status().WithContext(Where(*selection_->table, key));
-    if (header->first_ts != key.first_ts) {
-      return Status::Corruption(Where(*selection_->table, key) + ": its header names another time");
-    }
-    return header;
+    return HeaderOf(*selection_->table, key, scan_->value());
   }
 
   Status OpenTopChain() {
@@ -300,10 +283,7 @@ class StoreSource final : public RowSource {
   Status OpenLast(Chain chain) {
     const Chain::Block block = chain.blocks.back();
     chain.blocks.pop_back();
-    keys::SeriesKey key = chain.next;
-    key.first_ts = Timestamp(block.first_ts);
-    key.flush = block.flush;
-    key.block = block.block;
+    const keys::SeriesKey key = chain.KeyOf(block);
     TD_RETURN_IF_ERROR(StandAt(key));
     TD_RETURN_IF_ERROR(Open(key));
     if (chain.blocks.empty()) return Status::Ok();
@@ -313,14 +293,7 @@ class StoreSource final : public RowSource {
   }
 
   Status StandAt(const keys::SeriesKey& key) {
-    const std::string bytes = keys::Series(key);
-    if (scan_->Valid() && scan_->key() == bytes) return Status::Ok();
-    scan_->Seek(bytes);
-    if (!scan_->Valid()) TD_RETURN_IF_ERROR(scan_->status());
-    if (!scan_->Valid() || scan_->key() != bytes) {
-      return Status::Corruption(Where(*selection_->table, key) + ": it is gone from a pinned view");
-    }
-    return Status::Ok();
+    return tapedeck::StandAt(*selection_->table, key, scan_.get());
   }
 
   Status Open(const keys::SeriesKey& key) {
@@ -331,8 +304,10 @@ class StoreSource final : public RowSource {
 
   const ReadPoint* point_;
   const RowSelection* selection_;
+  const size_t memory_bytes_;
   BlockReader reader_;
-  RunHeap heap_;                               // ends before reader_
+  ChainWindows windows_;  // of the day in hand, where it has too many chains for the heap
+  RunHeap heap_;          // ends before reader_
   std::map<Day, std::vector<uint32_t>> days_;  // not opened yet, with their generations
   std::vector<Chain> chains_;                  // of the day in hand; a heap
   std::unique_ptr<StoreCursor> scan_;          // over the day in hand

@@ -9,9 +9,10 @@
 // where its block ends. Blocks that end before the range are left out by their headers.
 //
 // Memory: decoded rows share a budget. While it lasts an open block keeps all its rows; beyond it a
-// block keeps a slice and is decoded again for the next, so a query over ten thousand symbols needs
-// no more than one over ten. Besides, each chain costs its symbol and about 100 bytes (descending:
-// 32 more for each block of the day).
+// block keeps a slice and is decoded again for the next. A day with so many chains that their open
+// blocks alone would take half of the budget is read in windows of time instead (chain_windows.h).
+// Besides, each chain costs its symbol and about 200 bytes (descending: 32 more for each block of
+// the day).
 //
 // A damaged block is kCorruption that names table, symbol and day. Owned by one thread; the read
 // point and the selection outlive it.
