@@ -161,15 +161,12 @@ bool Connection::Flush() {
   Transport::State state = output_.Flush(&transport_);
   core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
   if (state == Transport::State::kDone) {
-    stall_due_ = MonotonicTime(0);
+    EndStall();
     return true;
   }
   if (state == Transport::State::kBlocked) {
     writable_ = false;
-    if (stall_due_ == MonotonicTime(0)) {
-      stall_due_ = loop_->now() + core_->options.write_stall_limit;
-      stall_mark_ = output_.total() - std::min(output_.total(), transport_.Unacknowledged());
-    }
+    BeginStall();
   } else {
     Close();
   }
@@ -325,6 +322,12 @@ MonotonicTime Connection::Due() const {
   if (!output_.empty()) return stall_due_ == MonotonicTime(0) ? due_ : stall_due_;
   if (state_ == State::kStreaming) return wake_at_;
   return due_;
+}
+
+void Connection::BeginStall() {
+  if (stall_due_ != MonotonicTime(0)) return;
+  stall_due_ = loop_->now() + core_->options.write_stall_limit;
+  stall_mark_ = output_.total() - std::min(output_.total(), transport_.Unacknowledged());
 }
 
 bool Connection::HasStalled(MonotonicTime now) {

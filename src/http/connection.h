@@ -103,10 +103,13 @@ class Connection final : public Work {
   void HandOver(Job job) noexcept;
   void Pull() noexcept;
   bool PullOnce();
+  void SendPulled() noexcept;
   void DropStream() noexcept;
   void Bury() noexcept;
 
   MonotonicTime Due() const;
+  void BeginStall();
+  void EndStall() { stall_due_ = MonotonicTime(0); }
   bool HasStalled(MonotonicTime now);
   void Absorb(uint32_t events);
 
@@ -125,6 +128,7 @@ class Connection final : public Work {
   std::atomic<bool> abandoned_{false};  // what the worker makes is of no use any more
   Job job_ = Job::kHandle;
   Pulled pulled_ = Pulled::kMore;
+  bool is_send_blocked_ = false;  // what the worker has left could not be sent
 
   std::string in_;
   size_t in_used_ = 0;

@@ -1,5 +1,7 @@
 // The answering half of Connection: handlers, their responses, and streams.
 
+#include <sys/epoll.h>
+
 #include <charconv>
 #include <exception>
 #include <new>
@@ -18,6 +20,8 @@ namespace {
 constexpr size_t kJoinedBytes = size_t{16} << 10;
 /// What a worker makes of one stream before others have their turn.
 constexpr int kPullsInTurn = 4;
+/// What a socket thread sends of a stream itself.
+constexpr size_t kFlushedHere = size_t{16} << 10;
 constexpr std::chrono::nanoseconds kWaitFirst = std::chrono::milliseconds(5);
 constexpr std::chrono::nanoseconds kWaitMost = std::chrono::milliseconds(100);
 
@@ -164,7 +168,12 @@ void Connection::FinishExchange() {
 
 bool Connection::StepStreaming() {
   is_head_unsent_ = false;
-  if (!output_.empty() && !Flush()) return false;
+  if (output_.left() >
+      kFlushedHere) {  // a worker sends it: copying, let alone encrypting, takes a while
+    if (writable_) HandOver(Job::kPull);
+    return false;
+  }
+  if (!Flush()) return false;
   if (stream_ == nullptr) {
     FinishExchange();
     return true;
@@ -212,11 +221,9 @@ void Connection::DropStream() noexcept {
 
 void Connection::Pull() noexcept {
   pulled_ = Pulled::kMore;
-  for (int i = 0; i < kPullsInTurn && pulled_ == Pulled::kMore; ++i) {
-    if (abandoned_.load()) {
-      pulled_ = Pulled::kGone;
-      break;
-    }
+  is_send_blocked_ = false;
+  if (!output_.empty() && !is_head_unsent_) SendPulled();
+  for (int i = 0; i < kPullsInTurn && pulled_ == Pulled::kMore && stream_ != nullptr; ++i) {
     bool is_sound = false;
     try {
       is_sound = PullOnce();
@@ -228,15 +235,20 @@ void Connection::Pull() noexcept {
     } catch (...) {  // is_sound says it
     }
     if (!is_sound) pulled_ = Pulled::kBroken;
-    if (pulled_ == Pulled::kBroken || output_.empty()) break;
-    is_head_unsent_ = false;
-    uint64_t before = output_.total();
-    Transport::State sent = output_.Flush(&transport_);
-    core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
-    if (sent == Transport::State::kBlocked && pulled_ == Pulled::kMore) pulled_ = Pulled::kBlocked;
-    if (sent == Transport::State::kFailed) pulled_ = Pulled::kGone;
+    if (pulled_ != Pulled::kBroken && !output_.empty()) SendPulled();
   }
   if (pulled_ == Pulled::kGone || pulled_ == Pulled::kBroken) DropStream();
+}
+
+void Connection::SendPulled() noexcept {
+  is_head_unsent_ = false;
+  uint64_t before = output_.total();
+  Transport::State sent =
+      abandoned_.load() ? Transport::State::kFailed : output_.Flush(&transport_);
+  core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
+  is_send_blocked_ = sent == Transport::State::kBlocked;
+  if (is_send_blocked_ && pulled_ == Pulled::kMore) pulled_ = Pulled::kBlocked;
+  if (sent == Transport::State::kFailed) pulled_ = Pulled::kGone;
 }
 
 // Appends what the stream gives, framed. False where it must be broken off.
@@ -274,7 +286,13 @@ void Connection::OnWorkDone() noexcept {
   }
   Absorb(missed);
   if (job_ == Job::kPull) {
-    writable_ = true;  // if it is not, Flush finds out and begins to count the time
+    if (is_send_blocked_) {
+      writable_ = (missed & (transport_.tls() ? ~uint32_t{0} : uint32_t{EPOLLOUT})) != 0;
+      BeginStall();
+    } else {
+      writable_ = true;
+      EndStall();
+    }
     if (pulled_ == Pulled::kWaiting) {
       wake_at_ = loop_->now() + wait_;
       wait_ = std::min(2 * wait_, kWaitMost);

@@ -23,7 +23,8 @@ class Output {
   std::string body;
   std::string back;
 
-  bool empty() const { return sent_ == front.size() + body.size() + back.size(); }
+  size_t left() const { return front.size() + body.size() + back.size() - sent_; }
+  bool empty() const { return left() == 0; }
   /// Bytes that have been handed over since the beginning.
   uint64_t total() const { return total_; }
 
