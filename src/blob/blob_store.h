@@ -128,7 +128,7 @@ class BlobStore {
   virtual Result<std::unique_ptr<Blob>> Open(const std::string& name) = 0;
   /// kNotFound.
   virtual Result<BlobStat> Stat(const std::string& name) = 0;
-  /// The next at most 1,000 objects whose names begin with `prefix` (any bytes that names may
+  /// The next some (S3 and Azure: at most 1,000) objects whose names begin with `prefix` (any bytes that names may
   /// have; need not end at a '/'). `after` is empty or the `next` of the page before. Over the
   /// pages every object that was there all the time comes once, in no promised order; a page may be
   /// empty and have a `next`.

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/file.h"
@@ -24,9 +25,17 @@ struct CloseFolder {
 
 struct Entry {
   std::string name;  // of a folder: with '/' at its end, so that entries sort as whole names do
-  struct stat about {};
-  bool is_folder() const { return S_ISDIR(about.st_mode); }
+  bool is_folder = false;
 };
+
+/// What is known of a name in a folder; nullopt where it is gone. A link is not followed.
+Result<std::optional<struct stat>> LookAt(int folder, const std::string& name) {
+  struct stat about {};
+  if (::fstatat(folder, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0)
+    return std::optional(about);
+  if (errno == ENOENT) return std::optional<struct stat>();
+  return StatusFromErrno(errno, "looking at " + name);
+}
 
 /// The entries of the folder `path` below `root`, sorted. One that is gone has none.
 Result<std::vector<Entry>> ReadFolder(int root, const std::string& path) {
@@ -41,13 +50,14 @@ Result<std::vector<Entry>> ReadFolder(int root, const std::string& path) {
     const dirent* found = ::readdir(folder.get());
     if (found == nullptr && errno != 0) return StatusFromErrno(errno, "reading the folder " + path);
     if (found == nullptr) break;
-    Entry entry{.name = found->d_name};
+    Entry entry{.name = found->d_name, .is_folder = found->d_type == DT_DIR};
     if (entry.name == "." || entry.name == "..") continue;
-    if (::fstatat(opened->fd(), found->d_name, &entry.about, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT) continue;
-      return StatusFromErrno(errno, "looking at " + path + "/" + entry.name);
+    if (found->d_type == DT_UNKNOWN) {  // some file systems do not say
+      TD_ASSIGN_OR_RETURN(auto about, LookAt(opened->fd(), entry.name));
+      if (!about) continue;
+      entry.is_folder = S_ISDIR(about->st_mode);
     }
-    if (entry.is_folder()) entry.name += '/';
+    if (entry.is_folder) entry.name += '/';
     entries.push_back(std::move(entry));
   }
   std::sort(entries.begin(), entries.end(),
@@ -71,7 +81,7 @@ struct Walk {
     for (const Entry& entry : entries) {
       const std::string name = folder + entry.name;
       Result<bool> goes_on = true;
-      if (entry.is_folder()) {
+      if (entry.is_folder) {
         if (entry.name.front() == '.' || !(name.starts_with(prefix) || prefix.starts_with(name)) ||
             !is_wanted(name)) {
           continue;
@@ -101,7 +111,8 @@ BlobStat LocalStat(const std::string& name, const struct stat& about) {
   return stat;
 }
 
-Result<BlobPage> ListFolder(int root, const std::string& prefix, const std::string& after) {
+Result<BlobPage> ListFolder(int root, const std::string& prefix, const std::string& after,
+                            size_t page_max) {
   BlobPage page;
   Walk walk{root,
             prefix,
@@ -110,15 +121,19 @@ Result<BlobPage> ListFolder(int root, const std::string& prefix, const std::stri
   walk.visit = [&](const std::string& folder, const Entry& entry) -> Result<bool> {
     const std::string name = folder + entry.name;
     if (!name.starts_with(prefix) || name <= after || entry.name.front() == '.') return true;
-    if (!S_ISREG(entry.about.st_mode) || !CheckBlobName(name).ok()) {
-      ++page.foreign;
-      return true;
-    }
-    if (page.blobs.size() == kBlobPageMax) {
+    if (page.blobs.size() == page_max) {
       page.next = page.blobs.back().name;
       return false;
     }
-    page.blobs.push_back(LocalStat(name, entry.about));
+    // A link that takes the place of a folder at this very moment could show the size of what it
+    // leads to, and no more: Open does not follow it.
+    TD_ASSIGN_OR_RETURN(auto about, LookAt(root, name));
+    if (!about) return true;
+    if (!S_ISREG(about->st_mode) || !CheckBlobName(name).ok()) {
+      ++page.foreign;
+      return true;
+    }
+    page.blobs.push_back(LocalStat(name, *about));
     return true;
   };
   TD_RETURN_IF_ERROR(walk.Run("").status());
@@ -129,10 +144,10 @@ Result<uint64_t> RemoveUnfinishedBeneath(int root, const std::string& prefix, Ti
   uint64_t removed = 0;
   Walk walk{root, prefix, [](const std::string&) { return true; }, {}};
   walk.visit = [&](const std::string& folder, const Entry& entry) -> Result<bool> {
-    const bool is_unfinished = entry.name.front() == '.' &&
-                               entry.name.ends_with(kUnfinishedEnding) &&
-                               S_ISREG(entry.about.st_mode);
-    if (!is_unfinished || LocalStat(entry.name, entry.about).modified > before) return true;
+    if (entry.name.front() != '.' || !entry.name.ends_with(kUnfinishedEnding)) return true;
+    TD_ASSIGN_OR_RETURN(auto about, LookAt(root, folder + entry.name));
+    if (!about || !S_ISREG(about->st_mode) || LocalStat(entry.name, *about).modified > before)
+      return true;
     // "a/.1.unfinished" is under "a/" and under "a/b": what it was to become is not known.
     Result<OpenFile> file = OpenBeneath(root, folder + entry.name, O_RDONLY);
     if (!file.ok() || ::flock(file->fd(), LOCK_EX | LOCK_NB) != 0) return true;  // gone, or alive

@@ -16,13 +16,15 @@ namespace tapedeck {
 
 /// What files end in that are not finished; they begin with '.'.
 inline constexpr std::string_view kUnfinishedEnding = ".unfinished";
-/// Objects of a page of List.
-inline constexpr size_t kBlobPageMax = 1000;
+/// Objects of a page of List. Each page reads the names of whole folders again, so that it is larger
+/// than those of S3: a million objects in one folder are fifty passes over it.
+inline constexpr size_t kLocalPageMax = 20'000;
 
 BlobStat LocalStat(const std::string& name, const struct stat& about);
 
 /// As BlobStore::List, in the byte order of names; `after` is the last name of the page before.
-Result<BlobPage> ListFolder(int root, const std::string& prefix, const std::string& after);
+Result<BlobPage> ListFolder(int root, const std::string& prefix, const std::string& after,
+                            size_t page_max = kLocalPageMax);
 
 /// Unlinks unfinished files under `prefix` that nobody has open and that were last written before
 /// `before`; how many.

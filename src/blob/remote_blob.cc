@@ -96,6 +96,7 @@ Result<PutReport> PutComparing(BlobStore* store, const std::string& name, const 
   // Something that comes and goes between looking and writing is somebody else's game.
   constexpr int kRoundsMax = 4;
   bool must_look = mode == PutMode::kCreate;
+  Status unread;  // why what is there could not be compared
   for (int round = 0; round < kRoundsMax; ++round) {
     if (must_look) {
       Result<std::unique_ptr<Blob>> present = store->Open(name);
@@ -107,7 +108,10 @@ Result<PutReport> PutComparing(BlobStore* store, const std::string& name, const 
         const StatusCode code = is_equal.status().code();
         const bool is_changed =
             code == StatusCode::kNotFound || code == StatusCode::kFailedPrecondition;
-        if (is_changed) continue;
+        if (is_changed) {
+          unread = std::move(is_equal).status();
+          continue;
+        }
         if (!is_equal.ok()) return std::move(is_equal).status();
         if (*is_equal) return PutReport{.bytes = source.size(), .was_there = true};
         if (mode == PutMode::kCreate) {
@@ -121,6 +125,8 @@ Result<PutReport> PutComparing(BlobStore* store, const std::string& name, const 
     if (done.code() != StatusCode::kAlreadyExists) return done;
     must_look = true;
   }
+  if (unread.code() == StatusCode::kFailedPrecondition)
+    return unread.WithContext("comparing what is there");
   return Status::Unavailable(store->Describe() + ": " + name +
                              " comes and goes while it is put; is there another writer?");
 }

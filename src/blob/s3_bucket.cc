@@ -112,7 +112,7 @@ Result<WebRequest> S3Bucket::Sign(const S3Request& request) {
   const std::string hash =
       request.body_sha256.empty() ? Sha256(request.body.bytes) : request.body_sha256;
   web.headers.emplace_back("x-amz-content-sha256", ToHex(hash));
-  if (request.body.size > 0) web.headers.emplace_back("Content-Type", kBlobContentType);
+  if (request.body.size > 0) web.headers.emplace_back("Content-Type", request.content_type);
   if (!options_.bucket_owner.empty())
     web.headers.emplace_back("x-amz-expected-bucket-owner", options_.bucket_owner);
   if (!credentials.session_token.empty())

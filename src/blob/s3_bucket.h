@@ -19,6 +19,9 @@
 
 namespace tapedeck {
 
+/// The Content-Type of what is put; all objects are bytes.
+inline constexpr const char* kBlobContentType = "application/octet-stream";
+
 /// A request to the bucket before it is signed.
 struct S3Request {
   std::string method = "GET";
@@ -27,6 +30,7 @@ struct S3Request {
   std::vector<std::pair<std::string, std::string>> headers;
   WebBody body;
   std::string body_sha256;  // raw; empty: of `body`, which is in memory then
+  const char* content_type = kBlobContentType;
 };
 
 class S3Bucket {
@@ -46,6 +50,7 @@ class S3Bucket {
   Clock& clock() const { return *options_.clock; }
   /// The store's prefix with its '/', or empty.
   const std::string& prefix() const { return prefix_; }
+  /// Google knows neither Amazon's checksum headers (Content-MD5 it does) nor If-None-Match.
   bool is_google() const { return is_google_; }
 
  private:
@@ -68,9 +73,6 @@ Status UploadInParts(S3Bucket* bucket, const std::string& name, const Source& so
 
 /// Aborts uploads under `prefix` begun before `before`; how many.
 Result<uint64_t> AbortUploads(S3Bucket* bucket, const std::string& prefix, Timestamp before);
-
-/// The Content-Type of what is put; all objects are bytes.
-inline constexpr const char* kBlobContentType = "application/octet-stream";
 
 }  // namespace tapedeck
 

@@ -93,7 +93,9 @@ Status Complete(S3Bucket* bucket, const std::string& name, const std::string& up
   request.name = name;
   request.query["uploadId"] = upload_id;
   request.body = WebBody::Bytes(body);
-  if (mode == PutMode::kCreate) request.headers.emplace_back("If-None-Match", "*");
+  request.content_type = "application/xml";
+  if (mode == PutMode::kCreate && !bucket->is_google())
+    request.headers.emplace_back("If-None-Match", "*");
   const auto adjust = [](WebRequest* web) {
     web->timeout = kCompleteTime;
     web->low_speed_time = std::chrono::duration_cast<std::chrono::seconds>(kCompleteTime);

@@ -50,7 +50,8 @@ Status S3Store::Upload(const std::string& name, const Source& source, PutMode mo
     TD_ASSIGN_OR_RETURN(std::string md5, source.Hash(SecureHash::Kind::kMd5, 0, source.size()));
     request.headers.emplace_back("Content-MD5", ToBase64(md5));
   }
-  if (mode == PutMode::kCreate) request.headers.emplace_back("If-None-Match", "*");
+  if (mode == PutMode::kCreate && !bucket_->is_google())
+    request.headers.emplace_back("If-None-Match", "*");
   return bucket_->Send("putting " + name, request).status();
 }
 

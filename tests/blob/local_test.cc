@@ -14,10 +14,12 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <set>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/random.h"
+#include "blob/local_list.h"
 #include "blob/local_store.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
@@ -125,6 +127,42 @@ TEST(LocalStore, NamesThatNoPutMadeAreForeignAndHiddenOnesUnseen) {
   ASSERT_TRUE(page.ok());
   EXPECT_EQ(page->blobs.size(), 0u);
   EXPECT_EQ(page->foreign, 1u);
+}
+
+TEST(LocalStore, PagesOfAnySizeHaveTheSameNamesInOrder) {
+  uint64_t seed = testing::TestSeed();
+  SCOPED_TRACE(testing::RepeatWith(seed));
+  Random random(seed);
+  TempDir dir;
+  auto store = OpenIn(dir.File("s"));
+  std::set<std::string> names;
+  const std::string pieces[] = {"a", "a-b", "a.b", "a=1", "b", "ab", "%2F", "Z", "_"};
+  while (names.size() < 120) {
+    std::string name;
+    for (uint64_t depth = random.Uniform(3); depth > 0; --depth)
+      name += pieces[random.Uniform(9)] + "/";
+    name += pieces[random.Uniform(9)] + ".o" + std::to_string(random.Uniform(3));
+    names.insert(name);
+    ASSERT_TRUE(PutBytes(store.get(), name, "", PutMode::kReplace).ok()) << name;
+  }
+  const int root = ::open(dir.File("s").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (const char* prefix : {"", "a", "a/", "a-", "b/a"}) {
+    for (size_t page_max : {1, 2, 7, 119, 120, 121}) {
+      std::vector<std::string> listed, wanted;
+      for (const std::string& name : names)
+        if (name.starts_with(prefix)) wanted.push_back(name);
+      std::string after;
+      do {
+        Result<BlobPage> page = ListFolder(root, prefix, after, page_max);
+        ASSERT_TRUE(page.ok()) << page.status().ToString();
+        ASSERT_LE(page->blobs.size(), page_max);
+        for (const BlobStat& stat : page->blobs) listed.push_back(stat.name);
+        after = page->next;
+      } while (!after.empty());
+      EXPECT_EQ(listed, wanted) << prefix << " in pages of " << page_max;
+    }
+  }
+  ::close(root);
 }
 
 TEST(LocalStore, ADiskThatTakesNoMoreLeavesNothing) {
