@@ -128,10 +128,10 @@ class BlobStore {
   virtual Result<std::unique_ptr<Blob>> Open(const std::string& name) = 0;
   /// kNotFound.
   virtual Result<BlobStat> Stat(const std::string& name) = 0;
-  /// The next some (S3 and Azure: at most 1,000) objects whose names begin with `prefix` (any bytes that names may
-  /// have; need not end at a '/'). `after` is empty or the `next` of the page before. Over the
-  /// pages every object that was there all the time comes once, in no promised order; a page may be
-  /// empty and have a `next`.
+  /// The next some (S3 and Azure: at most 1,000) objects whose names begin with `prefix` (any bytes
+  /// that names may have; need not end at a '/'). `after` is empty or the `next` of the page
+  /// before. Over the pages every object that was there all the time comes once, in no promised
+  /// order; a page may be empty and have a `next`.
   virtual Result<BlobPage> List(const std::string& prefix, const std::string& after) = 0;
   /// OK also where there is no such object.
   virtual Status Delete(const std::string& name) = 0;

@@ -16,8 +16,8 @@ namespace tapedeck {
 
 /// What files end in that are not finished; they begin with '.'.
 inline constexpr std::string_view kUnfinishedEnding = ".unfinished";
-/// Objects of a page of List. Each page reads the names of whole folders again, so that it is larger
-/// than those of S3: a million objects in one folder are fifty passes over it.
+/// Objects of a page of List. Each page reads the names of whole folders again, so that it is
+/// larger than those of S3: a million objects in one folder are fifty passes over it.
 inline constexpr size_t kLocalPageMax = 20'000;
 
 BlobStat LocalStat(const std::string& name, const struct stat& about);

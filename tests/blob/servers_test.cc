@@ -169,7 +169,10 @@ TEST(S3Server, APutKilledAtAnyMomentLeavesNothingHalfVisibleAndItsPartsAreRemove
   auto store = open();
   Result<uint64_t> young = store->RemoveUnfinished("", std::chrono::hours(1));
   ASSERT_TRUE(young.ok()) << young.status().ToString();
-  EXPECT_EQ(*young, 0u);
+  // For moto all uploads began in 2010.
+  if (service->Field("kind") != "moto") {
+    EXPECT_EQ(*young, 0u);
+  }
   Result<uint64_t> removed = store->RemoveUnfinished("", std::chrono::seconds(0));
   ASSERT_TRUE(removed.ok()) << removed.status().ToString();
   std::printf("%lu uploads were left by %d kills\n", static_cast<unsigned long>(*removed), kKills);
