@@ -87,6 +87,26 @@ TEST(S3Server, BytesThatChangeOnTheirWayAreRefused) {
   EXPECT_EQ((*bucket)->Send("looking", request).status().code(), StatusCode::kNotFound);
 }
 
+TEST(S3Server, TheBucketCanBePartOfTheHostsName) {
+  std::string why;
+  ObjectService* service = SharedS3(&why);
+  TD_SERVICE_OR_SKIP(service, why);
+  if (service->Field("kind") != "minio") GTEST_SKIP() << "only ours knows its name";
+  S3Options options = S3OptionsFor(*service);
+  options.prefix = Prefix("hosts");
+  // Names that end in .localhost are this machine (RFC 6761); libcurl knows.
+  const std::string& by_number = options.endpoint;
+  options.endpoint = "http://localhost" + by_number.substr(by_number.rfind(':'));
+  options.path_style = false;
+  auto store = OpenS3Store(options);
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  const std::string bytes = Random(5).Bytes(11 << 20);
+  Status put = (*store)->Put("a=1/o", BlobContent::Bytes(bytes), PutMode::kCreate).status();
+  ASSERT_TRUE(put.ok()) << put.ToString();
+  EXPECT_TRUE(*(*(*store)->Open("a=1/o"))->Read(0, bytes.size()) == bytes);
+  EXPECT_EQ((*store)->ListAll("a=1/")->size(), 1u);
+}
+
 TEST(S3Server, APrivateAuthorityIsTrustedWhenNamedAndElseNot) {
   std::string why;
   auto service = ObjectService::Start("s3", {"--tls"}, &why);
