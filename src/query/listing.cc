@@ -75,16 +75,26 @@ Status AddStored(const ReadPoint& point, const Table& table, const SymbolQuery& 
 }
 
 void AddOpen(const ReadPoint& point, const Table* only, SymbolCollector* symbols) {
+  // A series is in most chunks of a busy node: its parts are joined before its name is looked at.
+  std::vector<CatalogEntry> parts(point.directory()->size());
+  std::vector<SeriesId> seen;
   for (const auto& chunk : point.chunks()) {
     for (SeriesId series : chunk->series()) {
-      const SeriesName& name = point.directory()->At(series);
-      const Table* table = point.state().tables.Find(name.table);
-      if (table == nullptr || (only != nullptr && table != only)) continue;
       const std::span<const uint32_t> rows = chunk->RowsOf(series);
-      symbols->Add(*table, name.symbol,
-                   {Timestamp(chunk->row(rows.front()).ts), Timestamp(chunk->row(rows.back()).ts),
-                    rows.size()});
+      const Timestamp first(chunk->row(rows.front()).ts);
+      const Timestamp last(chunk->row(rows.back()).ts);
+      CatalogEntry& part = parts[series];
+      if (part.rows == 0) seen.push_back(series);
+      part.first_ts = part.rows == 0 ? first : std::min(part.first_ts, first);
+      part.last_ts = part.rows == 0 ? last : std::max(part.last_ts, last);
+      part.rows += rows.size();
     }
+  }
+  for (SeriesId series : seen) {
+    const SeriesName& name = point.directory()->At(series);
+    const Table* table = point.state().tables.Find(name.table);
+    if (table == nullptr || (only != nullptr && table != only)) continue;
+    symbols->Add(*table, name.symbol, parts[series]);
   }
 }
 
