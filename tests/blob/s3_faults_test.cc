@@ -1,10 +1,15 @@
 #include <gtest/gtest.h>
 
+#include <map>
+#include <optional>
+#include <set>
+
 #include "base/encoding.h"
 #include "base/random.h"
 #include "base/secure_hash.h"
 #include "blob/mini_s3.h"
 #include "blob/open_store.h"
+#include "support/seed.h"
 
 namespace tapedeck {
 namespace {
@@ -311,6 +316,83 @@ TEST_F(S3Faults, RequestsCarryWhatTheyMust) {
   EXPECT_EQ(s3_.server().requests().back().target,
             "/bucket/?continuation-token=token%2F%2B%3D&encoding-type=url&list-type=2&"
             "max-keys=1000&prefix=p%3D1%2Fq%2Fx");
+}
+
+/// What may be under a name: after an error nobody knows whether it was done.
+using Possible = std::set<std::optional<std::string>>;
+
+TEST_F(S3Faults, ThroughADayOfMiseryEveryAnswerIsTrue) {
+  const uint64_t seed = testing::TestSeed();
+  SCOPED_TRACE(testing::RepeatWith(seed));
+  Random random(seed);
+  // The server's own dice: its threads must not share ours.
+  Random misery(seed + 1);
+  const auto trouble = [&]() -> StubAnswer {
+    const uint64_t kind = misery.Uniform(4);
+    if (kind == 0) return StubAnswer::Reset();
+    return kind == 1 ? S3Error(503, "SlowDown") : S3Error(500, "InternalError");
+  };
+  s3_.before = [&](const StubRequest&) -> std::optional<StubAnswer> {
+    if (misery.Uniform(10) >= 3) return std::nullopt;
+    return trouble();
+  };
+  s3_.after = [&](const StubRequest&, StubAnswer answer) {
+    if (misery.OneIn(8)) return trouble();  // done, and the answer lost
+    const size_t size = answer.bytes.size();
+    return misery.OneIn(8) ? StubAnswer::CutShort(std::move(answer), misery.Uniform(size)) : answer;
+  };
+  S3Options options = s3_.Options(&clock_);
+  options.retry = {.tries_max = 3};  // so that some are given up
+  store_ = std::move(*OpenS3Store(options));
+  std::map<std::string, Possible> model;
+  int given_up = 0;
+  for (int i = 0; i < 1500; ++i) {
+    const std::string name = "o" + std::to_string(random.Uniform(6));
+    Possible& possible = model.try_emplace(name, Possible{std::nullopt}).first->second;
+    const std::string bytes =
+        std::to_string(random.Uniform(3)) + std::string(random.Uniform(2000), 'x');
+    const uint64_t what = random.Uniform(4);
+    Status status;
+    if (what == 0) {
+      status = Put(name, bytes, PutMode::kReplace).status();
+      if (!status.ok()) possible.insert(bytes);
+      if (status.ok()) possible = {bytes};
+    } else if (what == 1) {
+      status = Put(name, bytes, PutMode::kCreate).status();
+      if (status.ok()) {
+        ASSERT_TRUE(possible.count(bytes) + possible.count(std::nullopt) > 0);
+        possible = {bytes};
+      } else if (status.code() == StatusCode::kAlreadyExists) {
+        possible.erase(std::nullopt);
+        possible.erase(bytes);
+        ASSERT_FALSE(possible.empty()) << name << " was there, and could not be";
+        status = Status::Ok();
+      } else if (possible.count(std::nullopt) > 0) {
+        possible.insert(bytes);
+      }
+    } else if (what == 2) {
+      status = store_->Delete(name);
+      if (!status.ok()) possible.insert(std::nullopt);
+      if (status.ok()) possible = {std::nullopt};
+    } else {
+      Result<std::unique_ptr<Blob>> blob = store_->Open(name);
+      Result<std::string> read = std::string();
+      if (blob.ok()) read = (*blob)->Read(0, (*blob)->stat().bytes);
+      if (!blob.ok()) read = blob.status();
+      status = read.status();
+      if (read.ok() || status.code() == StatusCode::kNotFound) {
+        const auto seen = read.ok() ? std::optional(*read) : std::nullopt;
+        ASSERT_EQ(possible.count(seen), 1u) << "step " << i << ", " << name;
+        possible = {seen};
+        status = Status::Ok();
+      }
+    }
+    const bool is_passing = status.code() == StatusCode::kUnavailable ||
+                            status.code() == StatusCode::kResourceExhausted;
+    ASSERT_TRUE(status.ok() || is_passing) << "step " << i << ": " << status.ToString();
+    given_up += is_passing ? 1 : 0;
+  }
+  EXPECT_GT(given_up, 0);
 }
 
 TEST_F(S3Faults, StopEndsTheTries) {
