@@ -94,6 +94,7 @@ struct Api::State {
     context.node = parts.node;
     context.clock = parts.clock;
     context.slots = &slots;
+    context.streams = &streams;
     context.http = &http;
     context.metrics = &metrics;
     context.tokens = parts.tokens;
@@ -290,6 +291,7 @@ struct Api::State {
   NodeMetrics metrics;
   HttpMetrics http;
   ReadSlots slots;
+  OpenStreams streams;
   QuickAnswers quick;
   std::atomic<uint64_t> next_id;
   Operations operations;
@@ -319,6 +321,8 @@ HttpResponse Api::Problem(int status, const std::string& detail,
                           const HttpRequest& request) noexcept {
   return state_->ServerProblem(status, detail, request);
 }
+
+void Api::BreakStreams() { state_->streams.BreakAll(); }
 
 void Api::Watch(const HttpServer* server) { state_->context.server = server; }
 

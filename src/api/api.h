@@ -45,6 +45,9 @@ class Api final : public HttpHandler {
   HttpResponse Problem(int status, const std::string& detail,
                        const HttpRequest& request) noexcept override;
 
+  /// The store must be opened again and waits for its views: streams let go of theirs and end
+  /// broken.
+  void BreakStreams();
   /// Metrics tell of this server too. It outlives the listener of `operations`, if there is one.
   void Watch(const HttpServer* server);
   /// Probes and metrics only: for a listener of their own.

@@ -14,6 +14,7 @@
 
 #include "api/http_metrics.h"
 #include "api/media_type.h"
+#include "api/open_streams.h"
 #include "api/parameters.h"
 #include "api/problem.h"
 #include "api/read_slots.h"
@@ -33,6 +34,7 @@ struct ApiContext {
   ServedNode* node = nullptr;
   Clock* clock = nullptr;
   ReadSlots* slots = nullptr;
+  OpenStreams* streams = nullptr;
   HttpMetrics* http = nullptr;
   NodeMetrics* metrics = nullptr;
   TokenFile* tokens = nullptr;  // null: not in force

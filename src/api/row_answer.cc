@@ -1,6 +1,8 @@
 #include "api/row_answer.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 
 #include "base/encoding.h"
 #include "base/hash.h"
@@ -16,7 +18,7 @@ constexpr std::string_view kRowsTrailer = "Tapedeck-Rows";
 constexpr std::string_view kStatusTrailer = "Tapedeck-Status";
 
 /// A body that is made while it is read.
-class RowStream final : public ResponseBody {
+class RowStream final : public ResponseBody, public BreakableStream {
  public:
   RowStream(Call* call, RowAnswer* answer, AnswerForm form)
       : context_(call->context),
@@ -24,13 +26,18 @@ class RowStream final : public ResponseBody {
         lease_(std::move(answer->lease)),
         producer_(std::move(answer->producer)),
         bytes_(call->context->http->BytesOf(call->route->id, FormName(form))) {
+    context_->streams->Enter(this);
     context_->http->Begin();
   }
-  ~RowStream() override { context_->http->End(); }
+  ~RowStream() override {
+    context_->streams->Leave(this);
+    context_->http->End();
+  }
   RowStream(const RowStream&) = delete;
   RowStream& operator=(const RowStream&) = delete;
 
   Status Start(std::optional<StreamCoding> coding) {
+    std::lock_guard lock(mutex_);
     if (coding.has_value()) {
       TD_ASSIGN_OR_RETURN(compressor_, StreamCompressor::Make(*coding));
     }
@@ -45,7 +52,15 @@ class RowStream final : public ResponseBody {
     return Status::Ok();
   }
 
+  void Break() override {
+    broken_ = true;
+    std::lock_guard lock(mutex_);
+    producer_.reset();
+    lease_.reset();
+  }
+
   Result<Step> Next(std::string* out) override {
+    std::lock_guard lock(mutex_);
     Result<Step> step = NextPiece(out);
     if (!step.ok()) {
       TD_LOG(kError, "api", "stream-broken", "an answer could not be finished",
@@ -55,6 +70,8 @@ class RowStream final : public ResponseBody {
   }
 
   std::vector<HttpField> Trailers() override {
+    std::lock_guard lock(mutex_);
+    if (producer_ == nullptr) return {};
     return {{std::string(kRowsTrailer), std::to_string(producer_->rows())},
             {std::string(kStatusTrailer), "complete"}};
   }
@@ -62,6 +79,7 @@ class RowStream final : public ResponseBody {
  private:
   Result<Step> NextPiece(std::string* out) {
     const size_t before = out->size();
+    if (broken_) return LetGo();
     out->append(std::exchange(first_, {}));
     if (out->size() == before) {
       const MonotonicTime until = context_->clock->Monotonic() + kPieceTime;
@@ -69,7 +87,8 @@ class RowStream final : public ResponseBody {
       // A long way to the next row is gone in steps: the server looks whether the client is there.
       do {
         TD_RETURN_IF_ERROR(Make(&piece));
-      } while (!ended_ && piece.size() < kPieceBytes && context_->clock->Monotonic() < until);
+      } while (!ended_ && !broken_ && piece.size() < kPieceBytes &&
+               context_->clock->Monotonic() < until);
       TD_RETURN_IF_ERROR(Encode(piece, out));
     }
     bytes_.Increment(out->size() - before);
@@ -77,7 +96,12 @@ class RowStream final : public ResponseBody {
     return out->size() > before ? Step::kMore : Step::kWait;
   }
 
+  static Status LetGo() {
+    return Status::Unavailable("the store is being opened again: ask once more");
+  }
+
   Status Make(std::string* piece) {
+    if (producer_ == nullptr) return LetGo();
     TD_ASSIGN_OR_RETURN(const bool more, producer_->Append(UINT64_MAX, piece));
     if (more) return Status::Ok();
     ended_ = true;
@@ -95,6 +119,8 @@ class RowStream final : public ResponseBody {
 
   const ApiContext* const context_;
   const std::string request_id_;
+  std::atomic<bool> broken_{false};
+  std::mutex mutex_;                  // of what follows
   std::shared_ptr<ReadLease> lease_;  // given back last
   std::unique_ptr<RowProducer> producer_;
   std::unique_ptr<StreamCompressor> compressor_;

@@ -40,6 +40,8 @@ class HttpFace {
   /// "http://127.0.0.1:8080"
   std::string url() const { return (tls_ ? "https://" : "http://") + address(); }
   void Stop(std::chrono::nanoseconds grace);
+  /// Thread-safe: see Api::BreakStreams.
+  void BreakStreams() { api_->BreakStreams(); }
 
  private:
   HttpFace() = default;

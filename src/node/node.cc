@@ -268,6 +268,14 @@ Status Node::OpenStore() {
   }
   if (!store.ok()) return store.status();
   store_ = std::move(store).value();
+  store_->OnReopen([this] {
+    HttpFace* face = nullptr;  // lives as long as the record thread, whose call this is
+    {
+      std::lock_guard lock(mutex_);
+      face = face_.get();
+    }
+    if (face != nullptr) face->BreakStreams();
+  });
   return Status::Ok();
 }
 

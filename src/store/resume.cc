@@ -93,6 +93,7 @@ Status RocksStore::Reopen() {
     std::lock_guard lock(mutex_);
     reopening_ = true;
   }
+  if (release_) release_();
   Status drained = engine_ == nullptr ? Status::Ok() : DrainViews();
   Status opened = drained;
   std::shared_ptr<Engine> fresh;

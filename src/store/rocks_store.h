@@ -31,6 +31,7 @@ class RocksStore final : public Store {
   std::unique_ptr<StoreView> View() const override;
   Status CatchUp() override;
   Status TryResume() override;
+  void OnReopen(std::function<void()> release) override { release_ = std::move(release); }
   Result<DiskUse> Disk() const override;
   Status VerifyFiles() override;
   std::vector<std::pair<std::string, uint64_t>> SizeByKind() const override;
@@ -70,6 +71,7 @@ class RocksStore final : public Store {
   mutable std::condition_variable reopened_;
   std::shared_ptr<Engine> engine_;
   bool reopening_ = false;
+  std::function<void()> release_;  // asks for views back
 
   // The current meta and those before it: readers keep references.
   std::vector<std::unique_ptr<const StoreMeta>> metas_;

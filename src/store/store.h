@@ -25,6 +25,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,7 +45,7 @@ class FileSystem;
 namespace tapedeck {
 
 enum class StoreMode : uint8_t {
-  kWrite,      // the node, or verify where no node runs; makes the store if `create`
+  kWrite,  // the node, or verify where no node runs; makes the store if `create`
   /// Beside a running writer: sees what was durable when it was opened, or at the last CatchUp.
   kSecondary,
 };
@@ -199,6 +200,9 @@ class Store {
   /// kResourceExhausted: still too little room (it says how much). kUnavailable: views have been in
   /// use for 10 s; it must wait for them (new ones wait meanwhile). kInternal: end the process.
   virtual Status TryResume() = 0;
+  /// `release` is called, by the writer's thread, whenever the store is about to be opened again:
+  /// whoever holds views should let go of them. Set before anybody else uses the store.
+  virtual void OnReopen(std::function<void()> release) { (void)release; }
   virtual Result<DiskUse> Disk() const = 0;
 
   /// Checks every file's checksum and reads every entry. kCorruption names file or key. `progress`

@@ -200,6 +200,27 @@ TEST(Errors, WithoutASlotAReadIsToldToComeBack) {
   EXPECT_EQ(rig.api->reads_open(), 0u);
 }
 
+// A client that does not read must not hold up a store that has to be opened again.
+TEST(Errors, StreamsLetGoOfTheStoreWhenItMustBeOpenedAgain) {
+  ApiRig rig;
+  rig.FillTrades("BTC", 30'000);
+  const HttpRequest request = ApiRig::RequestOf("/v1/trades?symbols=BTC&format=ndjson");
+  HttpResponse untouched = rig.api->Handle(request);
+  HttpResponse begun = rig.api->Handle(request);
+  std::string out;
+  ASSERT_TRUE(begun.stream->Next(&out).ok());
+  EXPECT_EQ(rig.api->reads_open(), 2u);
+  rig.api->BreakStreams();
+  EXPECT_EQ(rig.api->reads_open(), 0u) << "although both are still there";
+  for (HttpResponse* response : {&untouched, &begun}) {
+    EXPECT_EQ(response->stream->Next(&out).status().code(), StatusCode::kUnavailable);
+    EXPECT_TRUE(response->stream->Trailers().empty());
+  }
+  EXPECT_EQ(out.find("_end"), std::string::npos);
+  const Reply again = rig.Get("/v1/trades?symbols=BTC&format=ndjson");
+  EXPECT_EQ(again.Trailer("Tapedeck-Rows"), "30000");
+}
+
 TEST(Errors, APageIsHeldUntilItHasLeft) {
   ApiRig rig(nullptr, ReadSlots::kLeastBytes);
   rig.FillTrades("BTC", 1'000);

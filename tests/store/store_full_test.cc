@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "store_fixture.h"
 #include "support/fault_fs.h"
 #include "support/seed.h"
@@ -152,6 +153,32 @@ TEST(StoreA8, AFullDiskIsSurvivedAgainAndAgain) {
       "[ full  ] %d resumed by the ballast, %d told to free room, %d restarts while full, %llu "
       "commits compared\n",
       by_ballast, refused, reopened, static_cast<unsigned long long>(commit));
+}
+
+// A reader that keeps its view is asked for it, and recording goes on at once.
+TEST(StoreA8, AReaderThatLetsGoDoesNotHoldUpTheReopening) {
+  TempDir dir;
+  auto faults = std::make_shared<FaultFs>(1);
+  StoreOptions options = SmallStore(dir.path() / "s");
+  options.file_system = faults;
+  auto store = Store::Open(options).value();
+  std::shared_ptr<const StoreView> view;
+  int asked = 0;
+  store->OnReopen([&] {
+    ++asked;
+    view.reset();
+  });
+  uint64_t commit = 0;
+  for (; commit < 40; ++commit) ASSERT_TRUE(WriteCommit(store.get(), commit + 1, kBlockBytes).ok());
+  view = store->View();
+  faults->Fail({.op = Op::kAppend, .name = ".log", .times = 1, .error = FaultFs::Enospc()});
+  ASSERT_EQ(WriteCommit(store.get(), commit + 1, kBlockBytes).code(),
+            StatusCode::kResourceExhausted);
+  const MonotonicTime begun = SystemClock().Monotonic();
+  ResumeAndRepeat(store.get(), &commit);
+  EXPECT_LT(SystemClock().Monotonic() - begun, std::chrono::seconds(8)) << "views are awaited 10 s";
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(ReadPrefix(*store, kBlockBytes).value_or(0), commit);
 }
 
 // No room at one place only, for some calls, whatever statvfs says.
