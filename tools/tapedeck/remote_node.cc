@@ -119,6 +119,10 @@ std::string NextPageToken(std::string_view link) {
 
 }  // namespace
 
+bool IsWhole(const WebAnswer& answer) {
+  return !answer.Header("content-length").empty() || answer.Header("tapedeck-status") == "complete";
+}
+
 std::string ParameterList(const std::vector<std::string>& words) {
   std::string list;
   for (const std::string& word : words) list += (list.empty() ? "" : ",") + PercentEncode(word);
@@ -188,8 +192,7 @@ Result<RemoteAnswer> RemoteNode::Get(const RemoteRequest& request) {
 Result<RemoteAnswer> RemoteNode::Stream(const RemoteRequest& request, const Sink& sink) {
   Result<WebAnswer> answer = Send(request, &sink);
   if (!answer.ok()) return answer.status();
-  const bool has_length = !answer->Header("content-length").empty();
-  if (!has_length && answer->Header("tapedeck-status") != "complete") {
+  if (!IsWhole(*answer)) {
     return Status::Unavailable(
         "the answer is not complete: the node (or a proxy between) ended it without saying "
         "Tapedeck-Status: complete; what was printed may lack rows at its end");

@@ -42,6 +42,9 @@ struct RemoteAnswer {
   uint64_t rows = 0;            // as the node counted them; 0 where it did not
 };
 
+/// Whether nothing is missing at the end: it has a length, or says that it is complete.
+bool IsWhole(const WebAnswer& answer);
+
 /// A comma list as parameters have it: each word percent-encoded, so that a comma may be in one.
 std::string ParameterList(const std::vector<std::string>& words);
 
