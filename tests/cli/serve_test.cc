@@ -8,6 +8,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "kafka/mock_cluster.h"
 #include "kafka/producer.h"
@@ -369,9 +370,33 @@ TEST(Demo, EndsByItselfWithAnAnsweredQuery) {
   EXPECT_NE(outcome.out.find("8 rows in "), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("recorded  "), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.err.find("lag "), std::string::npos) << "progress goes to stderr";
+  const size_t line = outcome.out.find("$ curl 'http://127.0.0.1:");
+  ASSERT_NE(line, std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("\nts,symbol,bid_price,", line), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find(",BTC-USD,", line), std::string::npos) << outcome.out;
   std::string folder = outcome.err.substr(outcome.err.find("data in ") + 8);
   EXPECT_FALSE(std::filesystem::exists(folder.substr(0, folder.find('\n'))))
       << "a temporary folder goes with the demo";
+}
+
+TEST(Demo, ItsCurlLinesWorkAsTheyStand) {
+  if (std::system("curl --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "there is no curl here";
+  Program demo({"demo", "--duration", "10m"});
+  for (int i = 0; i < 300 && demo.Errors().find("messages/s") == std::string::npos; ++i)
+    ::usleep(50'000);
+  ::usleep(1'000'000);
+  std::istringstream said(demo.Errors());
+  int lines = 0;
+  for (std::string line; std::getline(said, line);) {
+    const size_t curl = line.find("curl '");
+    if (curl == std::string::npos) continue;
+    ++lines;
+    EXPECT_EQ(std::system((line.substr(curl) + " -fsS | grep -qE 'BTC-USD|demo.market'").c_str()), 0)
+        << line;
+  }
+  EXPECT_EQ(lines, 3) << demo.Errors();
+  demo.Signal(SIGINT);
+  EXPECT_EQ(demo.Wait().exit_code, 0);
 }
 
 TEST(Demo, AnInterruptEndsItEarlierAndCleanly) {

@@ -18,6 +18,7 @@
 #include "query/listing.h"
 #include "query/series_cursor.h"
 #include "tapedeck/demo_feed.h"
+#include "tapedeck/demo_http.h"
 
 namespace tapedeck::cli {
 namespace {
@@ -84,6 +85,7 @@ Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::stri
       {"TAPEDECK_KAFKA__BOOTSTRAP_SERVERS", servers},
       {"TAPEDECK_TOPICS", "[{name = \"" + std::string(kTopic) + "\", mapping = \"generic-json\"}]"},
       {"TAPEDECK_LIMITS__MEMORY", "512MiB"},
+      {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
       {"TAPEDECK_SERIES__FLUSH_INTERVAL", "5s"},
       {"TAPEDECK_STORE__BALLAST", "0B"},
       {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
@@ -108,6 +110,7 @@ class Demo {
     TD_RETURN_IF_ERROR(Drain(sent.messages));
     ShowProgress(/*last=*/true);
     TD_RETURN_IF_ERROR(Query());
+    TD_RETURN_IF_ERROR(AskAsCurl(node_->http_url()).WithContext("asking over HTTP"));
     NodeState state = node_->State();
     TD_RETURN_IF_ERROR(StopNode());
     return Summarize(sent, state.recorder);
@@ -135,6 +138,7 @@ class Demo {
       if (Interrupted(milliseconds(20)))
         return Status::Cancelled("stopped before anything was recorded");
     }
+    ShowCurlLines(node_->http_url());
     began_ = clock_.Now();
     TD_ASSIGN_OR_RETURN(
         feed_, DemoFeed::Start({.bootstrap_servers = cluster_->bootstrap_servers(),

@@ -1,7 +1,8 @@
 #ifndef TAPEDECK_TOOLS_TAPEDECK_DEMO_H_
 #define TAPEDECK_TOOLS_TAPEDECK_DEMO_H_
 
-// Demo: the whole way in one process: a simulated broker, a feed, a node that records it, a query.
+// Demo: the whole way in one process: a simulated broker, a feed, a node that records it and serves
+// it over HTTP, a query here and one as curl would ask it.
 //
 //   SignalWaiter signals;
 //   Status end = RunDemo({.duration = 20s, .seed = 7}, &signals);

@@ -1,0 +1,26 @@
+#ifndef TAPEDECK_TOOLS_TAPEDECK_DEMO_HTTP_H_
+#define TAPEDECK_TOOLS_TAPEDECK_DEMO_HTTP_H_
+
+// What one can ask the demo's node over HTTP, as lines for a shell, and one of them asked.
+//
+//   ShowCurlLines(node->http_url());              // while it records: on stderr
+//   TD_RETURN_IF_ERROR(AskAsCurl(node->http_url()));   // at its end: on stdout, with the answer
+//
+// Owned by one thread.
+
+#include <string>
+
+#include "base/status.h"
+
+namespace tapedeck::cli {
+
+/// Three lines that work as they stand while the node runs, and the address of its status page.
+void ShowCurlLines(const std::string& node_url);
+
+/// Prints the first of them and the answer to the same request, without needing curl. kInternal: an
+/// answer that is not what it should be.
+Status AskAsCurl(const std::string& node_url);
+
+}  // namespace tapedeck::cli
+
+#endif  // TAPEDECK_TOOLS_TAPEDECK_DEMO_HTTP_H_
