@@ -11,7 +11,9 @@
 #include "http/raw_client.h"
 #include "kafka/mock_cluster.h"
 #include "kafka/producer.h"
+#include "support/kafka_service.h"
 #include "support/temp_dir.h"
+#include "tests/columnar/shell.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -170,6 +172,56 @@ TEST_F(Sources, StatusAndTopicsAreOfTheNode) {
   EXPECT_EQ(node_->Wait().exit_code, 0);
   const Outcome gone = Node("status");
   EXPECT_EQ(gone.exit_code, 1) << gone.out;
+}
+
+TEST_F(Sources, ExamplesOfPagingGiveEveryRow) {
+  for (const char* rows : {"1", "7", "500", "1000"}) {
+    const auto [code, text] =
+        Shell(std::string(TD_SOURCE_DIR) + "/examples/paging.sh " + url_ + " " + rows);
+    EXPECT_EQ(code, 0) << text;
+    EXPECT_EQ(text, Node("query trades").out) << "pages of " << rows;
+  }
+}
+
+TEST_F(Sources, ExamplesReadWithPandasAndDuckDb) {
+  const std::string source = TD_SOURCE_DIR;
+  auto [made, python] = Shell(source + "/tests/services/python examples 2> /dev/null");
+  if (made != 0) {
+    ASSERT_FALSE(KafkaService::IsRequired()) << python;
+    GTEST_SKIP() << "no pandas, pyarrow and DuckDB here: tests/services/python examples says why";
+  }
+  python.resize(python.find_last_not_of('\n') + 1);
+  const auto [pandas, frames] = Shell(python + " " + source + "/examples/pandas_reader.py " + url_);
+  EXPECT_EQ(pandas, 0) << frames;
+  EXPECT_NE(frames.find("500 trades, the same by Arrow and by CSV: True"), std::string::npos)
+      << frames;
+  const auto [duckdb, candles] =
+      Shell("PYTHON=" + python + " " + source + "/examples/duckdb_parquet.sh " + url_);
+  EXPECT_EQ(duckdb, 0) << candles;
+  // Of BTC every fourth message: 0.50, 4.50, … 496.50.
+  for (const char* part : {"BTC", "0.50000000", "496.50000000", "125"})
+    EXPECT_NE(candles.find(part), std::string::npos) << candles;
+}
+
+TEST_F(Sources, MetricsPassPromtool) {
+  if (Shell("command -v promtool").first != 0)
+    GTEST_SKIP() << "promtool (Debian: prometheus) is not installed here";
+  const auto [code, text] = Shell("curl -fsS '" + url_ + "/metrics' | promtool check metrics");
+  EXPECT_EQ(code, 0) << text;
+  EXPECT_EQ(text, "");
+}
+
+TEST_F(Sources, GrafanasUrlGivesRowsForItsSelector) {
+  // As docs/http.md has it, with the times that ${__from} and ${__to} stand for.
+  const auto [code, text] = Shell("curl -fsS '" + url_ +
+                                  "/v1/trades?symbols=BTC&start=1719914400000ms&end=1719914460000ms"
+                                  "&fields=ts,price,size&limit=50000&format=json'");
+  EXPECT_EQ(code, 0) << text;
+  const json document = json::parse(text, nullptr, false);
+  ASSERT_TRUE(document.is_object()) << text;
+  ASSERT_EQ(document["data"].size(), kMessages / 4);
+  EXPECT_EQ(document["data"][0],
+            json::parse(R"({"ts":"2024-07-02T10:00:00.000000000Z","price":0.50,"size":0.00})"));
 }
 
 }  // namespace
