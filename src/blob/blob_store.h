@@ -17,6 +17,9 @@
 // - Put is atomic and durable: readers see nothing, the whole object, or what was there before,
 //   whatever is killed or cut when. OK means that it stays. An error leaves one of the two; after
 //   kUnavailable nobody knows which, and the same Put may be repeated.
+// - A request over a network that was given up (a time limit, a broken connection) may still be
+//   carried out a moment later, after what was asked next. So names are written once, with one
+//   content: PutMode::kReplace and a name that is used again after Delete have no such protection.
 // - "It exists" is never taken for "it was written": PutMode::kCreate compares contents.
 // - What Stat, Open and Read find after an OK of Put or Delete includes it. A List may lag on some
 //   stores: what it lacks may be there all the same.
