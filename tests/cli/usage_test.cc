@@ -38,13 +38,17 @@ TEST(Usage, MistakesOfFormExitTwo) {
 }
 
 TEST(Usage, EveryCommandHasHelpWithAnExample) {
-  for (const Arguments& command :
-       {Arguments{"serve"}, Arguments{"demo"}, Arguments{"mapping", "test"},
-        Arguments{"mapping", "show"}, Arguments{"mapping", "list"}, Arguments{"config", "check"},
-        Arguments{"config", "show"}, Arguments{"skip"}, Arguments{"token", "new"},
-        Arguments{"token", "list"}, Arguments{"version"}, Arguments{"query"},
-        Arguments{"messages"}, Arguments{"tables"}, Arguments{"symbols"}, Arguments{"topics"},
-        Arguments{"coverage"}, Arguments{"refused"}, Arguments{"verify"}}) {
+  for (const Arguments& command : {Arguments{"serve"},           Arguments{"demo"},
+                                   Arguments{"mapping", "test"}, Arguments{"mapping", "show"},
+                                   Arguments{"mapping", "list"}, Arguments{"config", "check"},
+                                   Arguments{"config", "show"},  Arguments{"skip"},
+                                   Arguments{"token", "new"},    Arguments{"token", "list"},
+                                   Arguments{"version"},         Arguments{"query"},
+                                   Arguments{"messages"},        Arguments{"tables"},
+                                   Arguments{"symbols"},         Arguments{"topics"},
+                                   Arguments{"coverage"},        Arguments{"refused"},
+                                   Arguments{"status"},          Arguments{"verify"},
+                                   Arguments{"completion"}}) {
     Arguments arguments = command;
     arguments.push_back("--help");
     Outcome outcome = RunTapedeck(arguments);
