@@ -3,7 +3,8 @@
 //     the system's allocator;
 //   - librdkafka's batch call that only counts, with our allocator.
 // Each run is a process of its own; record_side checks that its store holds every message, and
-// counts until the last message is durable and queryable. `scripts/bench ingest` starts a broker and fills topics.
+// counts until the last message is durable and queryable. `scripts/bench ingest` starts a broker
+// and fills topics.
 
 #include <unistd.h>
 

@@ -53,4 +53,5 @@ install_services() {
   tests/services/python readers > /dev/null || true
   tests/services/s3 install > /dev/null || true
   tests/services/azure install > /dev/null || true
+  tests/services/promtool install > /dev/null || true
 }

@@ -44,8 +44,8 @@ bool InOrder(std::span<const SlotRange> slots, size_t size) {
   return true;
 }
 
-// Whether the value is the shape's fixed bytes with the hint's slots between them. `begin + size` of
-// a slot cannot wrap: the value is far below 2^32 bytes, and a begin past it is noticed first.
+// Whether the value is the shape's fixed bytes with the hint's slots between them. `begin + size`
+// of a slot cannot wrap: the value is far below 2^32 bytes, and a begin past it is noticed first.
 bool Fits(const OpenShape& shape, std::string_view value, std::span<const SlotRange> slots) {
   const char* fixed = shape.fixed.data();
   size_t done = 0;
