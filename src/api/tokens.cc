@@ -163,15 +163,21 @@ Status TokenFile::Load() {
   TD_ASSIGN_OR_RETURN(const Seen seen, Look(path_));
   {
     std::lock_guard lock(mutex_);
-    if (seen == seen_) return Status::Ok();
-    seen_ = seen;  // a file with a mistake is not read again until it changes
+    if (seen == in_force_) {
+      trouble_.clear();  // whatever was wrong has passed
+      return Status::Ok();
+    }
+    if (seen == mistaken_) return Status::Ok();  // not read again until it changes; trouble_ stays
   }
   TD_ASSIGN_OR_RETURN(const std::string text, ReadFile(path_, kFileBytesMax));
   Result<Lines> lines = ParseTokens(text);
-  if (!lines.ok()) return lines.status().WithContext(path_);
-  auto taken = std::make_shared<const Lines>(std::move(lines).value());
   std::lock_guard lock(mutex_);
-  lines_ = std::move(taken);
+  if (!lines.ok()) {
+    mistaken_ = seen;
+    return lines.status().WithContext(path_);
+  }
+  lines_ = std::make_shared<const Lines>(std::move(lines).value());
+  in_force_ = seen;
   trouble_.clear();
   return Status::Ok();
 }

@@ -1,5 +1,6 @@
 #include "api/tokens.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -118,6 +119,51 @@ TEST_F(Tokens, AFileWithAMistakeLeavesThemAsTheyWere) {
   Write("# nobody\n" + token.line + "\n");
   clock_.Advance(std::chrono::milliseconds(1001));
   EXPECT_EQ(file->Check(token.token, kScopeRead), Verdict::kAllowed);
+  EXPECT_EQ(file->trouble(), "");
+}
+
+TEST_F(Tokens, TroubleThatPassesLeavesNothingBehind) {
+  const MadeToken first = Make("x", kScopeRead);
+  const MadeToken second = Make("y", kScopeRead);
+  Write(first.line + "\n");
+  auto file = Open();
+  auto look = [&](const MadeToken& token) {
+    clock_.Advance(std::chrono::milliseconds(1001));
+    return file->Check(token.token, kScopeRead);
+  };
+  // The same file again, as it was.
+  ::chmod(path_.c_str(), 0644);
+  EXPECT_EQ(look(first), Verdict::kAllowed);
+  EXPECT_NE(file->trouble(), "");
+  ::chmod(path_.c_str(), 0600);
+  EXPECT_EQ(look(first), Verdict::kAllowed);
+  EXPECT_EQ(file->trouble(), "");
+  // A file that could be looked at and not read is read as soon as it can be.
+  const std::string aside = path_ + ".aside";
+  std::filesystem::rename(path_, aside);
+  std::filesystem::create_directory(path_);
+  ::chmod(path_.c_str(), 0700);
+  EXPECT_EQ(look(first), Verdict::kAllowed);
+  EXPECT_NE(file->trouble(), "");
+  EXPECT_EQ(look(first), Verdict::kAllowed);
+  EXPECT_NE(file->trouble(), "");
+  std::filesystem::remove(path_);
+  std::filesystem::rename(aside, path_);
+  EXPECT_EQ(look(first), Verdict::kAllowed);
+  EXPECT_EQ(file->trouble(), "");
+  // Every number of the process is taken: the look goes well, reading does not.
+  Write(second.line + "\n");
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const Verdict without = look(second);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(without, Verdict::kUnknown);
+  EXPECT_NE(file->trouble(), "");
+  EXPECT_EQ(look(second), Verdict::kAllowed);
+  EXPECT_EQ(look(first), Verdict::kUnknown) << "it was revoked";
   EXPECT_EQ(file->trouble(), "");
 }
 
