@@ -1,5 +1,7 @@
 #include "config/http_section.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -25,9 +27,12 @@ Status CheckAddress(const std::string& address) {
                                  " is no address: write \"127.0.0.1:8080\" or \"[::1]:8080\"");
 }
 
+// By the address itself: 127.example.com is a name like any other.
 bool IsLoopback(const std::string& address) {
   const std::string host = address.substr(0, address.rfind(':'));
-  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+  if (host == "localhost" || host == "[::1]") return true;
+  in_addr v4{};
+  return inet_pton(AF_INET, host.c_str(), &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127;
 }
 
 // What must not happen by oversight: that others read along, or ask without a token.

@@ -313,6 +313,20 @@ TEST_F(ConfigTest, TheSameTopicTwiceIsRefused) {
             std::string::npos);
 }
 
+TEST_F(ConfigTest, OnlyAddressesOfThisMachineNeedNoTokens) {
+  for (const char* address : {"127.0.0.1:80", "127.8.9.1:80", "[::1]:80", "localhost:80"}) {
+    const std::string mistake =
+        Mistake(std::string("[http]\nlisten = \"") + address + "\"\nno_such_key = 1\n");
+    EXPECT_EQ(mistake.find("name http.tokens_file"), std::string::npos) << mistake;
+  }
+  for (const char* address : {"127.example.com:80", "127.0.0.1.example.com:80", "127.1:80",
+                              "0.0.0.0:80", "[::]:80", "[::ffff:8.8.8.8]:80", "128.0.0.1:80"}) {
+    const std::string mistake = Mistake(std::string("[http]\nlisten = \"") + address + "\"\n");
+    EXPECT_NE(mistake.find("name http.tokens_file"), std::string::npos)
+        << address << ": " << mistake;
+  }
+}
+
 TEST_F(ConfigTest, WhatIsNoTomlNamesLineAndColumn) {
   std::string mistake = Mistake("[record]\ncommit_interval = \n");
   EXPECT_NE(mistake.find("node.toml:2:"), std::string::npos) << mistake;
