@@ -189,11 +189,8 @@ struct Api::State {
     if (!cached) response->headers.push_back({"Cache-Control", "no-store"});
   }
 
-  HttpResponse Handle(const HttpRequest& request, bool operations_only) {
-    const MonotonicTime begun = parts.clock->Monotonic();
-    const InFlight in_flight(&http);
-    const std::string id = RequestId(request);
-    RouteMatch match = MatchRoute(request.path);
+  static RouteMatch MatchOn(std::string_view path, bool operations_only) {
+    RouteMatch match = MatchRoute(path);
     if (operations_only && match.route != nullptr && !IsOperation(match.route->id)) {
       match.problem = tapedeck::Problem{
           ProblemType::kNotFound, "this listener has probes and metrics only", {}, 0, {}, {}};
@@ -205,9 +202,9 @@ struct Api::State {
     return response;
   }
 
-  std::optional<HttpResponse> BeforeBody(const HttpRequest& head) {
+  std::optional<HttpResponse> BeforeBody(const HttpRequest& head, bool operations_only) {
     const std::string id = RequestId(head);
-    const RouteMatch match = MatchRoute(head.path);
+    const RouteMatch match = MatchOn(head.path, operations_only);
     std::optional<tapedeck::Problem> problem = Authorize(head, match.route);
     if (!problem.has_value()) problem = match.problem;
     if (!problem.has_value() && !IsRead(head)) problem = NotRead();
@@ -230,6 +227,14 @@ struct Api::State {
   HttpResponse Answered(const HttpRequest& request, const RouteMatch& match,
                         const std::string& id) {
     if (auto problem = Authorize(request, match.route)) {
+    return match;
+  }
+
+  HttpResponse Handle(const HttpRequest& request, bool operations_only) {
+    const MonotonicTime begun = parts.clock->Monotonic();
+    const InFlight in_flight(&http);
+    const std::string id = RequestId(request);
+    const RouteMatch match = MatchOn(request.path, operations_only);
       return Finish(std::move(*problem), request, id);
     }
     const bool keeps = match.route != nullptr && match.route->id == RouteId::kLatest &&
@@ -314,11 +319,14 @@ HttpResponse Api::Handle(const HttpRequest& request) {
 }
 
 std::optional<HttpResponse> Api::BeforeBody(const HttpRequest& head) {
-  return state_->BeforeBody(head);
+  return state_->BeforeBody(head, /*operations_only=*/false);
 }
 
 HttpResponse Api::Problem(int status, const std::string& detail,
                           const HttpRequest& request) noexcept {
+    std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override {
+      return state_->BeforeBody(head, /*operations_only=*/true);
+    }
   return state_->ServerProblem(status, detail, request);
 }
 

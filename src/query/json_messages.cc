@@ -26,7 +26,8 @@ void AppendHeadersJson(const StoredMessage& m, MessageEncoding encoding, std::st
   for (const HeaderView& header : m.message.headers) {
     out->append(first ? "{\"key\":" : ",{\"key\":");
     first = false;
-    AppendJsonString(header.name, out);
+    // Kafka says that names are UTF-8, and checks nothing.
+    AppendJsonBytes(header.name, MessageEncoding::kText, out);
     out->append(",\"value\":");
     AppendJsonBytes(header.value, encoding, out);
     out->push_back('}');

@@ -117,7 +117,8 @@ struct MessageStyle {
 
 /// {"topic":…,"partition":…,"offset":…,"ts":…,"ts_type":…,"key":…,"value":…,"headers":[…]};
 /// "lineage" after the partition where it is not 0. Bytes that are UTF-8 are strings, others
-/// {"base64":…}; absent ones null; with kBase64 all are base64 strings.
+/// {"base64":…}; absent ones null; with kBase64 keys, values and values of headers are strings of
+/// base64.
 void AppendMessageJson(const StoredMessage& message, MessageStyle style, std::string* out);
 /// topic, partition, lineage, offset, ts, ts_type, key, value, headers (as JSON). Bytes that are
 /// not UTF-8 are base64.

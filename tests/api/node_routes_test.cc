@@ -178,6 +178,12 @@ TEST(NodeRoutes, TheListenerOfMetricsHasProbesAndMetricsOnly) {
        {"/", "/v1/status", "/v1/tables", "/v1/trades?symbols=BTC", "/openapi.json"}) {
     EXPECT_EQ(get(not_there), 404) << not_there;
   }
+  auto before_body = [&](const char* target) {
+    auto answer = rig.api->operations()->BeforeBody(ApiRig::RequestOf(target, {}, "POST"));
+    return answer.has_value() ? answer->status : 0;
+  };
+  EXPECT_EQ(before_body("/metrics"), 405) << "before the body is received";
+  EXPECT_EQ(before_body("/v1/tables"), 404);
 }
 
 TEST(NodeRoutes, RefusedMessagesComeInPages) {

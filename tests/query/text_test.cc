@@ -159,6 +159,7 @@ TEST_F(TextTest, MessagesAreWrittenAsTheyWere) {
                      .timestamp_ms = -1,
                      .type = TimestampType::kNone};
   binary.headers.emplace_back("", std::nullopt);
+  binary.headers.emplace_back("\xff\xfe", "a");
   filler_.Append(tp_, binary);
   filler_.Commit();
   auto cursor = MessageCursor::Open(filler_.Point(), {.partition = 3});
@@ -179,9 +180,10 @@ TEST_F(TextTest, MessagesAreWrittenAsTheyWere) {
   EXPECT_EQ(
       json[185],
       R"({"topic":"Finhub1","partition":3,"offset":185,"ts":null,"ts_type":"none","key":{"base64":"/wAB"},)"
-      R"("value":null,"headers":[{"key":"","value":null}]})");
+      R"("value":null,"headers":[{"key":"","value":null},{"key":{"base64":"//4="},"value":"a"}]})");
   EXPECT_EQ(csv[185],
-            "Finhub1,3,0,185,,none,/wAB,,\"[{\"\"key\"\":\"\"\"\",\"\"value\"\":null}]\"\r\n");
+            "Finhub1,3,0,185,,none,/wAB,,\"[{\"\"key\"\":\"\"\"\",\"\"value\"\":null},"
+            "{\"\"key\"\":{\"\"base64\"\":\"\"//4=\"\"},\"\"value\"\":\"\"YQ==\"\"}]\"\r\n");
 }
 
 TEST(Base64, IsThatOfRfc4648) {
