@@ -91,10 +91,13 @@ ColumnarLayout LayoutOf(const RowFields& fields, const RowCursor& cursor,
 
 // The order of answers, as far as the fields show it without a break. Times in coarser units are
 // in order themselves, but what follows them is not.
-std::vector<SortedBy> SortedByOf(const ColumnarLayout& layout, bool is_upsert, ReadOrder order) {
-  std::vector<Source> key = {Source::kTs};
-  if (layout.time == ColumnarTime::kNanoseconds) key.push_back(Source::kSymbol);
-  if (layout.time == ColumnarTime::kNanoseconds && !is_upsert) {
+std::vector<SortedBy> SortedByOf(const ColumnarLayout& layout, const RowCursor& cursor,
+                                 ReadOrder order) {
+  const bool by_time = cursor.row_order() == RowOrder::kTime;
+  const bool whole_times = layout.time == ColumnarTime::kNanoseconds;
+  std::vector<Source> key = {by_time ? Source::kTs : Source::kSymbol};
+  if (by_time && whole_times) key.push_back(Source::kSymbol);
+  if (by_time && whole_times && !cursor.table().upsert()) {
     key.insert(key.end(), {Source::kTopic, Source::kPartition, Source::kLineage, Source::kOffset,
                            Source::kIndex});
   }
@@ -103,8 +106,8 @@ std::vector<SortedBy> SortedByOf(const ColumnarLayout& layout, bool is_upsert, R
     const auto at = std::find_if(layout.fields.begin(), layout.fields.end(),
                                  [&](const ColumnarField& f) { return f.source == source; });
     if (at == layout.fields.end()) break;
-    sorted.push_back({at->name, order == ReadOrder::kAscending ? SortedDirection::kAscending
-                                                               : SortedDirection::kDescending});
+    const bool up = !by_time || order == ReadOrder::kAscending;
+    sorted.push_back({at->name, up ? SortedDirection::kAscending : SortedDirection::kDescending});
   }
   return sorted;
 }
@@ -122,7 +125,7 @@ Result<std::unique_ptr<RowEncoder>> MakeColumnarEncoder(ColumnarFormat format,
   } else {
     ParquetOptions options;
     options.row_group_bytes = style.parquet_group_bytes;
-    options.sorted_by = SortedByOf(layout, cursor.table().upsert(), style.order);
+    options.sorted_by = SortedByOf(layout, cursor, style.order);
     TD_ASSIGN_OR_RETURN(writer, MakeParquetWriter(std::move(layout), options));
   }
   return std::unique_ptr<RowEncoder>(std::make_unique<ColumnarEncoder>(std::move(writer)));

@@ -35,7 +35,8 @@ enum class ColumnarFormat : uint8_t { kArrow = 0, kParquet = 1 };
 
 struct ColumnarStyle {
   RowStyle rows;
-  /// Of the query; Parquet files say how they are sorted.
+  /// Of the query; Parquet files say how they are sorted. Means nothing where the cursor's rows do
+  /// not come by time.
   ReadOrder order = ReadOrder::kAscending;
   /// By column of the table; those not named have DefaultDecimalType(table).
   std::map<std::string, DecimalType> decimals;

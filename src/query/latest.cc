@@ -240,6 +240,7 @@ class LatestCursor final : public RowCursor {
   RecordPosition PositionOf(const RowRun& run, uint32_t n) const override {
     RecordPosition position;
     position.ts = Timestamp(run.rows->ts[run.RowAt(n)]);
+  RowOrder row_order() const override { return RowOrder::kSymbol; }
     position.symbol = run.symbol;
     if (!query_.by.empty()) position.identity.push_back(ValueOfBy(*run.rows, run.RowAt(n)));
     return position;

@@ -23,6 +23,12 @@
 
 namespace tapedeck {
 
+/// How an answer's rows follow each other.
+enum class RowOrder : uint8_t {
+  kTime,    // by time, as the query's ReadOrder says, then as record_query.h has it
+  kSymbol,  // by symbol, up
+};
+
 class RowCursor {
  public:
   virtual ~RowCursor() = default;
@@ -32,6 +38,7 @@ class RowCursor {
   virtual const ReadPoint& point() const = 0;
   /// Columns of the runs: those asked for, in the order asked for, then others that filters need.
   virtual std::span<const Column> columns() const = 0;
+  virtual RowOrder row_order() const { return RowOrder::kTime; }
   /// The place right behind the n-th row of a run that Next gave last.
   virtual RecordPosition PositionOf(const RowRun& run, uint32_t n) const = 0;
   /// Rows given so far.

@@ -1,11 +1,16 @@
 // The columnar encoder over a real recording: the rows of RecordWriter, in its order, whatever is
 // asked for.
 
+#include <arrow/buffer.h>
+#include <arrow/io/memory.h>
 #include <gtest/gtest.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
 
 #include <algorithm>
 
 #include "query/columnar_encoder.h"
+#include "query/latest.h"
 #include "query/random_world.h"
 #include "query/series_cursor.h"
 #include "query/store_filler.h"
@@ -124,6 +129,54 @@ TEST(ColumnarEncoderTest, AnyAnswerHasTheRowsOfTheRowWriter) {
     ASSERT_EQ(LinesOf(*parquet, question.fields), expected) << question.query.table << ", Parquet";
   }
   EXPECT_GT(rows, 5'000u) << "the world is too empty to prove anything";
+}
+
+// "ts+ symbol+": what the file says of its order.
+std::string OrderSaid(std::unique_ptr<RowCursor> cursor, std::vector<std::string> wanted) {
+  auto fields = RowFields::Choose(cursor->table(), wanted, Origins::kLeftOut);
+  auto encoder = MakeColumnarEncoder(ColumnarFormat::kParquet, *fields, *cursor, {});
+  EXPECT_TRUE(encoder.ok()) << encoder.status().ToString();
+  std::string file;
+  EXPECT_TRUE((*encoder)->Begin(&file).ok());
+  for (RowRun run;;) {
+    EXPECT_TRUE(cursor->Next(&run).ok());
+    if (run.count == 0) break;
+    EXPECT_TRUE((*encoder)->Append(run, &file).ok());
+  }
+  EXPECT_TRUE((*encoder)->Finish("", &file).ok());
+  const auto reader = parquet::ParquetFileReader::Open(
+      std::make_shared<arrow::io::BufferReader>(arrow::Buffer::FromString(file)));
+  std::string said;
+  for (const auto& sorted : reader->metadata()->RowGroup(0)->sorting_columns()) {
+    said += reader->metadata()->schema()->Column(sorted.column_idx)->name();
+    said += sorted.descending ? "- " : "+ ";
+  }
+  return said;
+}
+
+TEST(ColumnarEncoderTest, AFileSaysTheOrderThatItsRowsHave) {
+  TempDir dir;
+  StoreFiller filler(dir.File("w"), 50);
+  const TpId tp = filler.AddTape({"c1", "ticks", 0, 0});
+  filler.Append(tp, {.value = R"([{"k":"t","s":"A","t":9,"p":1},{"k":"t","s":"B","t":3,"p":1}])",
+                     .timestamp_ms = 5});
+  filler.Commit();
+  auto latest = [&](std::vector<std::string> columns) {
+    LatestQuery query;
+    query.table = "trades";
+    query.columns = columns;
+    auto cursor = OpenLatest(filler.Point(), query);
+    EXPECT_TRUE(cursor.ok()) << cursor.status().ToString();
+    return std::move(cursor).value();
+  };
+  EXPECT_EQ(OrderSaid(latest({"price"}), {"ts", "symbol", "price"}), "symbol+ ");
+  EXPECT_EQ(OrderSaid(latest({"price"}), {"ts", "price"}), "");
+  RecordQuery range;
+  range.table = "trades";
+  range.columns = std::vector<std::string>{"price"};
+  auto records = RecordCursor::Open(filler.Point(), range);
+  ASSERT_TRUE(records.ok());
+  EXPECT_EQ(OrderSaid(std::move(records).value(), {"ts", "symbol", "price"}), "ts+ symbol+ ");
 }
 
 TEST(ColumnarEncoderTest, FieldsOfOneNameAreRefused) {
