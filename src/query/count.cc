@@ -82,6 +82,7 @@ class AppendCounter {
 
   // Of one symbol, or of all.
   Status CountDays(const std::string* symbol) {
+    if (query_->stop != nullptr) TD_RETURN_IF_ERROR(query_->stop->Check());
     const Day first = table_->DayOf(query_->start);
     const Day last = table_->DayOf(query_->end);
     for (const auto& [key, entry] : point_->state().days) {
@@ -101,6 +102,7 @@ class AppendCounter {
   Status CountBlocks(const std::string& prefix, ScanKind kind) {
     auto scan = point_->view().Scan(prefix, keys::After(prefix), kind);
     for (scan->SeekToFirst(); scan->Valid();) {
+      if (query_->stop != nullptr) TD_RETURN_IF_ERROR(query_->stop->Check());
       TD_ASSIGN_OR_RETURN(keys::SeriesKey key, keys::ParseSeries(scan->key()));
       if (!BeforeEnd(key.first_ts.ns())) {
         // So are the other blocks of this series.
@@ -145,6 +147,7 @@ Result<uint64_t> CountRecords(std::shared_ptr<const ReadPoint> point, const Reco
   all.limit = UINT64_MAX;
   all.order = ReadOrder::kAscending;
   all.after.reset();
+  all.pauses = false;
   TD_ASSIGN_OR_RETURN(const Table* table, point->FindTable(query.table));
   const bool plain = !table->upsert() && query.where.empty() && query.topics.empty();
   if (plain) all.limit = 0;  // says only whether the query is a good one

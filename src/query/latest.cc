@@ -221,9 +221,14 @@ class LatestCursor final : public RowCursor {
     while (given_ < query_.limit) {
       TD_ASSIGN_OR_RETURN(const bool more, walk_->Next(&step_));
       if (!more) return Status::Ok();
+      if (query_.stop != nullptr) TD_RETURN_IF_ERROR(query_.stop->Check());
       rows_.Clear();
       TD_RETURN_IF_ERROR(query_.by.empty() ? FindNewest() : FindNewestOfEach());
-      if (rows_.size() == 0) continue;
+      if (rows_.size() == 0) {
+        run->paused = query_.pauses && query_.stop != nullptr && query_.stop->turn_over();
+        if (run->paused) return Status::Ok();
+        continue;
+      }
       const uint64_t count = std::min<uint64_t>(rows_.size(), query_.limit - given_);
       given_ += count;
       *run = {step_.symbol, &rows_, 0, static_cast<uint32_t>(count), 1};
@@ -235,12 +240,12 @@ class LatestCursor final : public RowCursor {
   const Table& table() const override { return shape_->table(); }
   const ReadPoint& point() const override { return *point_; }
   std::span<const Column> columns() const override { return shape_->columns(); }
+  RowOrder row_order() const override { return RowOrder::kSymbol; }
   uint64_t rows() const override { return given_; }
 
   RecordPosition PositionOf(const RowRun& run, uint32_t n) const override {
     RecordPosition position;
     position.ts = Timestamp(run.rows->ts[run.RowAt(n)]);
-  RowOrder row_order() const override { return RowOrder::kSymbol; }
     position.symbol = run.symbol;
     if (!query_.by.empty()) position.identity.push_back(ValueOfBy(*run.rows, run.RowAt(n)));
     return position;
@@ -257,6 +262,7 @@ class LatestCursor final : public RowCursor {
     query.where = query_.where;
     query.topics = query_.topics;
     query.memory_bytes = query_.memory_bytes;
+    query.stop = query_.stop;
     if (query_.by.empty() || !query.columns) return query;
     auto& columns = *query.columns;
     if (std::find(columns.begin(), columns.end(), query_.by) == columns.end()) {

@@ -28,6 +28,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/read_stop.h"
 #include "base/status.h"
 #include "query/row_cursor.h"
 
@@ -44,6 +45,8 @@ struct LatestQuery {
   /// Goes on behind this record: `symbol`, and `identity` = {value of `by`}, count.
   std::optional<RecordPosition> after;
   size_t memory_bytes = size_t{64} << 20;
+  std::shared_ptr<const ReadStop> stop;  // as RecordQuery's
+  bool pauses = false;                   // between symbols
 };
 
 Result<std::unique_ptr<RowCursor>> OpenLatest(std::shared_ptr<const ReadPoint> point,

@@ -24,12 +24,14 @@
 // Values; thread-compatible.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "base/read_stop.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "query/row_source.h"
@@ -72,6 +74,10 @@ struct RecordQuery {
   /// its rows, and is decoded more than once. Not counted: a few hundred bytes for each symbol of
   /// the day in hand.
   size_t memory_bytes = size_t{64} << 20;
+  /// Asked every few thousand rows and for each block; its status ends the read. Null: never.
+  std::shared_ptr<const ReadStop> stop;
+  /// Next may give a paused run once the stop's turn is over: see RowRun.
+  bool pauses = false;
 };
 
 }  // namespace tapedeck

@@ -32,7 +32,7 @@ enum class RowOrder : uint8_t {
 class RowCursor {
  public:
   virtual ~RowCursor() = default;
-  /// The next rows, valid until the next call; run->count is 0 at the end.
+  /// The next rows, valid until the next call; run->count is 0 at the end, and where it has paused.
   virtual Status Next(RowRun* run) = 0;
   virtual const Table& table() const = 0;
   virtual const ReadPoint& point() const = 0;

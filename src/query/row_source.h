@@ -25,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/read_stop.h"
 #include "base/status.h"
 #include "model/chunk.h"
 #include "model/record.h"
@@ -43,6 +44,9 @@ struct RowRun {
   uint32_t first = 0;
   uint32_t count = 0;  // 0: the end
   int32_t step = 1;    // 1, or -1 where rows are stored against the order of reading
+  /// With a count of 0: not the end, but others should have a turn before Next is called again.
+  /// Only where the query says that it pauses.
+  bool paused = false;
 
   /// Index into `rows` of the run's n-th row.
   uint32_t RowAt(uint32_t n) const { return first + n * static_cast<uint32_t>(step); }
@@ -58,7 +62,9 @@ struct RowSelection {
   ReadOrder order = ReadOrder::kAscending;
   std::vector<Column> columns;   // that are read
   std::vector<uint32_t> places;  // of each in table->columns
+  const ReadStop* stop = nullptr;
 
+  Status CheckStop() const { return stop == nullptr ? Status::Ok() : stop->Check(); }
   bool ascending() const { return order == ReadOrder::kAscending; }
   bool BeforeEnd(int64_t ts) const { return ts < end || end == INT64_MAX; }
   /// No rows, and the columns that are read.

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kReadyRows = 1024;
 // Beaten rows of a group are thrown away when they are this many more than the others.
 constexpr size_t kGroupSlack = 1024;
+// The stop is asked after so many rows: a millisecond or less.
+constexpr uint32_t kRowsUnchecked = 4096;
 
 // Ordered bytes of one identity: null before every text.
 void AppendField(const std::optional<std::string>& text, std::string* out) {
@@ -45,6 +47,7 @@ Status RecordCursor::Prepare() {
   selection_.start = query_.start.ns();
   selection_.end = query_.end.ns();
   selection_.order = query_.order;
+  selection_.stop = query_.stop.get();
   selection_.symbols = query_.symbols;
   std::sort(selection_.symbols.begin(), selection_.symbols.end());
   auto twice = std::adjacent_find(selection_.symbols.begin(), selection_.symbols.end());
@@ -62,6 +65,7 @@ Status RecordCursor::Prepare() {
     return Status::Ok();
   }
   for (const auto& chunk : point_->chunks()) {
+    TD_RETURN_IF_ERROR(selection_.CheckStop());
     std::unique_ptr<RowSource> rows = MakeChunkSource(chunk, point_->directory(), &selection_);
     if (rows != nullptr) TD_RETURN_IF_ERROR(source_->Add(std::move(rows)));
   }
@@ -179,6 +183,15 @@ bool RecordCursor::Wanted(const Rows& rows, uint32_t row) {
   return true;
 }
 
+// Counts rows that were looked at. Pauses where they have taken the whole turn.
+Status RecordCursor::Pace(uint32_t rows, RowRun* run) {
+  unchecked_ += rows;
+  if (query_.stop == nullptr || unchecked_ < kRowsUnchecked) return Status::Ok();
+  unchecked_ = 0;
+  run->paused = query_.pauses && query_.stop->turn_over();
+  return query_.stop->Check();
+}
+
 Status RecordCursor::Next(RowRun* run) {
   *run = RowRun{};
   if (given_ >= query_.limit) return Status::Ok();
@@ -209,12 +222,15 @@ Status RecordCursor::NextAppended(RowRun* run) {
     while (!all && skip < head.count && !wanted(head, skip)) ++skip;
     if (skip > 0) {
       source_->Advance(skip);
+      TD_RETURN_IF_ERROR(Pace(skip, run));
+      if (run->paused) return Status::Ok();
       continue;
     }
     uint32_t take = head.count;
     if (!all) {
       for (take = 1; take < head.count && wanted(head, take);) ++take;
     }
+    TD_RETURN_IF_ERROR(Pace(take, run));
     *run = head;
     run->count = take;
     source_->Advance(take);
@@ -304,7 +320,9 @@ Status RecordCursor::NextUpserted(RowRun* run) {
     const bool full = ready_.size() >= kReadyRows;
     if (head.count == 0 || full || (ready_.size() > 0 && head.symbol != ready_symbol_)) break;
     TD_RETURN_IF_ERROR(FoldGroup());
+    TD_RETURN_IF_ERROR(Pace(static_cast<uint32_t>(group_.size()), run));
     EmitGroup();
+    if (run->paused) break;
   }
   if (ready_.size() > 0)
     *run = {ready_symbol_, &ready_, 0, static_cast<uint32_t>(ready_.size()), 1};

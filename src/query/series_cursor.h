@@ -89,6 +89,7 @@ class RecordCursor final : public RowCursor {
   void Fold(const RowRun& run, uint32_t row);
   void EmitGroup();
   void CompactGroup();
+  Status Pace(uint32_t rows, RowRun* run);
   bool Passed(const RowKey& key) const;
   bool Wanted(const Rows& rows, uint32_t row);
   std::string IdentityOf(const Rows& rows, size_t row) const;
@@ -101,6 +102,7 @@ class RecordCursor final : public RowCursor {
   std::vector<bool> topics_;      // by tp id; empty: all
   std::vector<size_t> identity_;  // upsert: columns of the identity but symbol and ts
   uint64_t given_ = 0;
+  uint32_t unchecked_ = 0;  // rows since the stop was asked
   std::string scratch_;
 
   bool resuming_ = false;  // rows up to after_ are still to be passed over

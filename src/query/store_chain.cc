@@ -29,6 +29,7 @@ Result<SeriesBlockHeader> HeaderOf(const Table& table, const keys::SeriesKey& ke
 
 Status DecodeBlockOf(const RowSelection& selection, const keys::SeriesKey& key,
                      std::string_view block, CodecBuffers* buffers, Rows* rows) {
+  TD_RETURN_IF_ERROR(selection.CheckStop());
   Status decoded = DecodeSeriesBlock(keys::Series(key), block, selection.columns, buffers, rows);
   if (decoded.ok() && (rows->size() == 0 || rows->ts[0] != key.first_ts.ns())) {
     decoded = Status::Corruption("its rows are not those that its key names");

@@ -208,6 +208,7 @@ class StoreSource final : public RowSource {
   // The scan stands at the first block of a series (of `symbol`, or any): makes its chain. True
   // where a series was there; the scan then stands behind it if `symbol` is null.
   Result<bool> StartChain(Day day, uint32_t generation, const std::string* symbol) {
+    TD_RETURN_IF_ERROR(selection_->CheckStop());
     if (!scan_->Valid()) {
       TD_RETURN_IF_ERROR(scan_->status());
       return false;
@@ -238,6 +239,7 @@ class StoreSource final : public RowSource {
     for (; scan_->Valid() && scan_->key().starts_with(chain->prefix); scan_->Next()) {
       TD_ASSIGN_OR_RETURN(keys::SeriesKey key, keys::ParseSeries(scan_->key()));
       if (!selection_->BeforeEnd(key.first_ts.ns())) break;
+      TD_RETURN_IF_ERROR(selection_->CheckStop());
       TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, Header(key));
       if (header.last_ts.ns() < selection_->start) continue;
       chain->blocks.push_back({header.last_ts.ns(), key.first_ts.ns(), key.flush, key.block});
@@ -264,6 +266,7 @@ class StoreSource final : public RowSource {
   Status OpenNext(Chain chain) {
     TD_RETURN_IF_ERROR(StandAt(chain.next));
     for (bool opened = false; !opened;) {
+      TD_RETURN_IF_ERROR(selection_->CheckStop());
       TD_ASSIGN_OR_RETURN(SeriesBlockHeader header, Header(chain.next));
       if (header.last_ts.ns() >= selection_->start) {
         TD_RETURN_IF_ERROR(Open(chain.next));

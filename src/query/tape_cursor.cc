@@ -95,7 +95,8 @@ Status MessageCursor::AddTape(TpId tp, const TapeId& tape, size_t memory_bytes) 
   TapeReader::Range range{.from_offset = query_.from_offset,
                           .to_offset = query_.to_offset,
                           .start = query_.start,
-                          .end = query_.end};
+                          .end = query_.end,
+                          .stop = query_.stop.get()};
   if (query_.after) {
     const MessagePosition& after = *query_.after;
     auto name = [](const auto& t) { return std::tie(t.topic, t.partition, t.lineage); };

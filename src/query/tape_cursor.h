@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "base/read_stop.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "model/message.h"
@@ -62,6 +63,8 @@ struct MessageQuery {
   uint64_t limit = UINT64_MAX;
   std::optional<MessagePosition> after;
   size_t memory_bytes = size_t{64} << 20;
+  /// Asked for each block; its status ends the read. Null: never.
+  std::shared_ptr<const ReadStop> stop;
 };
 
 struct StoredMessage {

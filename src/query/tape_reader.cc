@@ -114,6 +114,7 @@ void TapeReader::Keep(size_t from) {
 
 Status TapeReader::LoadNextBlock() {
   at_ = size_ = 0;
+  if (range_.stop != nullptr) TD_RETURN_IF_ERROR(range_.stop->Check());
   if (rest_ > 0) {  // the same block again, for its next slice
     TD_RETURN_IF_ERROR(blocks_.Load(scratch_, buffers_));
     Keep(rest_);
@@ -125,7 +126,10 @@ Status TapeReader::LoadNextBlock() {
   } else {
     TD_RETURN_IF_ERROR(blocks_.Next());
   }
-  while (blocks_.Valid() && !MayHold(blocks_.index())) TD_RETURN_IF_ERROR(blocks_.Next());
+  while (blocks_.Valid() && !MayHold(blocks_.index())) {
+    if (range_.stop != nullptr) TD_RETURN_IF_ERROR(range_.stop->Check());
+    TD_RETURN_IF_ERROR(blocks_.Next());
+  }
   if (!blocks_.Valid() || blocks_.base() >= range_.to_offset) return Status::Ok();
   TD_RETURN_IF_ERROR(blocks_.Load(scratch_, buffers_));
   Keep(0);

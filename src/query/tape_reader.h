@@ -44,6 +44,7 @@ class TapeReader {
     Timestamp end = Timestamp::Max();
     Timestamp begin_at = Timestamp::Min();
     Timestamp greatest = Timestamp::Min();
+    const ReadStop* stop = nullptr;
   };
   /// `scratch` and `buffers` are shared by the readers of one thread, and outlive them, as `tape`
   /// does.
