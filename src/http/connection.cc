@@ -15,6 +15,9 @@ namespace {
 constexpr size_t kPipelinedBytes = size_t{64} << 10;
 /// Bodies up to this size are not counted: no more than the buffers every connection has.
 constexpr size_t kSmallBodyBytes = size_t{16} << 10;
+/// A peer that has ended its side may still read, or may have left: an answer that is not made by
+/// then is not made at all. Counted from the end of its side, so a crowd that left costs it once.
+constexpr std::chrono::nanoseconds kHalfClosed = std::chrono::milliseconds(500);
 constexpr std::chrono::nanoseconds kLinger = std::chrono::seconds(1);
 /// What is read and thrown away meanwhile: the rest of a body that was too large, mostly.
 constexpr size_t kLingerBytesMax = size_t{64} << 20;
@@ -52,12 +55,19 @@ void Connection::Absorb(uint32_t events) {
   if (transport_.tls() && events != 0) readable_ = writable_ = true;
 }
 
+void Connection::BeginPatience() {
+  if (gone_due_ != MonotonicTime(0)) return;
+  gone_due_ = loop_->now() + kHalfClosed;
+  if (at_work_) loop_->WakeAt(gone_due_);
+}
+
 void Connection::OnEvents(uint32_t events) noexcept {
   if (state_ == State::kClosed) return;
   bool is_over = (events & (EPOLLERR | EPOLLHUP)) != 0;
+  if ((events & EPOLLRDHUP) != 0) BeginPatience();
   if (at_work_) {
     missed_events_ |= events;
-    if (is_over) abandoned_.store(true);
+    if (is_over) abandoned_->store(true);
     return;
   }
   if (is_over) return Close();
@@ -221,7 +231,8 @@ Connection::Taken Connection::TakeHead(std::string_view bytes) {
   }
   if (found == HeadFinder::State::kPartial || finder_.size() > options.header_bytes) {
     bool is_target = bytes.find('\n') > options.uri_bytes;
-    Refuse(is_target ? Fault{414, "the target is too long"}
+    Refuse(is_target ? Fault{414, "the target is too long: at most " +
+                                    std::to_string(options.uri_bytes) + " bytes"}
                      : Fault{431, "the header is larger than " +
                                       std::to_string(options.header_bytes) + " bytes"});
     return Taken::kRequest;
@@ -343,6 +354,10 @@ bool Connection::HasStalled(MonotonicTime now) {
 }
 
 MonotonicTime Connection::OnTime(MonotonicTime now) noexcept {
+  if (state_ == State::kHandling && at_work_ && gone_due_ != MonotonicTime(0)) {
+    if (gone_due_ > now) return gone_due_;
+    abandoned_->store(true);
+  }
   if (state_ == State::kClosed || at_work_) return MonotonicTime::max();
   if (Due() > now) return Due();
   if (!output_.empty()) {
@@ -376,7 +391,7 @@ void Connection::Close() noexcept {
     core_->counters.streams_broken.fetch_add(1, std::memory_order_relaxed);
   }
   state_ = State::kClosed;
-  abandoned_.store(true);
+  abandoned_->store(true);
   if (at_work_) {
     transport_.Break();  // the worker finds out; the socket's number stays taken until then
   } else {

@@ -19,6 +19,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -91,6 +92,8 @@ class Connection final : public Work {
   bool Flush();
 
   HttpResponse Handle() noexcept;
+  std::optional<HttpResponse> AnswerAtOnce() noexcept;
+  HttpResponse FromException() noexcept;
   HttpResponse Problem(int status, const char* detail) noexcept;
   void Refuse(const Fault& fault);
   void Respond(HttpResponse response);
@@ -112,9 +115,13 @@ class Connection final : public Work {
   void EndStall() { stall_due_ = MonotonicTime(0); }
   bool HasStalled(MonotonicTime now);
   void Absorb(uint32_t events);
+  void BeginPatience();
 
   ServerCore* const core_;
   EventLoop* const loop_;
+  // What the worker makes is of no use any more; handlers see it as HttpRequest::gone. Before
+  // transport_: where there is no memory for it, the socket is still the caller's.
+  const std::shared_ptr<std::atomic<bool>> abandoned_ = std::make_shared<std::atomic<bool>>(false);
   Transport transport_;
   const Peer peer_;
   const Admission admission_;
@@ -125,7 +132,6 @@ class Connection final : public Work {
   bool peer_done_ = false;  // it will send no more
   bool at_work_ = false;
   uint32_t missed_events_ = 0;
-  std::atomic<bool> abandoned_{false};  // what the worker makes is of no use any more
   Job job_ = Job::kHandle;
   Pulled pulled_ = Pulled::kMore;
   bool is_send_blocked_ = false;  // what the worker has left could not be sent
@@ -156,6 +162,9 @@ class Connection final : public Work {
   MonotonicTime stall_due_{0};  // 0: nothing is held up
   uint64_t stall_mark_ = 0;
   size_t lingered_bytes_ = 0;
+  // When a peer that has ended its side is taken to have left, if nothing was said yet; 0: it has
+  // not ended it.
+  MonotonicTime gone_due_{0};
 };
 
 }  // namespace tapedeck

@@ -40,21 +40,35 @@ void Connection::Dispatch(size_t bytes, HeadFacts facts) {
   chunks_.Reset();
   head_bytes_ = 0;
   core_->counters.requests.fetch_add(1, std::memory_order_relaxed);
-  bool is_quick = false;
-  try {
-    is_quick = core_->handler->IsQuick(request_);
-  } catch (...) {
-    is_quick = true;  // Handle will fail in the same way, and is answered for
-  }
-  if (is_quick) return Respond(Handle());
+  request_.gone = abandoned_;
+  if (std::optional<HttpResponse> answer = AnswerAtOnce()) return Respond(std::move(*answer));
   state_ = State::kHandling;
   if (!output_.empty()) Flush();
-  if (state_ == State::kHandling) HandOver(Job::kHandle);
+  if (state_ != State::kHandling) return;
+  HandOver(Job::kHandle);
+  if (gone_due_ != MonotonicTime(0)) loop_->WakeAt(gone_due_);
+}
+
+std::optional<HttpResponse> Connection::AnswerAtOnce() noexcept {
+  try {
+    return core_->handler->AnswerAtOnce(request_);
+  } catch (...) {
+    return FromException();
+  }
 }
 
 HttpResponse Connection::Handle() noexcept {
   try {
     return core_->handler->Handle(request_);
+  } catch (...) {
+    return FromException();
+  }
+}
+
+// Within a catch: the answer to what was thrown.
+HttpResponse Connection::FromException() noexcept {
+  try {
+    throw;
   } catch (const std::bad_alloc&) {
     return Problem(500, "out of memory");
   } catch (const std::exception& error) {
@@ -201,8 +215,8 @@ void Connection::HandOver(Job job) noexcept {
 void Connection::Run() {
   switch (job_) {
     case Job::kHandle:
-      response_ = Handle();
-      if (abandoned_.load()) response_ = HttpResponse();
+      if (!abandoned_->load()) response_ = Handle();
+      if (abandoned_->load()) response_ = HttpResponse();
       break;
     case Job::kPull:
       Pull();
@@ -244,7 +258,7 @@ void Connection::SendPulled() noexcept {
   is_head_unsent_ = false;
   uint64_t before = output_.total();
   Transport::State sent =
-      abandoned_.load() ? Transport::State::kFailed : output_.Flush(&transport_);
+      abandoned_->load() ? Transport::State::kFailed : output_.Flush(&transport_);
   core_->counters.bytes_sent.fetch_add(output_.total() - before, std::memory_order_relaxed);
   is_send_blocked_ = sent == Transport::State::kBlocked;
   if (is_send_blocked_ && pulled_ == Pulled::kMore) pulled_ = Pulled::kBlocked;
@@ -255,6 +269,7 @@ void Connection::SendPulled() noexcept {
 bool Connection::PullOnce() {
   auto step = stream_->Next(&output_.body);
   if (!step.ok()) {
+    if (abandoned_->load()) return false;
     TD_LOG(kError, "http", "broken stream", "an answer was broken off",
            {{"error", step.status().ToString()}});
     return false;
@@ -300,7 +315,7 @@ void Connection::OnWorkDone() noexcept {
   }
   bool is_broken = job_ == Job::kPull && pulled_ == Pulled::kBroken;
   bool is_gone = job_ == Job::kPull && pulled_ == Pulled::kGone;
-  if (is_gone || abandoned_.load() || (is_broken && !is_head_unsent_)) return Close();
+  if (is_gone || abandoned_->load() || (is_broken && !is_head_unsent_)) return Close();
   try {
     if (job_ == Job::kHandle) Respond(std::exchange(response_, HttpResponse()));
     if (is_broken) {  // nobody has seen the status of the answer yet, so it can be another

@@ -16,6 +16,7 @@
 //
 // Values; owned by the thread that handles the request.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -41,6 +42,10 @@ struct HttpRequest {
   std::string body;  // whole
   std::string peer;  // address without port
   bool tls = false;
+  /// Set once the answer is of no use: the client has left, or the server stops. A handler that
+  /// takes long looks at it and gives up. A client that has only ended its own side is waited upon
+  /// for half a second. Null: not known.
+  std::shared_ptr<const std::atomic<bool>> gone;
 
   /// Value of the first header of that name, in any case; "" where there is none.
   std::string_view Header(std::string_view name) const;

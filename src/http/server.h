@@ -29,6 +29,13 @@ class HttpHandler {
   /// Whether Handle answers this request at once (well under a millisecond, nothing read from
   /// disk): it is then called on the thread that serves the sockets. Others go to a worker.
   virtual bool IsQuick(const HttpRequest& request) const = 0;
+  /// The answer, where it is there at once; else the request goes to a worker, which calls Handle.
+  /// Called on the thread that serves the sockets. One step: a handler whose quickness may pass
+  /// (something kept) overrides it.
+  virtual std::optional<HttpResponse> AnswerAtOnce(const HttpRequest& request) {
+    if (!IsQuick(request)) return std::nullopt;
+    return Handle(request);
+  }
   /// An exception becomes a 500; the process lives.
   virtual HttpResponse Handle(const HttpRequest& request) = 0;
   /// The answer of the server itself to what never reaches Handle: a malformed, oversized or slow
@@ -86,7 +93,8 @@ class HttpServer {
   virtual ~HttpServer() = default;
   virtual std::string address() const = 0;
   virtual HttpServerStats stats() const = 0;
-  /// Requests in hand may end until `grace` has passed; then every connection is closed.
+  /// Requests in hand may end until `grace` has passed; then every connection is closed, and
+  /// handlers are told by HttpRequest::gone. Waits for them.
   virtual void Stop(std::chrono::nanoseconds grace) = 0;
 };
 

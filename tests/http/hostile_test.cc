@@ -8,8 +8,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <memory>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/random.h"
 #include "http/raw_client.h"
@@ -362,6 +364,43 @@ TEST_F(HttpUnderAttack, AClientThatLeavesWhileItsAnswerIsMadeLeavesNothingBehind
   client.Reset();
   handler_.Release();
   EXPECT_TRUE(Eventually([&] { return server_->stats().connections_open == 0; }));
+}
+
+// Half a second may pass until a client that has ended its side is taken to have left; a crowd of
+// them costs it once, and those that nobody has begun with are not begun.
+TEST_F(HttpUnderAttack, AFlockThatAsksAndLeavesHoldsUpNobody) {
+  Start();
+  for (bool with_reset : {false, true}) {
+    SCOPED_TRACE(with_reset ? "reset" : "closed");
+    const int calls = handler_.calls;
+    for (int i = 0; i < 40; ++i) {
+      RawClient client(server_->address());
+      client.Send(Get("/until-gone"));
+      with_reset ? client.Reset() : client.Close();
+    }
+    MonotonicTime begin = SystemClock().Monotonic();
+    RawClient good(server_->address());
+    good.Send(Get("/slow"));
+    EXPECT_TRUE(good.ReadUntil("ok /slow"));
+    EXPECT_LT(SystemClock().Monotonic() - begin, milliseconds(1500));
+    EXPECT_LT(handler_.calls - calls, 40);
+    good.Close();
+    EXPECT_TRUE(Eventually([&] { return server_->stats().connections_open == 0; }));
+  }
+}
+
+TEST_F(HttpUnderAttack, StopDoesNotWaitForAnswersThatTakeLong) {
+  Start();
+  std::vector<std::unique_ptr<RawClient>> clients;
+  for (int i = 0; i < 10; ++i) {
+    clients.push_back(std::make_unique<RawClient>(server_->address()));
+    clients.back()->Send(Get("/until-gone"));
+  }
+  ASSERT_TRUE(Eventually([&] { return handler_.calls == options_.workers; }));
+  MonotonicTime begin = SystemClock().Monotonic();
+  server_->Stop(milliseconds(50));
+  EXPECT_LT(SystemClock().Monotonic() - begin, milliseconds(1000));
+  EXPECT_EQ(handler_.calls, options_.workers) << "what had not begun is not begun";
 }
 
 TEST_F(HttpUnderAttack, AHalfClosedClientGetsItsAnswer) {

@@ -14,10 +14,12 @@
 //   /quick-throws    an exception on the socket thread
 //   /splits          a header value with a line end in it
 //   /block           waits until Release()
+//   /until-gone      works until the server says that nobody waits for it
 //
 // Thread-safe.
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -28,6 +30,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "http/server.h"
 
 namespace tapedeck {
@@ -90,6 +93,9 @@ class TestHandler final : public HttpHandler {
     if (path == "/starves") throw std::bad_alloc();
     if (path == "/odd") throw 42;
     if (path == "/block") Wait();
+    if (path == "/until-gone") {
+      while (!request.gone->load()) SystemClock().SleepFor(std::chrono::milliseconds(1));
+    }
     if (path == "/echo") return Echo(request);
     if (path == "/big") return Big(std::stoul(request.query));
     int pieces = request.query.empty() ? 0 : std::stoi(request.query);
