@@ -157,12 +157,13 @@ void Node::Stop(MonotonicTime deadline) {
     std::lock_guard lock(mutex_);
     face = face_.get();
   }
+  // Recording first: it ends while answers in hand do.
+  pulse_.StopBy(deadline);
+  stop_.store(true);
   const std::chrono::nanoseconds left = deadline - clock_->Monotonic();
   if (face != nullptr) {
     face->Stop(std::clamp(left / 4, std::chrono::nanoseconds(0), kHttpGrace));
   }
-  pulse_.StopBy(deadline);
-  stop_.store(true);
 }
 
 bool Node::WaitEnded(std::chrono::nanoseconds timeout) {
