@@ -45,6 +45,8 @@ Status ChainWindows::Gather() {
   if (span_ < room) last_ = static_cast<int64_t>(static_cast<uint64_t>(from_) + span_);
   least_ = INT64_MAX;
   bytes_ = 0;
+  shrunk_ = false;
+  ++windows_;
   pool_ = selection_->EmptyRows();
   // What was asked for when a chain was visited, and whether rows are left behind that.
   struct Visit {
@@ -67,9 +69,13 @@ Status ChainWindows::Gather() {
       chain.prefix.clear();  // it has ended; its symbol is needed while its rows are given
     }
   }
+  // Half of the memory is what a window may fill; one that did not come near it may be longer.
+  if (!shrunk_ && bytes_ < memory_bytes_ / 4) Widen();
   Sort();
   return Status::Ok();
 }
+
+void ChainWindows::Widen() { span_ = span_ > UINT64_MAX / 2 ? UINT64_MAX : 2 * span_ + 1; }
 
 // The chain has a row at `key`, behind the window.
 void ChainWindows::Leave(int64_t key, Chain* chain, bool* rest) {
@@ -162,6 +168,7 @@ void ChainWindows::Shrink() {
   }
   last_ = last;
   span_ = static_cast<uint64_t>(last_) - static_cast<uint64_t>(from_);
+  shrunk_ = true;
   Rows kept = selection_->EmptyRows();
   std::vector<Place> places;
   for (const Place& place : places_) {

@@ -4,8 +4,9 @@
 // ChainWindows: the rows of very many chains of one day, window by window. Private to query.
 //
 // Merging a hundred thousand symbols row by row would hold a block of each. Instead the rows of a
-// span of time are gathered from all of them, and sorted; the span is as long as memory allows. A
-// block is decoded once for each window that it reaches into.
+// span of time are gathered from all of them, and sorted; the span is as long as memory allows: it
+// shrinks where rows are dense and grows again where they are not. A block is decoded once for each
+// window that it reaches into.
 //
 //   windows.Start(std::move(chains), std::move(scan));
 //   for (RowRun run; …; ) TD_RETURN_IF_ERROR(windows.Next(&run));      // run.count 0: the end
@@ -32,6 +33,8 @@ class ChainWindows {
   void Start(std::vector<Chain> chains, std::unique_ptr<StoreCursor> scan);
   /// The next rows, valid until the next call.
   Status Next(RowRun* run);
+  /// Windows so far.
+  uint64_t windows() const { return windows_; }
 
  private:
   /// A row of pool_.
@@ -50,6 +53,7 @@ class ChainWindows {
   Status Take(uint32_t chain, const keys::SeriesKey& key, bool* rest);
   void Leave(int64_t key, Chain* chain, bool* rest);
   void Shrink();
+  void Widen();
   void Sort();
 
   const TapeRanks* ranks_;
@@ -60,8 +64,10 @@ class ChainWindows {
   int64_t from_ = 0;  // keys of the window in hand: [from_, last_]
   int64_t last_ = 0;
   int64_t least_ = 0;           // of the rows in pool_
-  uint64_t span_ = UINT64_MAX;  // of the last window that was shrunk
-  size_t bytes_ = 0;            // of pool_ and places_
+  uint64_t span_ = UINT64_MAX;  // of the next window
+  bool shrunk_ = false;         // the window in hand
+  uint64_t windows_ = 0;
+  size_t bytes_ = 0;  // of pool_ and places_
   Rows pool_;
   std::vector<Place> places_;  // of pool_'s rows; sorted once all are there
   size_t next_ = 0;            // of places_, not given yet
