@@ -6,6 +6,7 @@
 #include "api/call.h"
 #include "api/node_metrics.h"
 #include "api/quick_answers.h"
+#include "api/row_answer.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -14,6 +15,8 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kRequestIdMax = 128;
+// A larger body counts as a read until it has left, also where its route took nothing for it.
+constexpr size_t kHeldFrom = size_t{64} << 10;
 // Smaller bodies fit a packet or two anyway.
 constexpr size_t kCompressFrom = size_t{2} << 10;
 constexpr std::string_view kBearer = "bearer ";
@@ -99,6 +102,7 @@ struct Api::State {
     context.metrics = &metrics;
     context.tokens = parts.tokens;
     context.version = parts.version;
+    context.uri_bytes = parts.uri_bytes;
     context.started = parts.clock->Now();
   }
 
@@ -158,6 +162,12 @@ struct Api::State {
     if (response != nullptr && call.coding.has_value() && IsCompressible(*response)) {
       TD_RETURN_IF_ERROR(Compress(*call.coding, response));
     }
+    // What tells of the node is answered also where reads have taken everything.
+    if (response != nullptr && response->held == nullptr && !route.of_node &&
+        response->body.size() > kHeldFrom) {
+      response->held = slots.Take(response->body.size());
+      if (response->held == nullptr) return NoSlot();
+    }
     return answer;
   }
 
@@ -195,6 +205,14 @@ struct Api::State {
       match.problem = tapedeck::Problem{
           ProblemType::kNotFound, "this listener has probes and metrics only", {}, 0, {}, {}};
     }
+    return match;
+  }
+
+  HttpResponse Handle(const HttpRequest& request, bool operations_only) {
+    const MonotonicTime begun = parts.clock->Monotonic();
+    const InFlight in_flight(&http);
+    const std::string id = RequestId(request);
+    const RouteMatch match = MatchOn(request.path, operations_only);
     HttpResponse response = Answered(request, match, id);
     const auto took = std::chrono::duration<double>(parts.clock->Monotonic() - begun);
     http.Count(match.route == nullptr ? std::nullopt : std::optional(match.route->id),
@@ -227,14 +245,6 @@ struct Api::State {
   HttpResponse Answered(const HttpRequest& request, const RouteMatch& match,
                         const std::string& id) {
     if (auto problem = Authorize(request, match.route)) {
-    return match;
-  }
-
-  HttpResponse Handle(const HttpRequest& request, bool operations_only) {
-    const MonotonicTime begun = parts.clock->Monotonic();
-    const InFlight in_flight(&http);
-    const std::string id = RequestId(request);
-    const RouteMatch match = MatchOn(request.path, operations_only);
       return Finish(std::move(*problem), request, id);
     }
     const bool keeps = match.route != nullptr && match.route->id == RouteId::kLatest &&
@@ -267,6 +277,9 @@ struct Api::State {
     bool IsQuick(const HttpRequest&) const override { return true; }
     HttpResponse Handle(const HttpRequest& request) override {
       return state_->Handle(request, /*operations_only=*/true);
+    }
+    std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override {
+      return state_->BeforeBody(head, /*operations_only=*/true);
     }
     HttpResponse Problem(int status, const std::string& detail,
                          const HttpRequest& request) noexcept override {
@@ -324,9 +337,6 @@ std::optional<HttpResponse> Api::BeforeBody(const HttpRequest& head) {
 
 HttpResponse Api::Problem(int status, const std::string& detail,
                           const HttpRequest& request) noexcept {
-    std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override {
-      return state_->BeforeBody(head, /*operations_only=*/true);
-    }
   return state_->ServerProblem(status, detail, request);
 }
 

@@ -29,7 +29,8 @@ struct ApiParts {
   Clock* clock = nullptr;
   TokenFile* tokens = nullptr;  // null: everybody may ask
   std::string version;
-  size_t read_bytes = 0;  // for all reads together; see read_slots.h
+  size_t read_bytes = 0;                             // for all reads together; see read_slots.h
+  size_t uri_bytes = HttpServerOptions().uri_bytes;  // of the servers it is given to
 };
 
 class Api final : public HttpHandler {

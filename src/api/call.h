@@ -39,6 +39,7 @@ struct ApiContext {
   NodeMetrics* metrics = nullptr;
   TokenFile* tokens = nullptr;  // null: not in force
   std::string version;
+  size_t uri_bytes = 0;  // that the server takes
   Timestamp started;
   std::atomic<const HttpServer*> server{nullptr};  // null: not known (yet)
 };

@@ -28,6 +28,7 @@ class ListText {
     out_ += json;
   }
   size_t size() const { return out_.size(); }
+  bool is_too_large() const { return out_.size() > kPageBytesMax; }
   bool empty() const { return out_.size() == kHead.size(); }
   /// `more`: further members, with their comma.
   std::string Take(std::string_view next_page_token, std::string_view more = {}) {
@@ -74,6 +75,28 @@ bool KnowsTopic(const ReadPoint& point, const std::string& topic) {
                      [&](const auto& tape) { return tape.second.topic == topic; });
 }
 
+// At most so many bytes as JSON, but for some dozens.
+size_t JsonBytesOf(std::string_view bytes) {
+  size_t size = bytes.size();
+  for (const char c : bytes) {
+    const auto byte = static_cast<uint8_t>(c);
+    size += byte < 0x20 || byte == 0x7F ? 5 : byte >= 0x80 || c == '"' || c == '\\' ? 1 : 0;
+  }
+  return size;
+}
+size_t JsonBytesOf(const RefusedMessage& refused) {
+  if (refused.message == nullptr) return 0;
+  const auto& message = refused.message->message;
+  return JsonBytesOf(message.key.value_or("")) + JsonBytesOf(message.value.value_or(""));
+}
+
+Problem RefusedTooLarge(const MessagePosition& at) {
+  return PageTooLarge("start", "the message at offset " + std::to_string(at.offset) + " of " +
+                                   at.topic + "/" + std::to_string(at.partition) +
+                                   " takes more than 64 MiB here: leave it out with start and "
+                                   "end, and read it with /v1/messages");
+}
+
 constexpr std::string_view kNoTopic = "no such topic was recorded here; /v1/topics lists them";
 
 }  // namespace
@@ -106,7 +129,10 @@ Answer AnswerSymbols(Call* call) {
   }
   TD_ASSIGN_OR_RETURN(const SymbolPage page, ListSymbolPage(*point, query));
   ListText list;
-  for (const SymbolEntry& entry : page.entries) list.Add(SymbolText(entry).json);
+  for (const SymbolEntry& entry : page.entries) {
+    list.Add(SymbolText(entry).json);
+    if (list.is_too_large()) return PageTooLarge("limit", "a page of more than 64 MiB");
+  }
   std::string next;
   if (page.more) {
     next = EncodePageToken(
@@ -147,6 +173,9 @@ Answer AnswerCoverage(Call* call) {
   std::string json;
   for (const PartitionEntry& entry : list) {
     json += (json.empty() ? "" : ",") + CoverageText(entry).json;
+    if (json.size() > kPageBytesMax) {
+      return PageTooLarge("topic", "more than 64 MiB; ask for one topic");
+    }
   }
   return JsonAnswer(*call, "{\"partitions\":[" + json + "]}\n");
 }
@@ -158,9 +187,10 @@ Answer AnswerRefused(Call* call) {
   query.reason = parameters.Text("reason", kReasonBytesMax);
   const std::optional<Timestamp> start = parameters.Time("start", call->now);
   const std::optional<Timestamp> end = parameters.Time("end", call->now, start);
-  if (start && end && *end < *start) parameters.Bad("end", "it is before start");
   const uint64_t limit = LimitOf(&parameters);
   const std::optional<PageToken> token = TokenOf(call);
+  // Of a later page only their form counts: the token keeps them as they were for the first one.
+  if (!token && start && end && *end < *start) parameters.Bad("end", "it is before start");
   std::optional<MessagePosition> after;
   if (token.has_value()) {
     Result<MessagePosition> position = MessagePosition::Decode(token->position);
@@ -182,6 +212,7 @@ Answer AnswerRefused(Call* call) {
   ListText list;
   uint64_t taken = 0;
   bool more = false;
+  std::optional<MessagePosition> too_large;
   MessagePosition last;
   Status visited = VisitRefused(*point, query, [&](const RefusedMessage& refused) {
     auto place = [](const auto& p) { return std::tie(p.topic, p.partition, p.lineage, p.offset); };
@@ -192,12 +223,19 @@ Answer AnswerRefused(Call* call) {
       more = true;
       return Status::Cancelled("the page is full");
     }
+    const size_t most = JsonBytesOf(refused);
+    if (list.size() + most > kPageBytesMax) {
+      if (taken == 0) too_large = here;
+      more = true;
+      return Status::Cancelled("the page is full");
+    }
     list.Add(RefusedText(refused).json);
     ++taken;
     last = here;
     return Status::Ok();
   });
   if (!visited.ok() && !more) return visited;
+  if (too_large.has_value()) return RefusedTooLarge(*too_large);
   std::string next;
   if (more) {
     next = EncodePageToken({call->QueryHash(), query.start, query.end, last.Encode()});

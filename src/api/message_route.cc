@@ -35,7 +35,8 @@ void ReadMessageQuery(Call* call, const RowAsk& rows, MessageQuery* query) {
   }
   const std::optional<Timestamp> start = parameters.Time("start", call->now);
   const std::optional<Timestamp> end = parameters.Time("end", call->now, start);
-  if (start && end && *end < *start) parameters.Bad("end", "it is before start");
+  // Of a later page only their form counts: the token keeps them as they were for the first one.
+  if (!rows.token && start && end && *end < *start) parameters.Bad("end", "it is before start");
   query->start = rows.token ? rows.token->start : start.value_or(Timestamp::Min());
   query->end = rows.token ? rows.token->end : end.value_or(Timestamp::Max());
   if (!rows.token.has_value()) return;
@@ -78,8 +79,7 @@ Answer AnswerMessages(Call* call) {
   if (!parameters.ok()) return parameters.problem();
 
   RowAnswer answer;
-  answer.lease = TakeLease(*call);
-  if (answer.lease == nullptr) return NoSlot();
+  if (auto problem = TakeRowLease(*call, rows, &answer.lease)) return *problem;
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
   if (auto problem = CheckTapes(*point, query)) return *problem;
   query.limit = rows.page_rows ? *rows.page_rows + 1 : UINT64_MAX;

@@ -44,10 +44,28 @@ void QuickAnswers::Keep(const HttpRequest& request, uint64_t published,
               request.minor_version,
               published,
               std::make_shared<const Kept>(Kept{response.headers, response.body})};
+  entry.bytes = sizeof(Entry) + sizeof(Kept) + entry.path.size() + entry.query.size() +
+                entry.accept.size() + entry.encoding.size() + response.body.size();
+  for (const HttpField& field : response.headers) {
+    entry.bytes += sizeof(field) + field.name.size() + field.value.size();
+  }
   const uint64_t hash = HashOf(request);
   std::lock_guard lock(mutex_);
-  if (entries_.size() >= kEntriesMax && !entries_.contains(hash)) entries_.clear();
+  size_t replaced = 0;
+  if (auto found = entries_.find(hash); found != entries_.end()) replaced = found->second.bytes;
+  const bool is_full = entries_.size() >= kEntriesMax && replaced == 0;
+  if (is_full || bytes_ - replaced + entry.bytes > kBytesMax) {
+    entries_.clear();
+    bytes_ = replaced = 0;
+  }
+  const size_t bytes = entry.bytes;
   entries_[hash] = std::move(entry);
+  bytes_ = bytes_ - replaced + bytes;
+}
+
+size_t QuickAnswers::bytes() const {
+  std::lock_guard lock(mutex_);
+  return bytes_;
 }
 
 }  // namespace tapedeck

@@ -1,10 +1,35 @@
 #include "api/read_slots.h"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
+#include <string>
+
+#include "base/hash.h"
 
 namespace tapedeck {
+namespace {
+
+constexpr size_t kPartyLeast = 2;  // streams: one more than a client that reads well needs
+
+// Never 0. Whoever has one IPv6 address has 2^64 of them.
+uint64_t HashOfAddress(std::string_view address) {
+  constexpr size_t kNetworkBytes = 8;
+  in6_addr v6{};
+  if (inet_pton(AF_INET6, std::string(address).c_str(), &v6) == 1 && !IN6_IS_ADDR_V4MAPPED(&v6)) {
+    const auto* bytes = reinterpret_cast<const char*>(v6.s6_addr);
+    return HashBytes64({bytes, kNetworkBytes}, 1) | 1;
+  }
+  return HashBytes64(address, 1) | 1;
+}
+uint64_t HashOfToken(std::string_view token) {
+  return token.empty() ? 0 : HashBytes64(token, 2) | 1;
+}
+
+}  // namespace
 
 ReadLease::~ReadLease() {
+  if (is_stream_) slots_->LeaveStream(parties_);
   slots_->Charge(bytes_, 0);
   slots_->open_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -16,7 +41,14 @@ void ReadLease::Resize(size_t bytes) {
 
 ReadSlots::ReadSlots(size_t bytes)
     : total_bytes_(std::max(bytes, kLeastBytes)),
-      stream_bytes_(std::clamp(total_bytes_ / kStreams, kStreamLeastBytes, kStreamMostBytes)) {}
+      stream_bytes_(std::clamp(total_bytes_ / kStreams, kStreamLeastBytes, kStreamMostBytes)),
+      streams_max_((total_bytes_ - total_bytes_ / 4) / stream_bytes_) {}
+
+size_t ReadSlots::streams_of_address_max() const { return std::max(kPartyLeast, streams_max_ / 2); }
+
+size_t ReadSlots::streams_of_token_max() const {
+  return std::max(kPartyLeast, streams_max_ - streams_max_ / 4);
+}
 
 std::shared_ptr<ReadLease> ReadSlots::Take(size_t bytes) {
   size_t used = used_.load(std::memory_order_relaxed);
@@ -30,6 +62,39 @@ std::shared_ptr<ReadLease> ReadSlots::Take(size_t bytes) {
     Charge(bytes, 0);
     open_.fetch_sub(1, std::memory_order_relaxed);
     throw;
+  }
+}
+
+std::shared_ptr<ReadLease> ReadSlots::TakeStream(const ReadParty& party, bool* over_share) {
+  const std::array<uint64_t, 2> parties = {HashOfAddress(party.address), HashOfToken(party.token)};
+  const std::array<size_t, 2> most = {streams_of_address_max(), streams_of_token_max()};
+  *over_share = false;
+  std::shared_ptr<ReadLease> lease = Take(stream_bytes_);
+  std::lock_guard lock(mutex_);  // let go before the lease is
+  for (size_t i = 0; i < parties.size(); ++i) {
+    const auto found = of_party_.find(parties[i]);
+    if (parties[i] != 0 && found != of_party_.end() && found->second >= most[i]) {
+      *over_share = true;
+      return nullptr;
+    }
+  }
+  if (lease == nullptr || streams_ >= streams_max_) return nullptr;
+  ++streams_;
+  lease->is_stream_ = true;
+  for (size_t i = 0; i < parties.size(); ++i) {
+    if (parties[i] == 0) continue;
+    ++of_party_[parties[i]];  // may throw: the lease takes back what was counted
+    lease->parties_[i] = parties[i];
+  }
+  return lease;
+}
+
+void ReadSlots::LeaveStream(const std::array<uint64_t, 2>& parties) {
+  std::lock_guard lock(mutex_);
+  --streams_;
+  for (const uint64_t party : parties) {
+    const auto found = of_party_.find(party);
+    if (found != of_party_.end() && --found->second == 0) of_party_.erase(found);
   }
 }
 

@@ -8,16 +8,34 @@
 //   if (lease == nullptr) …                                 // 503: come back later
 //   lease->Resize(body.size());                             // the page is made: only it is held
 //
+//   bool over_share = false;                                // a stream: held while its client reads
+//   lease = slots.TakeStream({.address = "192.0.2.1"}, &over_share);
+//   if (over_share) …                                       // 429: it has its part of them already
+//
+// Streams last as long as their clients read, and clients may read slowly. Therefore streams take
+// three quarters of the memory together, so that short reads always find some; one address has at
+// most half of the streams, one token at most three quarters, and each at least two.
+//
 // A lease is given back by its destruction; the slots outlive every lease. Thread-safe.
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <string_view>
+#include <unordered_map>
 
 namespace tapedeck {
 
 class ReadSlots;
+
+/// Who reads.
+struct ReadParty {
+  std::string_view address;  // "127.0.0.1", "2001:db8::1"; of IPv6 the first 64 bits count
+  std::string_view token;    // empty: none is asked for
+};
 
 class ReadLease {
  public:
@@ -30,8 +48,11 @@ class ReadLease {
   size_t bytes() const { return bytes_; }
 
  private:
+  friend class ReadSlots;
   ReadSlots* const slots_;
   size_t bytes_;
+  bool is_stream_ = false;
+  std::array<uint64_t, 2> parties_{};  // that it counts for; 0: none
 };
 
 class ReadSlots {
@@ -41,11 +62,18 @@ class ReadSlots {
 
   /// Null where the budget does not have so much.
   std::shared_ptr<ReadLease> Take(size_t bytes);
+  /// stream_bytes() of what streams may have. Null where there is none; *over_share: because
+  /// `party` has its part.
+  std::shared_ptr<ReadLease> TakeStream(const ReadParty& party, bool* over_share);
   /// What one stream, or the making of one page, may hold.
   size_t stream_bytes() const { return stream_bytes_; }
   size_t total_bytes() const { return total_bytes_; }
   size_t used_bytes() const { return used_.load(std::memory_order_relaxed); }
   size_t open() const { return open_.load(std::memory_order_relaxed); }
+  /// How many streams there can be: all together, of one address, of one token.
+  size_t streams_max() const { return streams_max_; }
+  size_t streams_of_address_max() const;
+  size_t streams_of_token_max() const;
 
   static constexpr size_t kStreams = 16;                        // with the whole budget
   static constexpr size_t kLeastBytes = size_t{32} << 20;       // four streams
@@ -55,11 +83,16 @@ class ReadSlots {
  private:
   friend class ReadLease;
   void Charge(size_t before, size_t after);
+  void LeaveStream(const std::array<uint64_t, 2>& parties);
 
   size_t total_bytes_;
   size_t stream_bytes_;
+  size_t streams_max_;
   std::atomic<size_t> used_{0};
   std::atomic<size_t> open_{0};
+  std::mutex mutex_;                               // of what follows
+  size_t streams_ = 0;                             // open
+  std::unordered_map<uint64_t, size_t> of_party_;  // streams, by the party's hash
 };
 
 }  // namespace tapedeck

@@ -56,12 +56,12 @@ void ReadRange(const Call& call, Parameters* parameters, const std::optional<Pag
                RecordAsk* ask) {
   ask->start = parameters->Time("start", call.now);
   ask->end = parameters->Time("end", call.now, ask->start);
-  if (ask->start && ask->end && *ask->end < *ask->start) {
+  if (token.has_value()) {
+    ask->start = token->start;  // as they were for the first page, whatever "now" is by now
+    ask->end = token->end;
+  } else if (ask->start && ask->end && *ask->end < *ask->start) {
     parameters->Bad("end", "it is before start");
   }
-  if (!token.has_value()) return;
-  ask->start = token->start;  // as they were for the first page
-  ask->end = token->end;
 }
 
 void CheckColumn(const Table& table, std::string_view parameter, const std::string& name,
@@ -223,8 +223,7 @@ Answer AnswerRecords(Call* call) {
   if (!parameters.ok()) return parameters.problem();
 
   RowAnswer answer;
-  answer.lease = TakeLease(*call);
-  if (answer.lease == nullptr) return NoSlot();
+  if (auto problem = TakeRowLease(*call, rows, &answer.lease)) return *problem;
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
   Checked checked;
   if (auto problem = Check(call, *point, ask, &checked)) return *problem;
@@ -260,8 +259,7 @@ Answer AnswerLatest(Call* call) {
   if (!parameters.ok()) return parameters.problem();
 
   RowAnswer answer;
-  answer.lease = TakeLease(*call);
-  if (answer.lease == nullptr) return NoSlot();
+  if (auto problem = TakeRowLease(*call, rows, &answer.lease)) return *problem;
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
   Checked checked;
   if (const Table* table = point->state().tables.Find(call->table); table != nullptr && !by.empty())
@@ -287,8 +285,14 @@ Answer AnswerLatest(Call* call) {
   query.limit = LimitOf(rows);
   query.after = after;
   query.memory_bytes = all.memory_bytes;
-  return AnswerCursor(call, rows, OpenLatest(std::move(point), std::move(query)),
-                      std::move(checked.fields), std::move(answer));
+  Answer latest = AnswerCursor(call, rows, OpenLatest(std::move(point), std::move(query)),
+                               std::move(checked.fields), std::move(answer));
+  const Status* failed = latest.status();
+  if (failed == nullptr || failed->code() != StatusCode::kResourceExhausted || by.empty()) {
+    return latest;
+  }
+  const std::string detail(failed->message());  // coming again would not help
+  return Problem{ProblemType::kRangeTooLarge, detail, {{"by", detail}}, 0, {}, {}};
 }
 
 Answer AnswerCount(Call* call) {

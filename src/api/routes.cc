@@ -61,6 +61,26 @@ RouteMatch NotFound(std::string_view path) {
   return match;
 }
 
+// Routes that come with a later version: no table is meant.
+constexpr Names kReserved[] = {"days", "objects", "stream"};
+
+bool IsReserved(std::string_view name) {
+  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+}
+
+RouteMatch NotYet(std::string_view name) {
+  RouteMatch match;
+  match.problem = Problem{ProblemType::kNotFound,
+                          "/v1/" + std::string(name) +
+                              " is not in this version; /openapi.json "
+                              "lists what there is",
+                          {},
+                          0,
+                          {},
+                          {}};
+  return match;
+}
+
 RouteMatch BadPath(std::string detail) {
   RouteMatch match;
   match.problem = Problem{
@@ -90,7 +110,7 @@ bool MatchPlain(std::string_view path, RouteMatch* match) {
   const bool plain = !table.empty() && std::all_of(table.begin(), table.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
   });
-  if (!plain || end + 1 == path.size()) return false;
+  if (!plain || end + 1 == path.size() || IsReserved(table)) return false;
   match->route = TableRoute(path.substr(std::min(end + 1, path.size())));
   match->table = table;
   return match->route != nullptr;
@@ -120,6 +140,9 @@ RouteMatch MatchRoute(std::string_view path) {
   for (const std::string& segment : segments) plain += "/" + segment;
   for (const Route& route : kRoutes) {
     if (route.pattern == plain) return {&route, {}, {}};
+  }
+  if (segments[0] == "v1" && segments.size() > 1 && IsReserved(segments[1])) {
+    return NotYet(segments[1]);
   }
   if (segments[0] != "v1" || segments.size() < 2 || segments.size() > 3 || segments[1].empty()) {
     return NotFound(path);

@@ -129,23 +129,53 @@ class RowStream final : public ResponseBody, public BreakableStream {
   bool ended_ = false;
 };
 
-// The same request with another page token.
-std::string NextLink(const Call& call, const std::string& token) {
-  std::string link = "<" + PercentEncode(call.request->path, "/") + "?";
-  for (const auto& [name, value] : call.parameters.pairs()) {
-    if (name != "page_token") link += PercentEncode(name) + "=" + PercentEncode(value) + "&";
-  }
-  return link + "page_token=" + token + ">; rel=\"next\"";
+bool IsPageToken(std::string_view argument) {
+  const Result<std::string> name =
+      DecodeText(argument.substr(0, argument.find('=')), PlusSign::kBlank);
+  return name.ok() && *name == "page_token";
 }
 
-Problem PageTooLarge() {
-  return {ProblemType::kRangeTooLarge,
-          "a page of more than 64 MiB; ask for fewer rows with limit, or for a stream: "
-          "format=ndjson without limit",
-          {{"limit", "less"}},
-          0,
-          {},
-          {}};
+// The same request with another page token, as the client wrote it: encoding its values anew could
+// make it longer than what the server takes.
+std::string NextTarget(const Call& call, const std::string& token) {
+  std::string target = call.request->path + "?";
+  for (std::string_view rest = call.request->query; !rest.empty();) {
+    const size_t end = std::min(rest.find('&'), rest.size());
+    const std::string_view argument = rest.substr(0, end);
+    if (!argument.empty() && !IsPageToken(argument)) target.append(argument).append("&");
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return target + "page_token=" + token;
+}
+
+std::string LinkTo(std::string_view target) {
+  std::string link = "<";
+  for (const char c : target) {  // what would end it early; the server lets none of it through
+    const bool plain = c > ' ' && c != '<' && c != '>' && c != '"' && c != 0x7F;
+    link += plain ? std::string(1, c) : PercentEncode(std::string_view(&c, 1));
+  }
+  return link + ">; rel=\"next\"";
+}
+
+Problem NextTooLong(const Call& call, size_t bytes) {
+  std::string longest;
+  size_t most = 0;
+  for (const auto& [name, value] : call.parameters.pairs()) {
+    if (name == "page_token" || value.size() < most) continue;
+    most = value.size();
+    longest = name;
+  }
+  const std::string detail = "the request for the next page would have " + std::to_string(bytes) +
+                             " bytes, at most " + std::to_string(call.context->uri_bytes) +
+                             " are taken: ask for fewer " + longest +
+                             " at once, or for a stream: format=ndjson without limit";
+  return {ProblemType::kRangeTooLarge, detail, {{longest, detail}}, 0, {}, {}};
+}
+
+Problem RowsTooLarge() {
+  return PageTooLarge("limit",
+                      "a page of more than 64 MiB; ask for fewer rows with limit, or for a stream: "
+                      "format=ndjson without limit");
 }
 
 Answer MakePage(Call* call, const RowAsk& ask, RowAnswer answer) {
@@ -155,7 +185,7 @@ Answer MakePage(Call* call, const RowAsk& ask, RowAnswer answer) {
   bool end = false;
   while (!end && producer.rows() < *ask.page_rows) {
     TD_ASSIGN_OR_RETURN(const bool more, producer.Append(*ask.page_rows - producer.rows(), &body));
-    if (body.size() > kPageBytesMax) return PageTooLarge();
+    if (body.size() > kPageBytesMax) return RowsTooLarge();
     end = !more;
   }
   std::string next;
@@ -164,13 +194,15 @@ Answer MakePage(Call* call, const RowAsk& ask, RowAnswer answer) {
     TD_ASSIGN_OR_RETURN(end, producer.AtEnd());
     if (!end) next = EncodePageToken(answer.token);
   }
+  const std::string target = next.empty() ? std::string() : NextTarget(*call, next);
+  if (target.size() > call->context->uri_bytes) return NextTooLong(*call, target.size());
   TD_RETURN_IF_ERROR(producer.Finish(next, &body));
-  if (body.size() > kPageBytesMax) return PageTooLarge();
+  if (body.size() > kPageBytesMax) return RowsTooLarge();
   const std::string rows = std::to_string(producer.rows());
   answer.producer.reset();
   HttpResponse response = std::move(answer.response);
   response.Set("Content-Type", ContentTypeOf(ask.form.form));
-  if (!next.empty()) response.Set("Link", NextLink(*call, next));
+  if (!next.empty()) response.Set("Link", LinkTo(target));
   response.Set(kRowsTrailer, rows);
   call->context->http->BytesOf(call->route->id, FormName(ask.form.form)).Increment(body.size());
   response.body = std::move(body);
@@ -253,8 +285,41 @@ std::optional<Problem> ReadRowAsk(Call* call, std::span<const AnswerForm> offere
   return std::nullopt;
 }
 
+Problem PageTooLarge(std::string_view instead, std::string detail) {
+  return {
+      ProblemType::kRangeTooLarge, std::move(detail), {{std::string(instead), "less"}}, 0, {}, {}};
+}
+
 std::shared_ptr<ReadLease> TakeLease(const Call& call) {
   return call.context->slots->Take(call.context->slots->stream_bytes());
+}
+
+std::optional<Problem> TakeRowLease(const Call& call, const RowAsk& ask,
+                                    std::shared_ptr<ReadLease>* lease) {
+  bool over_share = false;
+  ReadSlots* slots = call.context->slots;
+  if (ask.page_rows.has_value()) {
+    *lease = TakeLease(call);
+  } else {
+    ReadParty party{call.request->peer, {}};
+    if (call.context->tokens != nullptr) {
+      constexpr std::string_view kScheme = "Bearer ";  // in any case
+      const std::string_view given = call.request->Header("Authorization");
+      party.token = given.substr(std::min(given.size(), kScheme.size()));
+    }
+    *lease = slots->TakeStream(party, &over_share);
+  }
+  if (over_share) {
+    return Problem{ProblemType::kRateLimited,
+                   "too many streams at once: " + std::to_string(slots->streams_of_address_max()) +
+                       " of one address, " + std::to_string(slots->streams_of_token_max()) +
+                       " of one token; read one to its end, or ask for pages with limit",
+                   {},
+                   0,
+                   {},
+                   {}};
+  }
+  return *lease == nullptr ? std::optional(NoSlot()) : std::nullopt;
 }
 
 Problem NoSlot() {

@@ -36,6 +36,9 @@ struct RowAsk {
 /// acceptable, or a stream is asked for in HTTP/1.0. Other mistakes are left in call->parameters.
 std::optional<Problem> ReadRowAsk(Call* call, std::span<const AnswerForm> offered, RowAsk* ask);
 
+/// `instead`: the parameter that can make it smaller.
+Problem PageTooLarge(std::string_view instead, std::string detail);
+
 struct RowAnswer {
   std::unique_ptr<RowProducer> producer;
   std::shared_ptr<ReadLease> lease;
@@ -44,8 +47,11 @@ struct RowAnswer {
 };
 Answer AnswerRows(Call* call, const RowAsk& ask, RowAnswer answer);
 
-/// Room for one read; null where there is none: kOverloaded.
+/// Room for one short read; null where there is none: kOverloaded.
 std::shared_ptr<ReadLease> TakeLease(const Call& call);
+/// Room for rows, in *lease; kOverloaded, or kRateLimited for one stream too many of a client.
+std::optional<Problem> TakeRowLease(const Call& call, const RowAsk& ask,
+                                    std::shared_ptr<ReadLease>* lease);
 Problem NoSlot();
 
 }  // namespace tapedeck

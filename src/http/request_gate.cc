@@ -135,7 +135,7 @@ class HeadReader {
     size_t first = line.find(' ');
     size_t last = line.rfind(' ');
     if (line.size() > limits_.uri_bytes + kMethodBytesMax + 10) {
-      return Fault{414, "the request line is too long"};
+      return TooLong("the request line");
     }
     if (first == std::string_view::npos || first == last) {
       return Bad("the first line is not a method, a target and a version");
@@ -154,8 +154,13 @@ class HeadReader {
     } else if (version != "HTTP/1.1") {
       return VersionFault(version);
     }
-    if (target.size() > limits_.uri_bytes) return Fault{414, "the target is too long"};
+    if (target.size() > limits_.uri_bytes) return TooLong("the target");
     return Target(target);
+  }
+
+  Fault TooLong(std::string_view what) const {
+    return {414, std::string(what) + " is too long: at most " + std::to_string(limits_.uri_bytes) +
+                     " bytes for path and query"};
   }
 
   static Fault VersionFault(std::string_view version) {

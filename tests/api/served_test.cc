@@ -169,19 +169,51 @@ TEST_F(ServedTest, F5_AFailureInTheMiddleNeverLooksComplete) {
   EXPECT_EQ(Ask("/v1/trades?symbols=*&order=desc").status, 500) << "before the first row";
 }
 
-// F7: every slot is taken by clients that do not read. Others are told to come back; probes and
-// metrics answer, on both listeners; when the clients leave, reads go on.
-TEST_F(ServedTest, F7_OverloadIsSaidAndProbesAndMetricsStillAnswer) {
+// Clients of one address that read slowly, or not at all, shut nobody out.
+TEST_F(ServedTest, F7_SlowReadersOfOneAddressLeaveRoomForOthers) {
   Fill(40, 100);
-  Start(ReadSlots::kLeastBytes);  // four streams
+  Start(ReadSlots::kLeastBytes);  // four reads, three of them streams, two of one address
   std::vector<RawClient> idle;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 2; ++i) {
     idle.emplace_back(server_->address(), 16 << 10);
     idle.back().Send(Get("/v1/trades?symbols=*&format=ndjson"));
     ASSERT_TRUE(idle.back().ReadUntil("\"ts\""));
   }
-  for (const char* path : {"/v1/trades?symbols=*&format=ndjson", "/v1/trades?symbols=S1",
-                           "/v1/trades/count?symbols=*", "/v1/trades/latest?symbols=S1"}) {
+  for (int i = 0; i < 10; ++i) {
+    const RawResponse refused = Ask("/v1/trades?symbols=*&format=ndjson");
+    EXPECT_EQ(refused.status, 429);
+    EXPECT_EQ(refused.headers.at("retry-after"), "1");
+    EXPECT_NE(refused.body.find("rate-limited"), std::string::npos);
+  }
+  for (const char* path : {"/v1/trades?symbols=S1&limit=10", "/v1/trades/count?symbols=*",
+                           "/v1/trades/latest?symbols=S1", "/"}) {
+    EXPECT_EQ(Ask(path).status, 200) << path;
+  }
+  HttpRequest other = ApiRig::RequestOf("/v1/trades?symbols=*&format=ndjson");
+  other.peer = "192.0.2.1";
+  EXPECT_EQ(api_->Handle(other).status, 200);
+}
+
+// F7: every slot is taken by clients that do not read. Others are told to come back; probes and
+// metrics answer, on both listeners; when the clients leave, reads go on.
+TEST_F(ServedTest, F7_OverloadIsSaidAndProbesAndMetricsStillAnswer) {
+  Fill(40, 100);
+  Start(ReadSlots::kLeastBytes);  // four reads
+  std::vector<RawClient> idle;
+  for (int i = 0; i < 2; ++i) {
+    idle.emplace_back(server_->address(), 16 << 10);
+    idle.back().Send(Get("/v1/trades?symbols=*&format=ndjson"));
+    ASSERT_TRUE(idle.back().ReadUntil("\"ts\""));
+  }
+  // One more of another address, and a list that nobody takes away.
+  HttpRequest other = ApiRig::RequestOf("/v1/trades?symbols=*&format=ndjson");
+  other.peer = "192.0.2.1";
+  HttpResponse stream = api_->Handle(other);
+  ASSERT_EQ(stream.status, 200);
+  HttpResponse page = api_->Handle(ApiRig::RequestOf("/v1/trades?symbols=*&limit=5000"));
+  ASSERT_EQ(page.status, 200);
+  for (const char* path :
+       {"/v1/trades?symbols=S1", "/v1/trades/count?symbols=*", "/v1/trades/latest?symbols=S1"}) {
     const RawResponse refused = Ask(path);
     EXPECT_EQ(refused.status, 503) << path;
     EXPECT_EQ(refused.headers.at("retry-after"), "1");
@@ -194,6 +226,8 @@ TEST_F(ServedTest, F7_OverloadIsSaidAndProbesAndMetricsStillAnswer) {
   ASSERT_EQ(metrics.size(), 1u);
   EXPECT_NE(metrics[0].body.find("tapedeck_http_reads_open 4"), std::string::npos);
   idle.clear();
+  stream = HttpResponse();
+  page = HttpResponse();
   EXPECT_TRUE(Eventually([&] { return api_->reads_open() == 0; }, seconds(4)));
   EXPECT_EQ(Ask("/v1/trades/latest?symbols=S1").status, 200);
 }
