@@ -1,7 +1,6 @@
 // /v1/tables, /v1/symbols, /v1/topics, /v1/coverage, /v1/refused
 
 #include <algorithm>
-#include <tuple>
 
 #include "api/page_token.h"
 #include "api/row_answer.h"
@@ -191,11 +190,10 @@ Answer AnswerRefused(Call* call) {
   const std::optional<PageToken> token = TokenOf(call);
   // Of a later page only their form counts: the token keeps them as they were for the first one.
   if (!token && start && end && *end < *start) parameters.Bad("end", "it is before start");
-  std::optional<MessagePosition> after;
   if (token.has_value()) {
     Result<MessagePosition> position = MessagePosition::Decode(token->position);
     if (position.ok()) {
-      after = std::move(position).value();
+      query.after = std::move(position).value();
     } else {
       parameters.Bad("page_token", "it holds no place in a list");
     }
@@ -215,10 +213,8 @@ Answer AnswerRefused(Call* call) {
   std::optional<MessagePosition> too_large;
   MessagePosition last;
   Status visited = VisitRefused(*point, query, [&](const RefusedMessage& refused) {
-    auto place = [](const auto& p) { return std::tie(p.topic, p.partition, p.lineage, p.offset); };
     const MessagePosition here{
         {}, refused.tape->topic, refused.tape->partition, refused.tape->lineage, refused.offset};
-    if (after.has_value() && place(here) <= place(*after)) return Status::Ok();
     if (taken >= limit || (taken > 0 && list.size() > kRefusedPageBytes)) {
       more = true;
       return Status::Cancelled("the page is full");

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <tuple>
 
 #include "base/text.h"
 #include "mapping/mapping.h"
 #include "model/keys.h"
+#include "query/tail.h"
+#include "query/tape_blocks.h"
 
 namespace tapedeck {
 namespace {
@@ -134,36 +137,70 @@ Result<std::vector<const TapeEntry*>> TapesOf(const ReadPoint& point,
   return tapes;
 }
 
-Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, const RefusedQuery& query,
+// Messages of one tape, asked for in order of offsets: each block is decoded once.
+class MessagesByOffset {
+ public:
+  MessagesByOffset(const StoreView* view, const TapeEntry* tape)
+      : tape_(tape), blocks_(view, tape->first, tape->second.ToString(), ScanKind::kLong) {}
+
+  /// Valid until the next call; null where the tape does not have it.
+  Result<const StoredMessage*> At(int64_t offset) {
+    if (block_.empty() || offset > block_.offset(block_.size() - 1)) {
+      block_ = TapeBlock();
+      TD_RETURN_IF_ERROR(blocks_.Seek(offset));
+      if (!blocks_.Valid() || blocks_.base() > offset) return nullptr;
+      TD_RETURN_IF_ERROR(blocks_.Load(&block_, &buffers_));
+    }
+    const size_t i = block_.LowerBound(offset);
+    if (i == block_.size() || block_.offset(i) != offset) return nullptr;
+    message_.tp = tape_->first;
+    message_.tape = &tape_->second;
+    message_.message = block_.At(i);
+    message_.received = block_.ReceivedAt(i);
+    const int64_t kafka = KafkaNanosOf(message_.message);
+    message_.time = kafka == kNoKafkaTime ? message_.received : Timestamp(kafka);
+    message_.greatest_time = message_.time;
+    return &message_;
+  }
+
+ private:
+  const TapeEntry* tape_;
+  TapeBlocks blocks_;
+  TapeBlock block_;
+  CodecBuffers buffers_;
+  StoredMessage message_;
+};
+
+Result<bool> IsWanted(const RefusedMessage& refused, const RefusedQuery& query) {
+  if (!query.reason.empty() && query.reason != refused.reason &&
+      query.reason != refused.entry.reason) {
+    return false;
+  }
+  Timestamp time = refused.entry.received;
+  if (refused.entry.kafka_ms >= 0) {
+    TD_ASSIGN_OR_RETURN(time, TimestampFromUnits(refused.entry.kafka_ms, TimeUnit::kMilliseconds));
+  }
+  return time >= query.start && (time < query.end || query.end == Timestamp::Max());
+}
+
+// Those at `from` and behind it.
+Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, int64_t from,
+                      const RefusedQuery& query,
                       const std::function<Status(const RefusedMessage&)>& sink, uint64_t* left) {
   std::string prefix = keys::Refusal(tape.first, 0);
   prefix.resize(prefix.size() - sizeof(int64_t));
   auto cursor = point.view().Scan(prefix, keys::After(prefix), ScanKind::kLong);
-  for (cursor->SeekToFirst(); cursor->Valid() && *left > 0; cursor->Next()) {
+  std::optional<MessagesByOffset> messages;
+  for (cursor->Seek(keys::Refusal(tape.first, from)); cursor->Valid() && *left > 0;
+       cursor->Next()) {
     TD_ASSIGN_OR_RETURN(keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
     RefusedMessage refused{tape.first, &tape.second, key.offset, {}, "", "", "", nullptr};
     TD_ASSIGN_OR_RETURN(refused.entry, DecodeRefusal(cursor->value()));
     SplitReason(refused.entry.reason, &refused);
-    if (!query.reason.empty() && query.reason != refused.reason &&
-        query.reason != refused.entry.reason) {
-      continue;
-    }
-    Timestamp time = refused.entry.received;
-    if (refused.entry.kafka_ms >= 0) {
-      TD_ASSIGN_OR_RETURN(time,
-                          TimestampFromUnits(refused.entry.kafka_ms, TimeUnit::kMilliseconds));
-    }
-    if (time < query.start || (time >= query.end && query.end != Timestamp::Max())) continue;
-    MessageQuery one;
-    one.topics = {tape.second.topic};
-    one.partition = tape.second.partition;
-    one.lineage = tape.second.lineage;
-    one.from_offset = key.offset;
-    one.to_offset = key.offset + 1;
-    // The point outlives this call: shared without ownership.
-    TD_ASSIGN_OR_RETURN(auto messages,
-                        MessageCursor::Open({std::shared_ptr<const ReadPoint>(), &point}, one));
-    TD_ASSIGN_OR_RETURN(refused.message, messages->Next());
+    TD_ASSIGN_OR_RETURN(const bool wanted, IsWanted(refused, query));
+    if (!wanted) continue;
+    if (!messages) messages.emplace(&point.view(), &tape);
+    TD_ASSIGN_OR_RETURN(refused.message, messages->At(key.offset));
     TD_RETURN_IF_ERROR(sink(refused));
     --*left;
   }
@@ -249,9 +286,16 @@ Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
   std::vector<std::string> topics;
   if (!query.topic.empty()) topics.push_back(query.topic);
   TD_ASSIGN_OR_RETURN(std::vector<const TapeEntry*> tapes, TapesOf(point, topics));
+  auto place = [](const auto& of) { return std::tie(of.topic, of.partition, of.lineage); };
   uint64_t left = query.limit;
   for (const TapeEntry* tape : tapes) {
-    TD_RETURN_IF_ERROR(VisitRefusedOf(point, *tape, query, sink, &left));
+    int64_t from = 0;
+    if (query.after && place(tape->second) <= place(*query.after)) {
+      const bool is_whole = place(tape->second) < place(*query.after);
+      if (is_whole || query.after->offset == INT64_MAX) continue;
+      from = std::max<int64_t>(0, query.after->offset + 1);
+    }
+    TD_RETURN_IF_ERROR(VisitRefusedOf(point, *tape, from, query, sink, &left));
   }
   return Status::Ok();
 }

@@ -85,6 +85,8 @@ struct RefusedQuery {
   Timestamp start = Timestamp::Min();  // [start, end) by the message's time
   Timestamp end = Timestamp::Max();
   uint64_t limit = UINT64_MAX;
+  /// Only those behind this place; its time means nothing. What lies before it is not read.
+  std::optional<MessagePosition> after;
 };
 
 struct RefusedMessage {
@@ -99,7 +101,8 @@ struct RefusedMessage {
   /// The message; its views live during the call. Null where the tape no longer has it.
   const StoredMessage* message = nullptr;
 };
-/// In order of (topic, partition, lineage, offset). An error of `sink` ends it.
+/// In order of (topic, partition, lineage, offset). An error of `sink` ends it. A block of the tape
+/// is decoded once for all that was refused in it.
 Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
                     const std::function<Status(const RefusedMessage&)>& sink);
 

@@ -261,5 +261,51 @@ TEST_F(TextTest, CoverageAndRefusedTellWhatHappened) {
   EXPECT_EQ(lines.size(), 2u);
 }
 
+TEST_F(TextTest, RefusedMessagesGoOnBehindAnyPlace) {
+  const std::vector<TpId> tapes = {tp_, filler_.AddTape({"c1", "audit", 0, 9}),
+                                   filler_.AddTape({"c1", "ticks", 1, 2}),
+                                   filler_.AddTape({"c1", "ticks", 0, 2})};
+  // Several blocks of each, with messages that are not refused, and holes.
+  for (int i = 0; i < 120; ++i) {
+    for (const TpId tp : tapes) {
+      FillMessage message{.timestamp_ms = 1000 + i, .skip = i % 7 == 0 ? 3 : 0};
+      message.value = "[{\"k\":\"" + std::string(i % 3 == 0 ? "ping" : "bad") +
+                      "\",\"i\":" + std::to_string(i) + "}]";
+      filler_.Append(tp, message);
+    }
+    if (i % 25 == 24) filler_.Commit();
+  }
+  filler_.Commit();
+  filler_.MergeTape();
+  auto point = filler_.Point();
+  struct Seen {
+    std::string json;
+    MessagePosition place;
+  };
+  auto visit = [&](const RefusedQuery& query) {
+    std::vector<Seen> seen;
+    const Status visited = VisitRefused(*point, query, [&](const RefusedMessage& refused) {
+      EXPECT_NE(refused.message, nullptr);
+      EXPECT_EQ(refused.message->message.offset, refused.offset);
+      const TapeId& tape = *refused.tape;
+      seen.push_back({RefusedText(refused).json,
+                      {{}, tape.topic, tape.partition, tape.lineage, refused.offset}});
+      return Status::Ok();
+    });
+    EXPECT_TRUE(visited.ok()) << visited.ToString();
+    return seen;
+  };
+  const std::vector<Seen> all = visit({});
+  ASSERT_EQ(all.size(), 4u * 80u);
+  for (size_t at = 0; at < all.size(); at += 3) {
+    const std::vector<Seen> rest = visit({.limit = 7, .after = all[at].place});
+    ASSERT_EQ(rest.size(), std::min<size_t>(7, all.size() - at - 1));
+    for (size_t i = 0; i < rest.size(); ++i) ASSERT_EQ(rest[i].json, all[at + 1 + i].json);
+  }
+  EXPECT_EQ(visit({.after = MessagePosition{{}, "audit", 9, 0, INT64_MAX}}).size(), 2u * 80u);
+  EXPECT_EQ(visit({.after = MessagePosition{{}, "b", 0, 0, 0}}).size(), 2u * 80u);
+  EXPECT_EQ(visit({.after = MessagePosition{{}, "zzz", 0, 0, -1}}).size(), 0u);
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
