@@ -157,7 +157,11 @@ struct Api::State {
               parts.clock->Now(),
               NegotiateCoding(request.Header("Accept-Encoding"))};
     if (!call.parameters.ok()) return call.parameters.problem();
+    call.stop = std::make_shared<ReadStop>(parts.clock, request.gone);
+    call.stop->EndBy(parts.clock->Monotonic() + parts.answer_limit);
+    const ReadInHand in_hand(&streams, call.stop.get());
     Answer answer = FunctionOf(route.id)(&call);
+    if (auto stopped = StoppedProblem(answer, *call.stop)) return *stopped;
     HttpResponse* response = answer.response();
     if (response != nullptr && call.coding.has_value() && IsCompressible(*response)) {
       TD_RETURN_IF_ERROR(Compress(*call.coding, response));
@@ -169,6 +173,25 @@ struct Api::State {
       if (response->held == nullptr) return NoSlot();
     }
     return answer;
+  }
+
+  std::optional<tapedeck::Problem> StoppedProblem(const Answer& answer,
+                                                  const ReadStop& stop) const {
+    if (answer.status() == nullptr) return std::nullopt;
+    if (answer.status()->code() != StatusCode::kCancelled) return std::nullopt;
+    if (stop.reason() == ReadStop::Reason::kGone) {
+      return tapedeck::Problem{
+          ProblemType::kNotReady, "nobody waits for this answer any more", {}, 0, {}, {}};
+    }
+    if (stop.reason() != ReadStop::Reason::kTooLong) return std::nullopt;
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(parts.answer_limit);
+    return tapedeck::Problem{ProblemType::kOverloaded,
+                             "the answer took longer than " + std::to_string(seconds.count()) +
+                                 " s; ask for less: fewer symbols, a shorter range, or a stream",
+                             {},
+                             0,
+                             {},
+                             {}};
   }
 
   HttpResponse Finish(Answer answer, const HttpRequest& request, std::string_view request_id) {
@@ -242,6 +265,15 @@ struct Api::State {
             {}};
   }
 
+  static HttpResponse FromKept(const QuickAnswers::Kept& kept, const std::string& id) {
+    HttpResponse response;
+    response.headers.reserve(kept.headers.size() + 4);
+    response.headers.assign(kept.headers.begin(), kept.headers.end());
+    response.body = kept.body;
+    Dress(&response, id);
+    return response;
+  }
+
   HttpResponse Answered(const HttpRequest& request, const RouteMatch& match,
                         const std::string& id) {
     if (auto problem = Authorize(request, match.route)) {
@@ -251,17 +283,32 @@ struct Api::State {
                        !match.problem.has_value() && IsRead(request);
     if (!keeps) return Finish(Dispatch(request, match, id), request, id);
     const uint64_t published = parts.node->published();
-    if (auto kept = quick.Find(request, published)) {
-      HttpResponse response;
-      response.headers.reserve(kept->headers.size() + 4);
-      response.headers.assign(kept->headers.begin(), kept->headers.end());
-      response.body = kept->body;
-      Dress(&response, id);
-      return response;
-    }
+    if (auto kept = quick.Find(request, published)) return FromKept(*kept, id);
     Answer answer = Dispatch(request, match, id);
     if (answer.response() != nullptr) quick.Keep(request, published, *answer.response());
     return Finish(std::move(answer), request, id);
+  }
+
+  /// On the socket thread: what is kept is looked for once, and only what was found is given.
+  std::optional<HttpResponse> AnswerAtOnce(const HttpRequest& request) {
+    const MonotonicTime begun = parts.clock->Monotonic();
+    const RouteMatch match = MatchRoute(request.path);
+    if (match.route == nullptr || match.route->of_node) {
+      return Handle(request, /*operations_only=*/false);
+    }
+    if (match.route->id != RouteId::kLatest || match.problem.has_value() || !IsRead(request)) {
+      return std::nullopt;
+    }
+    const auto kept = quick.Find(request, parts.node->published());
+    if (kept == nullptr) return std::nullopt;
+    const InFlight in_flight(&http);
+    const std::string id = RequestId(request);
+    auto problem = Authorize(request, match.route);
+    HttpResponse response =
+        problem.has_value() ? Finish(std::move(*problem), request, id) : FromKept(*kept, id);
+    const auto took = std::chrono::duration<double>(parts.clock->Monotonic() - begun);
+    http.Count(match.route->id, request.method, response.status, took.count());
+    return response;
   }
 
   bool IsQuick(const HttpRequest& request) const {
@@ -326,6 +373,10 @@ Api::Api(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Api::~Api() = default;
 
 bool Api::IsQuick(const HttpRequest& request) const { return state_->IsQuick(request); }
+
+std::optional<HttpResponse> Api::AnswerAtOnce(const HttpRequest& request) {
+  return state_->AnswerAtOnce(request);
+}
 
 HttpResponse Api::Handle(const HttpRequest& request) {
   return state_->Handle(request, /*operations_only=*/false);

@@ -12,6 +12,7 @@
 //
 // Thread-safe. The node, the clock and the tokens outlive it; it outlives the servers.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -29,7 +30,9 @@ struct ApiParts {
   Clock* clock = nullptr;
   TokenFile* tokens = nullptr;  // null: everybody may ask
   std::string version;
-  size_t read_bytes = 0;                             // for all reads together; see read_slots.h
+  size_t read_bytes = 0;  // for all reads together; see read_slots.h
+  /// An answer that has not begun to leave by then is given up: 503 overloaded.
+  std::chrono::nanoseconds answer_limit = std::chrono::seconds(60);
   size_t uri_bytes = HttpServerOptions().uri_bytes;  // of the servers it is given to
 };
 
@@ -40,6 +43,7 @@ class Api final : public HttpHandler {
   ~Api() override;
 
   bool IsQuick(const HttpRequest& request) const override;
+  std::optional<HttpResponse> AnswerAtOnce(const HttpRequest& request) override;
   HttpResponse Handle(const HttpRequest& request) override;
   /// 401, 404 and 405 of requests that have a body.
   std::optional<HttpResponse> BeforeBody(const HttpRequest& head) override;
@@ -47,7 +51,7 @@ class Api final : public HttpHandler {
                        const HttpRequest& request) noexcept override;
 
   /// The store must be opened again and waits for its views: streams let go of theirs and end
-  /// broken.
+  /// broken, reads under way end with a 503.
   void BreakStreams();
   /// Metrics tell of this server too. It outlives the listener of `operations`, if there is one.
   void Watch(const HttpServer* server);

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -23,6 +24,7 @@
 #include "api/tokens.h"
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "base/read_stop.h"
 #include "http/message.h"
 #include "http/server.h"
 
@@ -53,6 +55,7 @@ struct Call {
   std::string request_id;
   Timestamp now;
   std::optional<StreamCoding> coding;  // that the client takes
+  std::shared_ptr<ReadStop> stop;      // of everything that is read for it
 
   /// Of path and parameters but limit and page_token.
   uint64_t QueryHash() const;

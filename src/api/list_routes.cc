@@ -201,6 +201,7 @@ Answer AnswerRefused(Call* call) {
   if (!parameters.ok()) return parameters.problem();
   query.start = token ? token->start : start.value_or(Timestamp::Min());
   query.end = token ? token->end : end.value_or(Timestamp::Max());
+  query.stop = call->stop;
   std::shared_ptr<ReadLease> lease = TakeLease(*call);
   if (lease == nullptr) return NoSlot();
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());

@@ -84,6 +84,7 @@ Answer AnswerMessages(Call* call) {
   if (auto problem = CheckTapes(*point, query)) return *problem;
   query.limit = rows.page_rows ? *rows.page_rows + 1 : UINT64_MAX;
   query.memory_bytes = call->context->slots->stream_bytes() / 4 * 3;
+  query.stop = call->stop;
   TD_ASSIGN_OR_RETURN(const Coverage coverage, CoverageOf(*point, query));
   answer.response.Set("Tapedeck-Coverage", CoverageName(coverage));
   answer.token.query = call->QueryHash();

@@ -118,6 +118,7 @@ RecordQuery QueryOf(const Call& call, const RecordAsk& ask) {
   query.end = ask.end.value_or(Timestamp::Max());
   query.where = ask.where;
   query.topics = ask.topics;
+  query.stop = call.stop;
   query.memory_bytes = call.context->slots->stream_bytes() / 2;  // the rest: encoder, pieces
   return query;
 }
@@ -230,6 +231,7 @@ Answer AnswerRecords(Call* call) {
   RecordQuery query = QueryOf(*call, ask);
   query.order = rows.form.order;
   query.columns = checked.fields.columns();
+  query.pauses = !rows.page_rows;
   query.limit = LimitOf(rows);
   query.after = after;
   Answer described = Describe(*call, *point, query, rows);
@@ -285,6 +287,8 @@ Answer AnswerLatest(Call* call) {
   query.limit = LimitOf(rows);
   query.after = after;
   query.memory_bytes = all.memory_bytes;
+  query.stop = all.stop;
+  query.pauses = !rows.page_rows;
   Answer latest = AnswerCursor(call, rows, OpenLatest(std::move(point), std::move(query)),
                                std::move(checked.fields), std::move(answer));
   const Status* failed = latest.status();

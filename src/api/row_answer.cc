@@ -14,6 +14,8 @@ namespace {
 constexpr size_t kPieceBytes = size_t{256} << 10;
 // A piece is given out after this even if it is small: a client sees that something happens.
 constexpr std::chrono::nanoseconds kPieceTime = std::chrono::milliseconds(100);
+// The first rows are waited for so long; a stream without any then goes on in steps of kPieceTime.
+constexpr std::chrono::nanoseconds kFirstTime = std::chrono::milliseconds(250);
 constexpr std::string_view kRowsTrailer = "Tapedeck-Rows";
 constexpr std::string_view kStatusTrailer = "Tapedeck-Status";
 
@@ -23,6 +25,8 @@ class RowStream final : public ResponseBody, public BreakableStream {
   RowStream(Call* call, RowAnswer* answer, AnswerForm form)
       : context_(call->context),
         request_id_(call->request_id),
+        stop_(call->stop),
+        in_hand_(call->context->streams, call->stop.get()),
         lease_(std::move(answer->lease)),
         producer_(std::move(answer->producer)),
         bytes_(call->context->http->BytesOf(call->route->id, FormName(form))) {
@@ -43,10 +47,12 @@ class RowStream final : public ResponseBody, public BreakableStream {
     }
     std::string piece;
     TD_RETURN_IF_ERROR(producer_->Begin(&piece));
-    // Up to the first rows.
-    for (bool first = true; !ended_ && (first || piece.empty()); first = false) {
+    // Up to the first rows, or until others should have a turn.
+    const MonotonicTime until = BeginTurn(kFirstTime);
+    do {
       TD_RETURN_IF_ERROR(Make(&piece));
-    }
+    } while (!ended_ && piece.empty() && context_->clock->Monotonic() < until);
+    stop_->EndBy(MonotonicTime::max());  // what has begun may take any time
     TD_RETURN_IF_ERROR(Encode(piece, &first_));
     if (compressor_ != nullptr && !ended_) TD_RETURN_IF_ERROR(compressor_->Flush(&first_));
     return Status::Ok();
@@ -54,6 +60,7 @@ class RowStream final : public ResponseBody, public BreakableStream {
 
   void Break() override {
     broken_ = true;
+    stop_->Break();
     std::lock_guard lock(mutex_);
     producer_.reset();
     lease_.reset();
@@ -62,7 +69,7 @@ class RowStream final : public ResponseBody, public BreakableStream {
   Result<Step> Next(std::string* out) override {
     std::lock_guard lock(mutex_);
     Result<Step> step = NextPiece(out);
-    if (!step.ok()) {
+    if (!step.ok() && stop_->reason() != ReadStop::Reason::kGone) {
       TD_LOG(kError, "api", "stream-broken", "an answer could not be finished",
              {{"request_id", request_id_}, {"cause", step.status().ToString()}});
     }
@@ -82,7 +89,7 @@ class RowStream final : public ResponseBody, public BreakableStream {
     if (broken_) return LetGo();
     out->append(std::exchange(first_, {}));
     if (out->size() == before) {
-      const MonotonicTime until = context_->clock->Monotonic() + kPieceTime;
+      const MonotonicTime until = BeginTurn(kPieceTime);
       std::string piece;
       // A long way to the next row is gone in steps: the server looks whether the client is there.
       do {
@@ -94,6 +101,12 @@ class RowStream final : public ResponseBody, public BreakableStream {
     bytes_.Increment(out->size() - before);
     if (ended_) return Step::kEnd;
     return out->size() > before ? Step::kMore : Step::kWait;
+  }
+
+  MonotonicTime BeginTurn(std::chrono::nanoseconds turn) {
+    const MonotonicTime until = context_->clock->Monotonic() + turn;
+    stop_->BeginTurn(until);
+    return until;
   }
 
   static Status LetGo() {
@@ -119,6 +132,8 @@ class RowStream final : public ResponseBody, public BreakableStream {
 
   const ApiContext* const context_;
   const std::string request_id_;
+  const std::shared_ptr<ReadStop> stop_;
+  const ReadInHand in_hand_;  // breaks all streams at once, before each is waited for
   std::atomic<bool> broken_{false};
   std::mutex mutex_;                  // of what follows
   std::shared_ptr<ReadLease> lease_;  // given back last

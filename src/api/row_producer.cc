@@ -27,6 +27,7 @@ class RecordProducer final : public RowProducer {
   Result<bool> Append(uint64_t most, std::string* out) override {
     TD_ASSIGN_OR_RETURN(const bool end, AtEnd());
     if (end) return false;
+    if (run_.count == 0) return true;  // it pauses
     RowRun part = run_;
     part.first = run_.RowAt(at_);
     part.count = static_cast<uint32_t>(std::min<uint64_t>(run_.count - at_, most));
@@ -42,7 +43,7 @@ class RecordProducer final : public RowProducer {
     if (at_ < run_.count || ended_) return ended_;
     TD_RETURN_IF_ERROR(cursor_->Next(&run_));
     at_ = 0;
-    ended_ = run_.count == 0;
+    ended_ = run_.count == 0 && !run_.paused;
     return ended_;
   }
 

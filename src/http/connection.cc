@@ -232,7 +232,7 @@ Connection::Taken Connection::TakeHead(std::string_view bytes) {
   if (found == HeadFinder::State::kPartial || finder_.size() > options.header_bytes) {
     bool is_target = bytes.find('\n') > options.uri_bytes;
     Refuse(is_target ? Fault{414, "the target is too long: at most " +
-                                    std::to_string(options.uri_bytes) + " bytes"}
+                                      std::to_string(options.uri_bytes) + " bytes"}
                      : Fault{431, "the header is larger than " +
                                       std::to_string(options.header_bytes) + " bytes"});
     return Taken::kRequest;

@@ -193,6 +193,7 @@ Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, int64_t fro
   std::optional<MessagesByOffset> messages;
   for (cursor->Seek(keys::Refusal(tape.first, from)); cursor->Valid() && *left > 0;
        cursor->Next()) {
+    if (query.stop != nullptr) TD_RETURN_IF_ERROR(query.stop->Check());
     TD_ASSIGN_OR_RETURN(keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
     RefusedMessage refused{tape.first, &tape.second, key.offset, {}, "", "", "", nullptr};
     TD_ASSIGN_OR_RETURN(refused.entry, DecodeRefusal(cursor->value()));

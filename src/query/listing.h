@@ -87,6 +87,7 @@ struct RefusedQuery {
   uint64_t limit = UINT64_MAX;
   /// Only those behind this place; its time means nothing. What lies before it is not read.
   std::optional<MessagePosition> after;
+  std::shared_ptr<const ReadStop> stop;  // asked for each; null: never
 };
 
 struct RefusedMessage {
