@@ -268,5 +268,30 @@ TEST_F(ServedTest, ReadsGoOnWhileRowsAreCommittedAndFlushed) {
   for (std::thread& reader : readers) reader.join();
 }
 
+// F4, S10: reads without a row, of clients that have left, and of those that stay while the server
+// stops.
+TEST_F(ServedTest, ReadsThatNobodyWaitsForHoldUpNeitherTheNextNorTheEnd) {
+  Fill(100, 10);
+  Start();
+  constexpr const char* kNowhere = "/v1/trades?symbols=*&limit=1&where=trade_id:nope";
+  for (int i = 0; i < 40; ++i) {
+    RawClient client(server_->address());
+    client.Send(GetAndClose(kNowhere));
+    client.Close();
+  }
+  MonotonicTime begin = SystemClock().Monotonic();
+  EXPECT_EQ(Ask("/v1/trades/count?symbols=S1").status, 200);
+  EXPECT_LT(SystemClock().Monotonic() - begin, seconds(2));
+  std::vector<std::unique_ptr<RawClient>> waiting;
+  for (int i = 0; i < 40; ++i) {
+    waiting.push_back(std::make_unique<RawClient>(server_->address()));
+    waiting.back()->Send(GetAndClose(kNowhere));
+  }
+  begin = SystemClock().Monotonic();
+  server_->Stop(milliseconds(100));
+  EXPECT_LT(SystemClock().Monotonic() - begin, seconds(1));
+  EXPECT_EQ(api_->reads_open(), 0u);
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
