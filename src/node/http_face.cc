@@ -1,17 +1,18 @@
 #include "node/http_face.h"
 
+#include "node/open_files.h"
+
 namespace tapedeck {
 namespace {
 
 // A worker makes a page or a piece of a stream; the record thread has a core to itself.
 constexpr int kWorkers = 4;
-// Scrapes and probes: a handful of clients.
-constexpr size_t kMetricsConnections = 64;
 
 }  // namespace
 
 Result<std::unique_ptr<HttpFace>> HttpFace::Start(const Config& config, ServedNode* served,
-                                                  Clock* clock, const std::string& version) {
+                                                  Clock* clock, const std::string& version,
+                                                  size_t connections) {
   const HttpConfig& http = config.http;
   auto face = std::unique_ptr<HttpFace>(new HttpFace());
   if (!http.tokens_file.empty()) {
@@ -31,6 +32,7 @@ Result<std::unique_ptr<HttpFace>> HttpFace::Start(const Config& config, ServedNo
   options.tls_cert = http.tls_cert;
   options.tls_key = http.tls_key;
   options.workers = kWorkers;
+  options.connections = connections;
   face->tls_ = !http.tls_cert.empty();
   Result<std::unique_ptr<HttpServer>> server = HttpServer::Start(options, face->api_.get());
   if (!server.ok()) return server.status().WithContext("http.listen");

@@ -3,7 +3,7 @@
 
 // HttpFace: a node's listeners and the routes behind them.
 //
-//   TD_ASSIGN_OR_RETURN(auto face, HttpFace::Start(config, &served, clock, version));
+//   TD_ASSIGN_OR_RETURN(auto face, HttpFace::Start(config, &served, clock, version, 1000));
 //   face->address();                  // "127.0.0.1:8080", with the port that was chosen for ":0"
 //   face->Stop(grace);                // no new requests; what is left after `grace` is broken off
 //
@@ -26,10 +26,12 @@ namespace tapedeck {
 
 class HttpFace {
  public:
+  /// `connections` at most, beside those of the listener for metrics.
   /// kInvalidArgument: an address, a certificate or a tokens file that cannot be used;
   /// kUnavailable: an address is taken.
   static Result<std::unique_ptr<HttpFace>> Start(const Config& config, ServedNode* served,
-                                                 Clock* clock, const std::string& version);
+                                                 Clock* clock, const std::string& version,
+                                                 size_t connections);
   ~HttpFace();
   HttpFace(const HttpFace&) = delete;
   HttpFace& operator=(const HttpFace&) = delete;

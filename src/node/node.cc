@@ -4,9 +4,11 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/open_files.h"
 #include "kafka/kafka_source.h"
 #include "kafka/log_probe.h"
 #include "model/keys.h"
+#include "node/open_files.h"
 
 namespace tapedeck {
 namespace {
@@ -204,9 +206,15 @@ void Node::Enter(NodePhase phase) {
 }
 
 Status Node::Listen() {
-  if (options_.config.http.listen.empty()) return Status::Ok();
-  TD_ASSIGN_OR_RETURN(std::unique_ptr<HttpFace> face,
-                      HttpFace::Start(options_.config, served_.get(), clock_, options_.version));
+  const bool listens = !options_.config.http.listen.empty();
+  TD_ASSIGN_OR_RETURN(
+      const OpenFilesPlan files,
+      PlanOpenFiles(RaiseOpenFilesLimit(), StoredFilesOf(options_.config.node.data_dir), listens));
+  if (!files.warning.empty()) TD_LOG(kWarn, "node", "open-files", files.warning);
+  if (!listens) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(
+      std::unique_ptr<HttpFace> face,
+      HttpFace::Start(options_.config, served_.get(), clock_, options_.version, files.connections));
   TD_LOG(kInfo, "node", "listening", face->url());
   std::lock_guard lock(mutex_);
   face_ = std::move(face);

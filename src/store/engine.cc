@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/open_files.h"
 #include "store/lock_owner.h"
 #include "store/manifest.h"
 #include "store/preflight.h"
@@ -97,6 +98,7 @@ Engine::Engine(const StoreOptions& options, const fs::path& dir)
   } else {
     base_env_ = rocksdb::Env::Default();
   }
+  RaiseOpenFilesLimit();  // every file of the store stays open
   rocks_options_ = MakeOptions(memory_);
   rocks_options_.env = base_env_;
   rocks_options_.create_if_missing = options.create;
