@@ -15,8 +15,6 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kRequestIdMax = 128;
-// A larger body counts as a read until it has left, also where its route took nothing for it.
-constexpr size_t kHeldFrom = size_t{64} << 10;
 // Smaller bodies fit a packet or two anyway.
 constexpr size_t kCompressFrom = size_t{2} << 10;
 constexpr std::string_view kBearer = "bearer ";
@@ -169,8 +167,9 @@ struct Api::State {
     // What tells of the node is answered also where reads have taken everything.
     if (response != nullptr && response->held == nullptr && !route.of_node &&
         response->body.size() > kHeldFrom) {
-      response->held = slots.Take(response->body.size());
-      if (response->held == nullptr) return NoSlot();
+      std::shared_ptr<ReadLease> lease = slots.Take(response->body.size());
+      if (lease == nullptr) return NoSlot();
+      if (HoldBody(call, std::move(lease), response).has_value()) return NoSlot();
     }
     return answer;
   }
@@ -265,8 +264,21 @@ struct Api::State {
             {}};
   }
 
+  /// What counts the bytes of rows in the form of the response.
+  std::optional<Counter> SentCounter(const Route& route, const HttpResponse& response) const {
+    for (const HttpField& field : response.headers) {
+      if (field.name != "Content-Type") continue;
+      for (const AnswerForm form : {AnswerForm::kJson, AnswerForm::kNdjson, AnswerForm::kCsv,
+                                    AnswerForm::kArrow, AnswerForm::kParquet}) {
+        if (field.value == ContentTypeOf(form)) return http.BytesOf(route.id, FormName(form));
+      }
+    }
+    return std::nullopt;
+  }
+
   static HttpResponse FromKept(const QuickAnswers::Kept& kept, const std::string& id) {
     HttpResponse response;
+    if (kept.sent.has_value()) Counter(*kept.sent).Increment(kept.body.size());
     response.headers.reserve(kept.headers.size() + 4);
     response.headers.assign(kept.headers.begin(), kept.headers.end());
     response.body = kept.body;
@@ -285,7 +297,9 @@ struct Api::State {
     const uint64_t published = parts.node->published();
     if (auto kept = quick.Find(request, published)) return FromKept(*kept, id);
     Answer answer = Dispatch(request, match, id);
-    if (answer.response() != nullptr) quick.Keep(request, published, *answer.response());
+    if (HttpResponse* response = answer.response(); response != nullptr) {
+      quick.Keep(request, published, *response, SentCounter(*match.route, *response));
+    }
     return Finish(std::move(answer), request, id);
   }
 

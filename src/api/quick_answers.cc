@@ -32,7 +32,7 @@ std::shared_ptr<const QuickAnswers::Kept> QuickAnswers::Find(const HttpRequest& 
 }
 
 void QuickAnswers::Keep(const HttpRequest& request, uint64_t published,
-                        const HttpResponse& response) {
+                        const HttpResponse& response, std::optional<Counter> sent) {
   if (response.status != 200 || response.stream != nullptr ||
       response.body.size() > kBodyBytesMax) {
     return;
@@ -43,7 +43,7 @@ void QuickAnswers::Keep(const HttpRequest& request, uint64_t published,
               std::string(request.Header("Accept-Encoding")),
               request.minor_version,
               published,
-              std::make_shared<const Kept>(Kept{response.headers, response.body})};
+              std::make_shared<const Kept>(Kept{response.headers, response.body, sent})};
   entry.bytes = sizeof(Entry) + sizeof(Kept) + entry.path.size() + entry.query.size() +
                 entry.accept.size() + entry.encoding.size() + response.body.size();
   for (const HttpField& field : response.headers) {

@@ -13,10 +13,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/metrics.h"
 #include "http/message.h"
 
 namespace tapedeck {
@@ -30,12 +32,14 @@ class QuickAnswers {
   struct Kept {
     std::vector<HttpField> headers;
     std::string body;
+    std::optional<Counter> sent;  // counts the body's bytes each time
   };
 
   /// Null where there is none, or something was published since.
   std::shared_ptr<const Kept> Find(const HttpRequest& request, uint64_t published) const;
   /// Answers that are no plain 200, or too large, are not kept.
-  void Keep(const HttpRequest& request, uint64_t published, const HttpResponse& response);
+  void Keep(const HttpRequest& request, uint64_t published, const HttpResponse& response,
+            std::optional<Counter> sent = std::nullopt);
   /// Of requests and answers that are kept.
   size_t bytes() const;
 

@@ -29,7 +29,7 @@ uint64_t HashOfToken(std::string_view token) {
 }  // namespace
 
 ReadLease::~ReadLease() {
-  if (is_stream_) slots_->LeaveStream(parties_);
+  if (is_stream_ || parties_[0] != 0) slots_->Leave(*this);
   slots_->Charge(bytes_, 0);
   slots_->open_.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -73,7 +73,7 @@ std::shared_ptr<ReadLease> ReadSlots::TakeStream(const ReadParty& party, bool* o
   std::lock_guard lock(mutex_);  // let go before the lease is
   for (size_t i = 0; i < parties.size(); ++i) {
     const auto found = of_party_.find(parties[i]);
-    if (parties[i] != 0 && found != of_party_.end() && found->second >= most[i]) {
+    if (parties[i] != 0 && found != of_party_.end() && found->second.streams >= most[i]) {
       *over_share = true;
       return nullptr;
     }
@@ -83,18 +83,36 @@ std::shared_ptr<ReadLease> ReadSlots::TakeStream(const ReadParty& party, bool* o
   lease->is_stream_ = true;
   for (size_t i = 0; i < parties.size(); ++i) {
     if (parties[i] == 0) continue;
-    ++of_party_[parties[i]];  // may throw: the lease takes back what was counted
+    ++of_party_[parties[i]].streams;  // may throw: the lease takes back what was counted
     lease->parties_[i] = parties[i];
   }
   return lease;
 }
 
-void ReadSlots::LeaveStream(const std::array<uint64_t, 2>& parties) {
+bool ReadSlots::Hold(std::string_view address, size_t bytes, ReadLease* lease) {
+  const uint64_t party = HashOfAddress(address);
   std::lock_guard lock(mutex_);
-  --streams_;
-  for (const uint64_t party : parties) {
+  Held& held = of_party_[party];
+  if (held.bytes > 0 && held.bytes + bytes > total_bytes_ / 4) return false;
+  held.bytes += bytes;
+  lease->parties_[0] = party;
+  lease->Resize(bytes);
+  return true;
+}
+
+void ReadSlots::Leave(const ReadLease& lease) {
+  std::lock_guard lock(mutex_);
+  if (lease.is_stream_) --streams_;
+  for (const uint64_t party : lease.parties_) {
     const auto found = of_party_.find(party);
-    if (found != of_party_.end() && --found->second == 0) of_party_.erase(found);
+    if (found == of_party_.end()) continue;
+    Held& held = found->second;
+    if (lease.is_stream_) {
+      --held.streams;
+    } else {
+      held.bytes -= lease.bytes_;
+    }
+    if (held.streams == 0 && held.bytes == 0) of_party_.erase(found);
   }
 }
 

@@ -14,7 +14,9 @@
 //
 // Streams last as long as their clients read, and clients may read slowly. Therefore streams take
 // three quarters of the memory together, so that short reads always find some; one address has at
-// most half of the streams, one token at most three quarters, and each at least two.
+// most half of the streams, one token at most three quarters, and each at least two. Bodies that
+// wait for their clients are held as long: those of one address are at most a quarter of the memory,
+// but for the first one.
 //
 // A lease is given back by its destruction; the slots outlive every lease. Thread-safe.
 
@@ -52,7 +54,7 @@ class ReadLease {
   ReadSlots* const slots_;
   size_t bytes_;
   bool is_stream_ = false;
-  std::array<uint64_t, 2> parties_{};  // that it counts for; 0: none
+  std::array<uint64_t, 2> parties_{};  // that its bytes count for; 0: none
 };
 
 class ReadSlots {
@@ -65,6 +67,9 @@ class ReadSlots {
   /// stream_bytes() of what streams may have. Null where there is none; *over_share: because
   /// `party` has its part.
   std::shared_ptr<ReadLease> TakeStream(const ReadParty& party, bool* over_share);
+  /// A body of `bytes` is made, and waits for its client: only it is held from now on. False, and
+  /// nothing changes: what waits for that address is enough. Once for a lease of Take.
+  bool Hold(std::string_view address, size_t bytes, ReadLease* lease);
   /// What one stream, or the making of one page, may hold.
   size_t stream_bytes() const { return stream_bytes_; }
   size_t total_bytes() const { return total_bytes_; }
@@ -83,16 +88,21 @@ class ReadSlots {
  private:
   friend class ReadLease;
   void Charge(size_t before, size_t after);
-  void LeaveStream(const std::array<uint64_t, 2>& parties);
+  void Leave(const ReadLease& lease);
+
+  struct Held {
+    size_t streams = 0;
+    size_t bytes = 0;  // of bodies that wait
+  };
 
   size_t total_bytes_;
   size_t stream_bytes_;
   size_t streams_max_;
   std::atomic<size_t> used_{0};
   std::atomic<size_t> open_{0};
-  std::mutex mutex_;                               // of what follows
-  size_t streams_ = 0;                             // open
-  std::unordered_map<uint64_t, size_t> of_party_;  // streams, by the party's hash
+  std::mutex mutex_;                             // of what follows
+  size_t streams_ = 0;                           // open
+  std::unordered_map<uint64_t, Held> of_party_;  // by the party's hash
 };
 
 }  // namespace tapedeck

@@ -221,8 +221,7 @@ Answer MakePage(Call* call, const RowAsk& ask, RowAnswer answer) {
   response.Set(kRowsTrailer, rows);
   call->context->http->BytesOf(call->route->id, FormName(ask.form.form)).Increment(body.size());
   response.body = std::move(body);
-  answer.lease->Resize(response.body.size());
-  response.held = std::move(answer.lease);
+  if (auto problem = HoldBody(*call, std::move(answer.lease), &response)) return *problem;
   return response;
 }
 
@@ -335,6 +334,25 @@ std::optional<Problem> TakeRowLease(const Call& call, const RowAsk& ask,
                    {}};
   }
   return *lease == nullptr ? std::optional(NoSlot()) : std::nullopt;
+}
+
+std::optional<Problem> HoldBody(const Call& call, std::shared_ptr<ReadLease> lease,
+                                HttpResponse* response) {
+  const size_t bytes = response->body.size();
+  if (bytes <= kHeldFrom) {
+    lease->Resize(bytes);
+  } else if (!call.context->slots->Hold(call.request->peer, bytes, lease.get())) {
+    return Problem{
+        ProblemType::kRateLimited,
+        "answers wait to be read at this address that are a quarter of what all may hold: "
+        "read them first",
+        {},
+        0,
+        {},
+        {}};
+  }
+  response->held = std::move(lease);
+  return std::nullopt;
 }
 
 Problem NoSlot() {

@@ -24,6 +24,9 @@ inline constexpr uint64_t kPageRowsDefault = 1'000;
 /// A page of more bytes is refused (422): it would have to be held whole.
 inline constexpr size_t kPageBytesMax = size_t{64} << 20;
 
+/// A body of more bytes counts as a read until it has left, also where its route took nothing.
+inline constexpr size_t kHeldFrom = size_t{64} << 10;
+
 /// What range queries of all kinds have in common.
 struct RowAsk {
   RowForm form;
@@ -53,6 +56,10 @@ std::shared_ptr<ReadLease> TakeLease(const Call& call);
 std::optional<Problem> TakeRowLease(const Call& call, const RowAsk& ask,
                                     std::shared_ptr<ReadLease>* lease);
 Problem NoSlot();
+/// The body is made: `lease` becomes what is held until it has left. kRateLimited: too much waits
+/// for this client already.
+std::optional<Problem> HoldBody(const Call& call, std::shared_ptr<ReadLease> lease,
+                                HttpResponse* response);
 
 }  // namespace tapedeck
 

@@ -36,6 +36,29 @@ TEST(ReadSlotsShares, OneAddressHasHalfOfTheStreamsAndShortReadsAlwaysSome) {
   EXPECT_EQ(take("192.0.2.100", "b"), 10u);
 }
 
+// Bodies that wait for a slow client: one address cannot fill the memory with them.
+TEST(ReadSlotsShares, WhatWaitsForOneAddressIsAQuarterAtMost) {
+  ReadSlots slots(64 * kMiB);
+  auto first = slots.Take(kMiB);
+  ASSERT_TRUE(slots.Hold("192.0.2.1", 40 * kMiB, first.get())) << "the first one always";
+  EXPECT_EQ(slots.used_bytes(), 40 * kMiB);
+  auto second = slots.Take(kMiB);
+  EXPECT_FALSE(slots.Hold("192.0.2.1", kMiB, second.get()));
+  EXPECT_TRUE(slots.Hold("192.0.2.2", kMiB, second.get()));
+  first = nullptr;
+  auto third = slots.Take(kMiB);
+  EXPECT_TRUE(slots.Hold("192.0.2.1", 10 * kMiB, third.get()));
+  bool over = false;
+  auto stream = slots.TakeStream({.address = "192.0.2.1", .token = {}}, &over);
+  ASSERT_NE(stream, nullptr);
+  auto fourth = slots.Take(kMiB);
+  EXPECT_FALSE(slots.Hold("192.0.2.1", 7 * kMiB, fourth.get()));
+  EXPECT_TRUE(slots.Hold("192.0.2.1", 6 * kMiB, fourth.get()));
+  second = third = fourth = stream = nullptr;
+  EXPECT_EQ(slots.used_bytes(), 0u);
+  EXPECT_EQ(slots.open(), 0u);
+}
+
 // A client that does not take away what it asked for holds memory, whatever it asked for.
 TEST(Limits, AListCountsUntilItHasLeft) {
   ApiRig rig(nullptr, ReadSlots::kLeastBytes);
@@ -157,6 +180,19 @@ TEST(Limits, KeptAnswersAreBoundedByTheirBytes) {
     answers.Keep(request, 2, response);
     ASSERT_NE(answers.Find(request, 2), nullptr);
   }
+}
+
+TEST(Limits, KeptAnswersCountAmongTheBytesThatWereSent) {
+  ApiRig rig;
+  rig.FillTrades("BTC", 1);
+  const size_t bytes = rig.Get("/v1/trades/latest?symbols=BTC").body.size();
+  rig.Get("/v1/trades/latest?symbols=BTC");
+  EXPECT_NE(
+      rig.Get("/metrics")
+          .body.find(
+              "tapedeck_http_response_bytes_total{format=\"json\",route=\"/v1/{table}/latest\"} " +
+              std::to_string(2 * bytes) + "\n"),
+      std::string::npos);
 }
 
 }  // namespace
