@@ -87,9 +87,14 @@ TEST_F(HttpNodeTest, ANodeServesWhatItRecords) {
   EXPECT_EQ(status["partitions"].size(), 2u);
   const json topics = json::parse(Ask(address, "/v1/topics").body);
   EXPECT_EQ(topics["data"][0]["mapping"], "generic-json");
-  EXPECT_NE(
-      Ask(address, "/metrics").body.find("tapedeck_record_messages_total{topic=\"ticks\"} 100"),
-      std::string::npos);
+  // Rows are seen at once; what the recorder counts is told every tenth of a second.
+  EXPECT_TRUE(Eventually(
+      [&] {
+        return Ask(address, "/metrics")
+                   .body.find("tapedeck_record_messages_total{topic=\"ticks\"} 100") !=
+               std::string::npos;
+      },
+      seconds(30)));
   EXPECT_NE(Ask(address, "/").body.find("ticks[1]"), std::string::npos);
   RawClient keeps_reading(address);
   keeps_reading.Send(Get("/v1/trades?symbols=*"));
