@@ -8,15 +8,15 @@
 //   if (lease == nullptr) …                                 // 503: come back later
 //   lease->Resize(body.size());                             // the page is made: only it is held
 //
-//   bool over_share = false;                                // a stream: held while its client reads
+//   bool over_share = false;                              // a stream: held while its client reads
 //   lease = slots.TakeStream({.address = "192.0.2.1"}, &over_share);
 //   if (over_share) …                                       // 429: it has its part of them already
 //
 // Streams last as long as their clients read, and clients may read slowly. Therefore streams take
 // three quarters of the memory together, so that short reads always find some; one address has at
 // most half of the streams, one token at most three quarters, and each at least two. Bodies that
-// wait for their clients are held as long: those of one address are at most a quarter of the memory,
-// but for the first one.
+// wait for their clients are held as long: those of one address are at most a quarter of the
+// memory, but for the first one.
 //
 // A lease is given back by its destruction; the slots outlive every lease. Thread-safe.
 

@@ -11,8 +11,8 @@
 
 namespace tapedeck {
 
-/// Raises the soft limit to the hard one. Returns the limit that is then in force: the old one where
-/// raising is not allowed, UINT64_MAX where there is none.
+/// Raises the soft limit to the hard one. Returns the limit that is then in force: the old one
+/// where raising is not allowed, UINT64_MAX where there is none.
 uint64_t RaiseOpenFilesLimit();
 
 }  // namespace tapedeck

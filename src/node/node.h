@@ -85,8 +85,8 @@ class Node {
   Node& operator=(const Node&) = delete;
 
   void Start();
-  /// Asks the record thread to end, its last calls to Kafka held to `deadline`; meanwhile ends HTTP,
-  /// what is still being answered broken off after a second at most.
+  /// Asks the record thread to end, its last calls to Kafka held to `deadline`; meanwhile ends
+  /// HTTP, what is still being answered broken off after a second at most.
   void Stop(MonotonicTime deadline);
   /// Waits in real time; false where it has not ended by then.
   bool WaitEnded(std::chrono::nanoseconds timeout);
