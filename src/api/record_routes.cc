@@ -162,21 +162,25 @@ std::string EtagOf(const Call& call, const RowForm& form, const RecordQuery& que
   return "\"" + HashBytes(text).ToString() + "\"";
 }
 
+Status NameUnknownSymbols(const ReadPoint& point, const RecordQuery& query,
+                          HttpResponse* response) {
+  TD_ASSIGN_OR_RETURN(const std::vector<std::string> unknown,
+                      UnknownSymbols(point, query, kUnknownShown));
+  std::string list;
+  for (const std::string& symbol : unknown) {
+    list += (list.empty() ? "" : ",") + PercentEncode(symbol, ":/");
+  }
+  if (!list.empty()) response->Set("Tapedeck-Unknown-Symbols", list);
+  return Status::Ok();
+}
+
 /// Coverage, unknown symbols, the state that is read. 304: the client has it already.
 Answer Describe(const Call& call, const ReadPoint& point, const RecordQuery& query,
                 const RowAsk& ask) {
   HttpResponse response;
   TD_ASSIGN_OR_RETURN(const Coverage coverage, CoverageOf(point, query));
   response.Set("Tapedeck-Coverage", CoverageName(coverage));
-  if (!query.symbols.empty()) {
-    TD_ASSIGN_OR_RETURN(const std::vector<std::string> unknown,
-                        UnknownSymbols(point, query, kUnknownShown));
-    std::string list;
-    for (const std::string& symbol : unknown) {
-      list += (list.empty() ? "" : ",") + PercentEncode(symbol, ":/");
-    }
-    if (!list.empty()) response.Set("Tapedeck-Unknown-Symbols", list);
-  }
+  TD_RETURN_IF_ERROR(NameUnknownSymbols(point, query, &response));
   TD_ASSIGN_OR_RETURN(const std::optional<std::string> state, StateName(point, query));
   const std::string* as_of = call.parameters.Find("as_of");
   if (as_of != nullptr && (!state || *as_of != *state)) {
@@ -268,15 +272,7 @@ Answer AnswerLatest(Call* call) {
     CheckColumn(*table, "by", by, &parameters);
   if (auto problem = Check(call, *point, ask, &checked)) return *problem;
   const RecordQuery all = QueryOf(*call, ask);
-  if (!all.symbols.empty()) {
-    TD_ASSIGN_OR_RETURN(const std::vector<std::string> unknown,
-                        UnknownSymbols(*point, all, kUnknownShown));
-    std::string list;
-    for (const std::string& symbol : unknown) {
-      list += (list.empty() ? "" : ",") + PercentEncode(symbol, ":/");
-    }
-    if (!list.empty()) answer.response.Set("Tapedeck-Unknown-Symbols", list);
-  }
+  TD_RETURN_IF_ERROR(NameUnknownSymbols(*point, all, &answer.response));
   LatestQuery query;
   query.table = all.table;
   query.symbols = all.symbols;
