@@ -1,0 +1,58 @@
+#include "store/store_queue.h"
+
+#include <utility>
+
+namespace tapedeck {
+
+Status StoreQueue::Write(const Prepare& prepare) {
+  Ticket ticket{&prepare, std::nullopt};
+  std::unique_lock lock(mutex_);
+  if (closed_) return Status::Unavailable("the store's writer has ended: " + *closed_);
+  tickets_.push_back(&ticket);
+  waiting_.fetch_add(1, std::memory_order_release);
+  answered_.wait(lock, [&] { return ticket.outcome.has_value(); });
+  return std::move(*ticket.outcome);
+}
+
+void StoreQueue::Answer(Ticket* ticket, Status outcome) {
+  // Under the lock to the end: the ticket is on its owner's stack, and gone once it has woken.
+  std::lock_guard lock(mutex_);
+  waiting_.fetch_sub(1, std::memory_order_release);
+  ticket->outcome = std::move(outcome);
+  answered_.notify_all();
+}
+
+Status StoreQueue::Serve(Store* store) {
+  std::deque<Ticket*> tickets;
+  {
+    std::lock_guard lock(mutex_);
+    tickets.swap(tickets_);
+  }
+  Status broken;
+  for (Ticket* ticket : tickets) {
+    StoreBatch batch;
+    Status outcome = broken.ok() ? (*ticket->prepare)(&batch) : broken;
+    const bool prepared = outcome.ok();
+    if (prepared && !batch.empty()) outcome = store->Write(batch);
+    if (prepared && broken.ok() &&
+        (outcome.code() == StatusCode::kInternal || outcome.code() == StatusCode::kCorruption)) {
+      broken = outcome;
+    }
+    Answer(ticket, std::move(outcome));
+  }
+  return broken;
+}
+
+void StoreQueue::Close(std::string reason) {
+  std::deque<Ticket*> tickets;
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = reason;
+    tickets.swap(tickets_);
+  }
+  for (Ticket* ticket : tickets) {
+    Answer(ticket, Status::Unavailable("the store's writer has ended: " + reason));
+  }
+}
+
+}  // namespace tapedeck
