@@ -212,6 +212,12 @@ class Store {
   virtual std::vector<std::pair<std::string, uint64_t>> SizeByKind() const = 0;
   /// Compacts everything and waits: for benches and `verify`, which measure what is stored.
   virtual Status CompactAll() = 0;
+  /// Makes a copy of the store as it is now in `dir`, which must not exist: hard links where `dir`
+  /// lies on the same disk, so it costs little until the store rewrites its files, and copies
+  /// elsewhere. Complete and synced when it returns OK; after an error there is nothing. It has the
+  /// store's id: see docs/recovery.md, "Backups", before opening it for recording.
+  /// Not for secondaries. kInvalidArgument: `dir` is there already, or cannot be.
+  virtual Status BackUp(const std::filesystem::path& dir) = 0;
   /// Flushes RocksDB's memtables (not needed for durability; makes the next open fast).
   virtual Status FlushMemtables() = 0;
   virtual Status Close() = 0;
