@@ -30,6 +30,7 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "base/time.h"
@@ -76,6 +77,8 @@ struct StoredMessage {
   Timestamp time;
   /// Of the selected messages of this tape so far, this one included.
   Timestamp greatest_time;
+  /// That made its records when it was recorded: the one its block's index entry names.
+  Hash128 mapping;
 };
 
 class TapeReader;

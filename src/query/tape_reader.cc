@@ -132,6 +132,7 @@ Status TapeReader::LoadNextBlock() {
   }
   if (!blocks_.Valid() || blocks_.base() >= range_.to_offset) return Status::Ok();
   TD_RETURN_IF_ERROR(blocks_.Load(scratch_, buffers_));
+  message_.mapping = blocks_.index().mapping;
   Keep(0);
   return Status::Ok();
 }
