@@ -1,0 +1,207 @@
+#include "query/selection_lane.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace tapedeck {
+namespace {
+
+// Blocks whose entries are looked at before what they hold is read: bounds how long a read that
+// nobody waits for goes on.
+constexpr int kRunBlocksMax = 512;
+
+bool BeforeEnd(Timestamp time, Timestamp end) { return time < end || end == Timestamp::Max(); }
+
+auto NameOf(const TapeId& tape) { return std::tie(tape.topic, tape.partition, tape.lineage); }
+auto NameOf(const MessagePosition& position) {
+  return std::tie(position.topic, position.partition, position.lineage);
+}
+
+}  // namespace
+
+SelectionLane::SelectionLane(const Setting* setting, const TapeRange* range, size_t rank,
+                             const std::optional<MessagePosition>& after)
+    : setting_(setting), range_(range), rank_(rank), from_(range->from) {
+  const Selection& selection = *setting->selection;
+  message_.greatest_time = Timestamp::Min();
+  for (const auto& [tp, tape] : setting->point->state().tapes) {
+    if (NameOf(tape) == NameOf(range->tape)) tp_ = tp;
+  }
+  if (after) BeginBehind(*after);
+  by_index_ = tp_.has_value() &&
+              (selection.narrowed() || (selection.order == SelectionOrder::kEvent && !begun_));
+  if (setting->decodes) {
+    decoders_ = std::make_unique<StoredDecoders>(&setting->point->view());
+    message_.tables = &setting->point->state().tables;
+  }
+  if (selection.tables.empty()) return;
+  for (const Table& table : setting->point->state().tables.tables()) {
+    const size_t id = static_cast<size_t>(table.id);
+    if (table_wanted_.size() <= id) table_wanted_.resize(id + 1, false);
+    table_wanted_[id] =
+        std::binary_search(selection.tables.begin(), selection.tables.end(), table.name);
+  }
+}
+
+// The position's own tape goes on with the next offset; a tape that sorts before it has given all
+// keys up to and with the position's time; one that sorts after it, all before that time.
+void SelectionLane::BeginBehind(const MessagePosition& after) {
+  if (NameOf(range_->tape) == NameOf(after)) {
+    from_ = after.offset == INT64_MAX ? range_->to : std::max(from_, after.offset + 1);
+    message_.greatest_time = after.time;
+    return;
+  }
+  if (NameOf(range_->tape) < NameOf(after)) {
+    if (after.time == Timestamp::Max()) from_ = range_->to;
+    begin_at_ = after.time.SaturatingAdd(1);
+  } else {
+    begin_at_ = after.time;
+  }
+  begun_ = begin_at_ == Timestamp::Min();
+  if (!begun_ && setting_->selection->order == SelectionOrder::kArrival) skip_to_ = after;
+}
+
+// The entry was made by the mapping that decodes the block's messages here.
+bool SelectionLane::Excluded(const TapeIndexEntry& index) const {
+  const Selection& selection = *setting_->selection;
+  if (selection.narrowed() && index.records == 0) return true;
+  if (selection.order == SelectionOrder::kEvent && !begun_ &&
+      (index.records == 0 || index.event_max_ns < begin_at_.ns())) {
+    return true;
+  }
+  if (selection.clock == SelectionClock::kEvent &&
+      (index.event_max_ns < selection.start.ns() ||
+       !BeforeEnd(Timestamp(index.event_min_ns), selection.end))) {
+    return true;
+  }
+  if (selection.symbols.empty() || index.many_symbols) return false;
+  return std::none_of(index.symbols.begin(), index.symbols.end(), [&](const std::string& symbol) {
+    return std::binary_search(selection.symbols.begin(), selection.symbols.end(), symbol);
+  });
+}
+
+bool SelectionLane::HasGap(int64_t from, int64_t to) const {
+  if (from >= to) return false;
+  return std::any_of(gaps_.begin(), gaps_.end(),
+                     [&](const Gap& gap) { return gap.from < to && gap.to > from; });
+}
+
+// Moves from_ past blocks that hold nothing, and says up to where the next may. Offsets that no
+// block has are read where others may have recorded them: before the first block, and in gaps.
+Result<int64_t> SelectionLane::EndOfRun() {
+  if (!by_index_) return range_->to;
+  if (blocks_ == nullptr) {
+    blocks_ = std::make_unique<TapeBlocks>(&setting_->point->view(), *tp_, range_->tape.ToString(),
+                                           ScanKind::kLong);
+    TD_RETURN_IF_ERROR(blocks_->Seek(from_));
+    if (blocks_->Valid() && blocks_->base() > from_) return blocks_->base();
+  }
+  while (blocks_->Valid() && blocks_->base() < range_->to) {
+    if (HasGap(from_, blocks_->base())) return blocks_->base();
+    if (!Excluded(blocks_->index())) break;
+    if (setting_->stop != nullptr) TD_RETURN_IF_ERROR(setting_->stop->Check());
+    from_ = blocks_->index().last_offset + 1;
+    TD_RETURN_IF_ERROR(blocks_->Next());
+  }
+  for (int i = 0; i < kRunBlocksMax && blocks_->Valid() && blocks_->base() < range_->to; ++i) {
+    if (Excluded(blocks_->index())) return blocks_->base();
+    TD_RETURN_IF_ERROR(blocks_->Next());
+  }
+  return blocks_->Valid() ? std::min(blocks_->base(), range_->to) : range_->to;
+}
+
+// False at the end of the range.
+Result<bool> SelectionLane::OpenRun() {
+  if (from_ >= range_->to) return false;
+  TD_ASSIGN_OR_RETURN(int64_t to, EndOfRun());
+  to = std::min(to, range_->to);
+  if (from_ >= to) return from_ < range_->to;
+  const Selection& selection = *setting_->selection;
+  MessageQuery query;
+  query.topics = {range_->tape.topic};
+  query.partition = range_->tape.partition;
+  query.lineage = range_->tape.lineage;
+  query.from_offset = from_;
+  query.to_offset = to;
+  if (selection.clock == SelectionClock::kKafka) {
+    query.start = selection.start;
+    query.end = selection.end;
+  }
+  if (!begun_) query.after = skip_to_;
+  query.memory_bytes = setting_->memory_bytes;
+  query.stop = setting_->stop;
+  TD_ASSIGN_OR_RETURN(run_, MessageCursor::Open(setting_->point, std::move(query)));
+  from_ = to;
+  return true;
+}
+
+bool SelectionLane::Matches(const DecodedRecord& record) const {
+  const Selection& selection = *setting_->selection;
+  const size_t table = static_cast<size_t>(record.table);
+  if (!selection.tables.empty() && (table >= table_wanted_.size() || !table_wanted_[table])) {
+    return false;
+  }
+  if (selection.clock == SelectionClock::kEvent &&
+      (record.ts < selection.start || !BeforeEnd(record.ts, selection.end))) {
+    return false;
+  }
+  return selection.symbols.empty() ||
+         std::binary_search(selection.symbols.begin(), selection.symbols.end(), record.symbol,
+                            std::less<>());
+}
+
+// The least event time of the records; Min() where there is none.
+Result<Timestamp> SelectionLane::DecodeRecords(const StoredMessage& stored) {
+  TD_ASSIGN_OR_RETURN(Decoder * decoder, decoders_->For(stored.mapping));
+  decoder->Decode({stored.tape->topic, stored.tape->partition}, stored.message, stored.received,
+                  &decoded_);
+  message_.decoded = &decoded_;
+  matching_.clear();
+  Timestamp least = Timestamp::Max();
+  for (size_t n = 0; n < decoded_.records.size(); ++n) {
+    least = std::min(least, decoded_.records[n].ts);
+    if (Matches(decoded_.records[n])) matching_.push_back(static_cast<uint32_t>(n));
+  }
+  message_.matching = matching_;
+  return decoded_.records.empty() ? Timestamp::Min() : least;
+}
+
+Result<bool> SelectionLane::Select(const StoredMessage& stored) {
+  Timestamp time = stored.time;
+  if (setting_->decodes) {
+    TD_ASSIGN_OR_RETURN(const Timestamp least, DecodeRecords(stored));
+    if (setting_->selection->narrowed() && matching_.empty()) return false;
+    if (setting_->selection->order == SelectionOrder::kEvent) time = least;
+  }
+  if (!begun_ && time < begin_at_) return false;
+  begun_ = true;
+  message_.stored = &stored;
+  message_.time = time;
+  message_.greatest_time = std::max(message_.greatest_time, time);
+  return true;
+}
+
+Status SelectionLane::Next() {
+  message_.stored = nullptr;
+  for (;;) {
+    if (run_ == nullptr) {
+      TD_ASSIGN_OR_RETURN(const bool more, OpenRun());
+      if (!more) return Status::Ok();
+      if (run_ == nullptr) continue;
+    }
+    TD_ASSIGN_OR_RETURN(const StoredMessage* stored, run_->Next());
+    if (stored == nullptr) {
+      run_ = nullptr;
+      continue;
+    }
+    TD_ASSIGN_OR_RETURN(const bool selected, Select(*stored));
+    if (selected) return Status::Ok();
+  }
+}
+
+MessagePosition SelectionLane::position() const {
+  return {message_.greatest_time, range_->tape.topic, range_->tape.partition, range_->tape.lineage,
+          message_.stored->message.offset};
+}
+
+}  // namespace tapedeck
