@@ -82,10 +82,12 @@ std::string Table(TableId table) {
 
 std::string Tape(TpId tp) { return WithTp(Prefix::kTape, tp); }
 std::string Checkpoint(TpId tp) { return WithTp(Prefix::kCheckpoint, tp); }
+std::string TapeShip(TpId tp) { return WithTp(Prefix::kTapeShip, tp); }
 std::string Gap(TpId tp, int64_t from) { return WithTpOffset(Prefix::kGap, tp, from); }
 std::string TapeBlock(TpId tp, int64_t base) { return WithTpOffset(Prefix::kTapeBlock, tp, base); }
 std::string TapeIndex(TpId tp, int64_t base) { return WithTpOffset(Prefix::kTapeIndex, tp, base); }
 std::string Refusal(TpId tp, int64_t offset) { return WithTpOffset(Prefix::kRefusal, tp, offset); }
+std::string Object(std::string_view name) { return Start(Prefix::kObject) += name; }
 
 std::string Catalog(TableId table, std::string_view symbol) {
   std::string key = Start(Prefix::kCatalog);
@@ -174,8 +176,15 @@ Result<TpId> ParseTp(std::string_view bytes) {
   ByteReader reader(bytes);
   uint8_t prefix = reader.Byte();
   TpId tp{reader.Big32()};
-  if ((prefix != 'p' && prefix != 'c') || !reader.done()) return BadKey("topic-partition");
+  if ((prefix != 'p' && prefix != 'c' && prefix != 'a') || !reader.done())
+    return BadKey("topic-partition");
   return tp;
+}
+
+Result<std::string> ParseObject(std::string_view bytes) {
+  if (bytes.size() < 2 || bytes.front() != static_cast<char>(Prefix::kObject))
+    return BadKey("object");
+  return std::string(bytes.substr(1));
 }
 
 Result<DayKey> ParseDayState(std::string_view bytes) {

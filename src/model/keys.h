@@ -5,6 +5,7 @@
 // bit flipped) and escaped byte strings, so that bytewise order is the order of the fields.
 //
 //   key :=
+//     'a' tp:u32                                              what the archive has of a tape
 //     'm' name                                                meta: format version, node id, …
 //     'v' hash:16                                             mapping
 //     'k' table:u16                                           table
@@ -41,6 +42,7 @@ namespace tapedeck::keys {
 
 /// Persisted.
 enum class Prefix : char {
+  kTapeShip = 'a',
   kMeta = 'm',
   kMapping = 'v',
   kTable = 'k',
@@ -62,12 +64,16 @@ std::string Mapping(const Hash128& hash);
 std::string Table(TableId table);
 std::string Tape(TpId tp);
 std::string Checkpoint(TpId tp);
+std::string TapeShip(TpId tp);
 std::string Gap(TpId tp, int64_t from);
 std::string TapeBlock(TpId tp, int64_t base_offset);
 std::string TapeIndex(TpId tp, int64_t base_offset);
 std::string Catalog(TableId table, std::string_view symbol);
 std::string DayState(TableId table, Day day, uint32_t generation);
 std::string Refusal(TpId tp, int64_t offset);
+std::string Object(std::string_view name);
+/// The name.
+Result<std::string> ParseObject(std::string_view key);
 
 struct SeriesKey {
   TableId table{};
@@ -100,7 +106,7 @@ struct TpOffsetKey {
 };
 /// Of a gap, tape block, tape index or refusal key.
 Result<TpOffsetKey> ParseTpOffset(std::string_view key);
-/// Of a tape or checkpoint key.
+/// Of a tape, checkpoint or `a` key.
 Result<TpId> ParseTp(std::string_view key);
 
 struct DayKey {

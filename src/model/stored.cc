@@ -7,6 +7,7 @@ namespace {
 
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kCatalogWithLast = 2;
+constexpr uint8_t kDayWithTimes = 2;
 
 void PutSigned(std::string* out, int64_t value) { PutVarint(out, ZigZag(value)); }
 int64_t Signed(ByteReader* reader) { return UnZigZag(reader->Varint()); }
@@ -265,7 +266,9 @@ std::string_view DayPhaseName(DayPhase phase) {
 }
 
 std::string EncodeDay(const DayEntry& entry) {
-  std::string out = Start();
+  const bool times = entry.first_at != Timestamp() || entry.last_at != Timestamp() ||
+                     entry.since != Timestamp() || !entry.draft.empty();
+  std::string out(1, static_cast<char>(times ? kDayWithTimes : kVersion));
   out.push_back(static_cast<char>(entry.phase));
   PutVarint(&out, entry.rows);
   PutHash(&out, entry.digest);
@@ -276,11 +279,18 @@ std::string EncodeDay(const DayEntry& entry) {
     PutSigned(&out, range.to);
   }
   PutBlob(&out, entry.manifest);
+  if (!times) return out;
+  PutSigned(&out, entry.first_at.ns());
+  PutSigned(&out, entry.last_at.ns());
+  PutSigned(&out, entry.since.ns());
+  PutBlob(&out, entry.draft);
   return out;
 }
 
 Result<DayEntry> DecodeDay(std::string_view bytes) {
-  ByteReader reader = Open(bytes);
+  ByteReader reader(bytes);
+  const uint8_t version = reader.Byte();
+  if (version != kVersion && version != kDayWithTimes) reader.Fail();
   DayEntry entry;
   uint8_t phase = reader.Byte();
   entry.phase = static_cast<DayPhase>(phase);
@@ -298,7 +308,71 @@ Result<DayEntry> DecodeDay(std::string_view bytes) {
     entry.vector.push_back(range);
   }
   entry.manifest = reader.Blob();
+  if (version == kDayWithTimes) {
+    entry.first_at = Timestamp(Signed(&reader));
+    entry.last_at = Timestamp(Signed(&reader));
+    entry.since = Timestamp(Signed(&reader));
+    entry.draft = reader.Blob();
+  }
   TD_RETURN_IF_ERROR(Finish(reader, "day"));
+  return entry;
+}
+
+std::string EncodeTapeShip(const TapeShip& ship) {
+  std::string out = Start();
+  PutSigned(&out, ship.shipped);
+  PutSigned(&out, ship.pruned);
+  PutSigned(&out, ship.messages);
+  out.push_back(static_cast<char>(ship.phase));
+  PutSigned(&out, ship.last_at.ns());
+  PutVarint(&out, ship.marks.size());
+  for (const TapeShip::Mark& mark : ship.marks) {
+    PutSigned(&out, mark.to);
+    PutSigned(&out, mark.at.ns());
+  }
+  PutBlob(&out, ship.draft);
+  return out;
+}
+
+Result<TapeShip> DecodeTapeShip(std::string_view bytes) {
+  ByteReader reader = Open(bytes);
+  TapeShip ship;
+  ship.shipped = Signed(&reader);
+  ship.pruned = Signed(&reader);
+  ship.messages = Signed(&reader);
+  const uint8_t phase = reader.Byte();
+  ship.phase = static_cast<DayPhase>(phase);
+  ship.last_at = Timestamp(Signed(&reader));
+  const uint64_t marks = reader.Varint();
+  if (phase > 4 || phase == 1 || !Plausible(reader, marks, 2))
+    return Status::Corruption("what is stored of a tape's shipping is damaged");
+  ship.marks.reserve(marks);
+  for (uint64_t i = 0; i < marks; ++i) {
+    const int64_t to = Signed(&reader);
+    ship.marks.push_back({to, Timestamp(Signed(&reader))});
+  }
+  ship.draft = reader.Blob();
+  TD_RETURN_IF_ERROR(Finish(reader, "tape shipping"));
+  if (ship.pruned > ship.shipped || (phase != 0 && ship.draft.empty()))
+    return Status::Corruption("what is stored of a tape's shipping contradicts itself");
+  return ship;
+}
+
+std::string EncodeObject(const ObjectEntry& entry) {
+  std::string out = Start();
+  out.push_back(static_cast<char>(entry.purpose));
+  PutSigned(&out, entry.at.ns());
+  return out;
+}
+
+Result<ObjectEntry> DecodeObject(std::string_view bytes) {
+  ByteReader reader = Open(bytes);
+  ObjectEntry entry;
+  const uint8_t purpose = reader.Byte();
+  entry.purpose = static_cast<ObjectPurpose>(purpose);
+  entry.at = Timestamp(Signed(&reader));
+  if (purpose < 1 || purpose > 2) reader.Fail();
+  TD_RETURN_IF_ERROR(Finish(reader, "object"));
   return entry;
 }
 

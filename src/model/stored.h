@@ -33,8 +33,8 @@ struct Landmark {
 ///                 skipped:varint run_start:zigzag kafka_max_ms:zigzag
 ///   landmark   := offset:zigzag hash
 struct Checkpoint {
-  int64_t start = 0;  // coverage starts here: the first offset that was ever asked for
-  int64_t next = 0;   // [start, next) is on the tape, in a gap, or a hole of Kafka's own
+  int64_t start = 0;      // coverage starts here: the first offset that was ever asked for
+  int64_t next = 0;       // [start, next) is on the tape, in a gap, or a hole of Kafka's own
   Landmark last;          // last message recorded
   Landmark anchor;        // last message recorded before the previous tail check
   Digest digest;          // sum of message hashes of the tape
@@ -145,8 +145,10 @@ enum class DayPhase : uint8_t {
 std::string_view DayPhaseName(DayPhase phase);
 
 /// `d`: a generation of a (table, day).
-///   day    := version:u8=1 phase:u8 rows:varint digest:hash vector:varint { tp:varint from:zigzag
-///             to:zigzag } manifest:blob
+///   day    := version:u8=1 state | version:u8=2 state first_at:zigzag last_at:zigzag since:zigzag
+///             draft:blob
+///   state  := phase:u8 rows:varint digest:hash vector:varint { tp:varint from:zigzag to:zigzag }
+///             manifest:blob
 struct DayEntry {
   struct Range {
     TpId tp{};
@@ -155,16 +157,61 @@ struct DayEntry {
     bool operator==(const Range&) const = default;
   };
   DayPhase phase = DayPhase::kOpen;
-  uint64_t rows = 0;          // in the store's blocks
-  Digest digest;              // of those rows
+  uint64_t rows = 0;  // in the store's blocks
+  Digest digest;      // of those rows
   /// By tape: the offsets whose rows of this day are here. Closed: all it covers; open: the tapes
   /// that have rows in it so far, up to the last flush that brought some.
   std::vector<Range> vector;
-  std::string manifest;
+  std::string manifest;  // kShipped and later: its name; its objects hold the rows
+  /// When its first and its last rows so far came, to the flush that brought them; 0: not known.
+  Timestamp first_at;
+  Timestamp last_at;
+  Timestamp since;    // of the phase; 0: not known
+  std::string draft;  // kWritten to kVerified: the manifest to be (JSON)
   bool operator==(const DayEntry&) const = default;
 };
 std::string EncodeDay(const DayEntry& entry);
 Result<DayEntry> DecodeDay(std::string_view bytes);
+
+/// `a`: how far a tape has come on its way into the archive; written by the shipper alone. A tape
+/// without one has not begun: all its offsets are its checkpoint's start.
+///   ship := version:u8=1 shipped:zigzag pruned:zigzag messages:zigzag phase:u8 last_at:zigzag
+///           marks:varint { to:zigzag at:zigzag } draft:blob
+struct TapeShip {
+  /// A moment at which everything below `to` was in the archive.
+  struct Mark {
+    int64_t to = 0;
+    Timestamp at;
+    bool operator==(const Mark&) const = default;
+  };
+  int64_t shipped = 0;   // tape manifests cover [start, shipped) without a hole
+  int64_t pruned = 0;    // the store's blocks begin here; what lies below is in the archive
+  int64_t messages = 0;  // below it every message has an object of its own, where that is wanted
+  DayPhase phase = DayPhase::kOpen;  // of the range in hand: kOpen (none), kWritten to kVerified
+  Timestamp last_at;                 // when the last range was shipped
+  std::vector<Mark> marks;           // rising; above `pruned`
+  std::string draft;                 // the manifest of the range in hand (JSON)
+  bool operator==(const TapeShip&) const = default;
+};
+std::string EncodeTapeShip(const TapeShip& ship);
+Result<TapeShip> DecodeTapeShip(std::string_view bytes);
+
+/// Persisted. Why a store remembers the name of an object.
+enum class ObjectPurpose : uint8_t {
+  kPut = 1,      // it is about to put it, or has and no manifest lists it yet
+  kRetired = 2,  // a later generation stands for it: it leaves after a grace period
+};
+
+/// `o`: an object that this store wrote down before its Put, or no longer needs; the name is in the
+/// key. Only such names are ever deleted.
+///   object := version:u8=1 purpose:u8 at:zigzag
+struct ObjectEntry {
+  ObjectPurpose purpose = ObjectPurpose::kPut;
+  Timestamp at;  // since when
+  bool operator==(const ObjectEntry&) const = default;
+};
+std::string EncodeObject(const ObjectEntry& entry);
+Result<ObjectEntry> DecodeObject(std::string_view bytes);
 
 /// `p`: tape := version:u8=1 cluster:blob topic:blob lineage:varint partition:zigzag
 std::string EncodeTapeId(const TapeId& tape);

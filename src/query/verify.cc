@@ -117,11 +117,12 @@ void Verifier::CheckEntry(std::string_view key, std::string_view value) {
   };
   switch (static_cast<Prefix>(key.empty() ? '\0' : key[0])) {
     case Prefix::kMeta:
-    case Prefix::kTable:    // LoadState read it
-    case Prefix::kTape:     // the same
-    case Prefix::kDay:      // the same
-    case Prefix::kSeries:   // CheckSeries
-    case Prefix::kCatalog:  // CheckCatalog
+    case Prefix::kTable:     // LoadState read it
+    case Prefix::kTape:      // the same
+    case Prefix::kDay:       // the same
+    case Prefix::kTapeShip:  // the same
+    case Prefix::kSeries:    // CheckSeries
+    case Prefix::kCatalog:   // CheckCatalog
     case Prefix::kObject:
     case Prefix::kJob:
       return;

@@ -80,6 +80,16 @@ void StoreBatch::PutDay(const keys::DayKey& key, const DayEntry& entry) {
   Put(&rep_->batch, keys::DayState(key.table, key.day, key.generation), EncodeDay(entry));
 }
 
+void StoreBatch::PutTapeShip(TpId tp, const TapeShip& ship) {
+  Put(&rep_->batch, keys::TapeShip(tp), EncodeTapeShip(ship));
+}
+
+void StoreBatch::PutObject(std::string_view name, const ObjectEntry& entry) {
+  Put(&rep_->batch, keys::Object(name), EncodeObject(entry));
+}
+
+void StoreBatch::DeleteObject(std::string_view name) { Delete(&rep_->batch, keys::Object(name)); }
+
 void StoreBatch::PutCommitNumber(uint64_t commit) {
   std::string value;
   PutVarint(&value, commit);

@@ -104,7 +104,45 @@ Result<StoreState> StoreView::LoadState() const {
   TD_RETURN_IF_ERROR(LoadTables(*this, &state.tables));
   TD_RETURN_IF_ERROR(LoadTapes(*this, &state));
   TD_RETURN_IF_ERROR(LoadDays(*this, &state));
+  TD_ASSIGN_OR_RETURN(state.ships, Ships());
   return state;
+}
+
+TapeShip StoreState::ShipOf(TpId tp) const {
+  for (const auto& [id, ship] : ships) {
+    if (id == tp) return ship;
+  }
+  for (const auto& [id, checkpoint] : checkpoints) {
+    if (id != tp) continue;
+    return {.shipped = checkpoint.start, .pruned = checkpoint.start, .messages = checkpoint.start};
+  }
+  return {};
+}
+
+Result<std::vector<std::pair<TpId, TapeShip>>> StoreView::Ships() const {
+  std::vector<std::pair<TpId, TapeShip>> ships;
+  TD_RETURN_IF_ERROR(ForEach(*this, PrefixOf(keys::Prefix::kTapeShip),
+                             [&](std::string_view key, std::string_view value) -> Status {
+                               TD_ASSIGN_OR_RETURN(TpId tp, keys::ParseTp(key));
+                               Result<TapeShip> ship = DecodeTapeShip(value);
+                               if (!ship.ok()) return ship.status().WithContext(Name(tp));
+                               ships.emplace_back(tp, std::move(*ship));
+                               return Status::Ok();
+                             }));
+  return ships;
+}
+
+Result<std::vector<std::pair<std::string, ObjectEntry>>> StoreView::Objects() const {
+  std::vector<std::pair<std::string, ObjectEntry>> objects;
+  TD_RETURN_IF_ERROR(ForEach(*this, PrefixOf(keys::Prefix::kObject),
+                             [&](std::string_view key, std::string_view value) -> Status {
+                               TD_ASSIGN_OR_RETURN(std::string name, keys::ParseObject(key));
+                               Result<ObjectEntry> entry = DecodeObject(value);
+                               if (!entry.ok()) return entry.status().WithContext(name);
+                               objects.emplace_back(std::move(name), *entry);
+                               return Status::Ok();
+                             }));
+  return objects;
 }
 
 Result<std::vector<tapedeck::Gap>> StoreView::Gaps(TpId tp) const {

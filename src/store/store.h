@@ -88,6 +88,10 @@ struct StoreState {
   std::vector<std::pair<TpId, TapeId>> tapes;
   std::vector<std::pair<TpId, Checkpoint>> checkpoints;
   std::vector<std::pair<keys::DayKey, DayEntry>> days;
+  std::vector<std::pair<TpId, TapeShip>> ships;  // of the tapes whose shipping has begun
+
+  /// Where the tape has none: one that has not begun.
+  TapeShip ShipOf(TpId tp) const;
 };
 
 /// What one write puts and deletes. Owned by one thread.
@@ -113,6 +117,9 @@ class StoreBatch {
   void DeleteSeriesBlock(const keys::SeriesKey& key);
   void PutCatalog(TableId table, std::string_view symbol, const CatalogEntry& entry);
   void PutDay(const keys::DayKey& key, const DayEntry& entry);
+  void PutTapeShip(TpId tp, const TapeShip& ship);
+  void PutObject(std::string_view name, const ObjectEntry& entry);
+  void DeleteObject(std::string_view name);
   void PutCommitNumber(uint64_t commit);
   /// Number of the flush, and the last commit whose rows are all in series blocks with it.
   void PutFlushNumber(uint64_t flush, uint64_t through_commit);
@@ -167,6 +174,10 @@ class StoreView {
   Result<StoreState> LoadState() const;
   /// Gaps of one tape in order of offsets.
   Result<std::vector<tapedeck::Gap>> Gaps(TpId tp) const;
+  /// `a` entries.
+  Result<std::vector<std::pair<TpId, TapeShip>>> Ships() const;
+  /// `o` entries: names that this store may delete.
+  Result<std::vector<std::pair<std::string, ObjectEntry>>> Objects() const;
 };
 
 enum class DiskLevel : uint8_t { kOk, kWarn, kStop, kFull };

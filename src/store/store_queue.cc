@@ -43,6 +43,16 @@ Status StoreQueue::Serve(Store* store) {
   return broken;
 }
 
+void StoreQueue::ServeUntil(const std::atomic<bool>& stop, Store* store, Clock* clock) {
+  constexpr std::chrono::milliseconds kLookEvery(20);
+  while (!stop.load(std::memory_order_relaxed)) {
+    Status served = Serve(store);
+    if (!served.ok()) return Close(served.ToString());
+    clock->SleepFor(kLookEvery);
+  }
+  Close("the node stops");
+}
+
 void StoreQueue::Close(std::string reason) {
   std::deque<Ticket*> tickets;
   {

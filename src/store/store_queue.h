@@ -30,6 +30,7 @@
 #include <optional>
 #include <string>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "store/store.h"
 
@@ -51,6 +52,9 @@ class StoreQueue {
   /// Carries out what waits now, in order. The first status that says that the store can no longer
   /// be trusted (kInternal, kCorruption), after the caller has got it, too; else OK.
   Status Serve(Store* store);
+  /// For a writer that has nothing more of its own to do (recording has ended, the process has
+  /// not): serves until `stop`, or until the store can no longer be trusted; then closes.
+  void ServeUntil(const std::atomic<bool>& stop, Store* store, Clock* clock);
   /// Everybody who waits, and who will, gets kUnavailable with this reason.
   void Close(std::string reason);
 

@@ -19,7 +19,7 @@ struct Kind {
   std::string_view prefixes;
 };
 constexpr Kind kKinds[] = {
-    {"tape", "t"}, {"series", "s"}, {"index", "xy"}, {"other", "cdegjkmopv"}};
+    {"tape", "t"}, {"series", "s"}, {"index", "xy"}, {"other", "acdegjkmopv"}};
 
 // Goes through every entry once: what no checksum of a file covers, such as an index that leads
 // nowhere, shows here.

@@ -64,6 +64,8 @@ TEST(Keys, BytesAreAsWritten) {
   EXPECT_EQ(Hex(keys::Table(TableId{0x0102})), "6b0102");
   EXPECT_EQ(Hex(keys::Tape(TpId{0x01020304})), "7001020304");
   EXPECT_EQ(Hex(keys::Checkpoint(TpId{7})), "6300000007");
+  EXPECT_EQ(Hex(keys::TapeShip(TpId{7})), "6100000007");
+  EXPECT_EQ(Hex(keys::Object("a/b")), "6f612f62");
   EXPECT_EQ(Hex(keys::Gap(TpId{7}, 5)), "67000000078000000000000005");
   EXPECT_EQ(Hex(keys::TapeBlock(TpId{7}, 0)), "74000000078000000000000000");
   EXPECT_EQ(Hex(keys::TapeIndex(TpId{7}, -1)), "78000000077fffffffffffffff");
@@ -131,6 +133,7 @@ TEST(Keys, OffsetsAndDaysSortAndComeBack) {
     }
     EXPECT_EQ(keys::ParseTp(keys::Tape(tp)).value(), tp);
     EXPECT_EQ(keys::ParseTp(keys::Checkpoint(tp)).value(), tp);
+    EXPECT_EQ(keys::ParseTp(keys::TapeShip(tp)).value(), tp);
     const keys::DayKey day{.table = TableId{static_cast<uint16_t>(random.Next())},
                            .day = Day(static_cast<int32_t>(random.Next())),
                            .generation = static_cast<uint32_t>(random.Next())};

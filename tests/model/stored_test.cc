@@ -155,6 +155,55 @@ TEST(StoredBytes, RefusalCatalogDayAndTape) {
   EXPECT_EQ(DecodeTapeId(EncodeTapeId(tape)).value(), tape);
 }
 
+TEST(StoredBytes, DayOnItsWayIntoTheArchive) {
+  DayEntry day{.phase = DayPhase::kWritten,
+               .rows = 7,
+               .digest = kHash,
+               .vector = {{TpId{1}, 0, 5}},
+               .manifest = "",
+               .first_at = Timestamp(1),
+               .last_at = Timestamp(2),
+               .since = Timestamp(-1),
+               .draft = "{}"};
+  EXPECT_EQ(Hex(EncodeDay(day)),
+            "02"
+            "02"
+            "07" +
+                kHashHex +
+                "01"
+                "01000a"
+                "00"
+                "02"
+                "04"
+                "01"
+                "027b7d");
+  EXPECT_EQ(DecodeDay(EncodeDay(day)).value(), day);
+}
+
+TEST(StoredBytes, TapeShipAndObject) {
+  TapeShip ship{.shipped = 300,
+                .pruned = 5,
+                .messages = -1,
+                .phase = DayPhase::kUploaded,
+                .last_at = Timestamp(2),
+                .marks = {{300, Timestamp(3)}},
+                .draft = "x"};
+  EXPECT_EQ(Hex(EncodeTapeShip(ship)),
+            "01"
+            "d804"
+            "0a"
+            "01"
+            "03"
+            "04"
+            "01"
+            "d80406"
+            "0178");
+  EXPECT_EQ(DecodeTapeShip(EncodeTapeShip(ship)).value(), ship);
+  ObjectEntry object{ObjectPurpose::kRetired, Timestamp(64)};
+  EXPECT_EQ(Hex(EncodeObject(object)), "01028001");
+  EXPECT_EQ(DecodeObject(EncodeObject(object)).value(), object);
+}
+
 TEST(StoredBytes, NamesOfReasonsAndPhases) {
   EXPECT_EQ(GapReasonName(GapReason::kElsewhereMaybe), "elsewhere?");
   EXPECT_EQ(GapReasonName(GapReason::kOwnReplay), "own-replay");
@@ -173,6 +222,10 @@ TEST(Stored, ContradictionsAreDamage) {
   EXPECT_EQ(DecodeGap(9, EncodeGap(gap)).status().code(), StatusCode::kCorruption);
   EXPECT_EQ(DecodeTapeIndex(EncodeTapeIndex({})).status().code(),
             StatusCode::kCorruption);  // a block holds a message
+  TapeShip ship{.shipped = 4, .pruned = 5};
+  EXPECT_EQ(DecodeTapeShip(EncodeTapeShip(ship)).status().code(), StatusCode::kCorruption);
+  ship = {.phase = DayPhase::kWritten};  // of nothing
+  EXPECT_EQ(DecodeTapeShip(EncodeTapeShip(ship)).status().code(), StatusCode::kCorruption);
   for (auto decode :
        {std::function<Status(std::string_view)>(
             [](auto b) { return DecodeCheckpoint(b).status(); }),
@@ -201,9 +254,15 @@ TEST(Stored, DamagedBytesGiveAStatus) {
   Gap gap{.from = 1, .to = 2, .detail = "x"};
   DayEntry day{.vector = {{TpId{1}, 0, 5}}, .manifest = "m"};
   const std::vector<std::string> good = {
-      EncodeCheckpoint({}),           EncodeGap(gap),    EncodeTapeIndex(index),
-      EncodeRefusal({.reason = "r"}), EncodeCatalog({}), EncodeDay(day),
-      EncodeTapeId({"c", "t", 1, 2})};
+      EncodeCheckpoint({}),
+      EncodeGap(gap),
+      EncodeTapeIndex(index),
+      EncodeRefusal({.reason = "r"}),
+      EncodeCatalog({}),
+      EncodeDay(day),
+      EncodeTapeId({"c", "t", 1, 2}),
+      EncodeTapeShip({.shipped = 9, .marks = {{9, Timestamp(1)}}}),
+      EncodeObject({})};
   auto check = [](const auto& result, const auto& encode) {
     if (!result.ok()) {
       EXPECT_EQ(result.status().code(), StatusCode::kCorruption);
@@ -225,6 +284,8 @@ TEST(Stored, DamagedBytesGiveAStatus) {
     check(DecodeCatalog(bytes), EncodeCatalog);
     check(DecodeDay(bytes), EncodeDay);
     check(DecodeTapeId(bytes), EncodeTapeId);
+    check(DecodeTapeShip(bytes), EncodeTapeShip);
+    check(DecodeObject(bytes), EncodeObject);
   }
 }
 
