@@ -241,7 +241,7 @@ int Run(size_t rows, const std::filesystem::path& folder) {
   PrintNs("a whole flush", NsPerRow(rows, [&] {
             StoreBatch batch;
             result = {};
-            Check(builder.Build(chunks, book, CloseOrder{}, &batch, &result));
+            Check(builder.Build(chunks, book, CloseOrder{}, Timestamp(), &batch, &result));
           }));
   std::printf("  %zu rows in %zu blocks, %.3f bytes a row\n", rows, result.blocks.size(),
               static_cast<double>(result.block_bytes) / static_cast<double>(rows));

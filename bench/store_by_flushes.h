@@ -111,7 +111,7 @@ class StoreByFlushes {
   void Flush() {
     StoreBatch batch;
     FlushBuilder::Result result;
-    Must(flush_->Build(open_rows_.Take(), *book_, {}, &batch, &result));
+    Must(flush_->Build(open_rows_.Take(), *book_, {}, Timestamp(), &batch, &result));
     for (size_t p = 0; p < kPartitions; ++p) {
       Checkpoint checkpoint = book_->checkpoint(tapes_[p]);
       checkpoint.next = checkpoint.watermark = offsets_[p];

@@ -298,6 +298,8 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
       if (stop_ != nullptr && stop_->load())
         return Status::Cancelled("stopped while the store could not write");
       if (resumed.ok()) break;
+      // Others may have what makes room. Not while a merge is in hand: they prune what it joins.
+      if (what != "merge") TD_RETURN_IF_ERROR(ServeQueue());
       parts_.clock->SleepFor(kRetryWrite);
     }
   }
@@ -358,7 +360,7 @@ CloseOrder RecorderImpl::TakeCloses() {
 Status RecorderImpl::StartFlush(CloseOrder close) {
   last_flush_ = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
-  flusher_->Start({parts_.open_rows->Take(), *book_, std::move(close)});
+  flusher_->Start({parts_.open_rows->Take(), *book_, std::move(close), time_.Now()});
   return Status::Ok();
 }
 
@@ -424,7 +426,11 @@ Status RecorderImpl::ApplyMerges() {
     auto closed = [&](const keys::DayKey& day) {
       return book_->DayOf(day).phase != DayPhase::kOpen;
     };
-    if (std::ranges::any_of(merge->days, closed)) {
+    // Nor come blocks back that have left the store for the archive.
+    auto pruned = [&](const keys::TpOffsetKey& tape) {
+      return tape.offset < book_->ship(tape.tp).pruned;
+    };
+    if (std::ranges::any_of(merge->days, closed) || std::ranges::any_of(merge->tapes, pruned)) {
       merger_->Applied();
       continue;
     }

@@ -37,8 +37,10 @@ FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
     : directory_(directory), store_(store) {}
 
 Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book,
-                           const CloseOrder& close, StoreBatch* batch, Result* result) {
+                           const CloseOrder& close, Timestamp now, StoreBatch* batch,
+                           Result* result) {
   pending_.clear();
+  now_ = now;
   LearnTapes(book);
   // (series, chunk) pairs, so that each series meets only the chunks that hold it.
   std::vector<std::pair<SeriesId, uint32_t>> places;
@@ -106,6 +108,8 @@ Status FlushBuilder::BuildDay(const Table& table, const SeriesName& name, const 
   FillRows(table, from, to);
   entry.digest += hasher.DigestOf(series_hash, tape_hashes_, rows_);
   entry.rows += rows_.size();
+  if (entry.first_at == Timestamp()) entry.first_at = now_;
+  entry.last_at = now_;
   NoteTapes(book, day, &entry);
   result->rows += rows_.size();
   for (size_t at = 0; at < rows_.size();) {
@@ -168,6 +172,7 @@ void FlushBuilder::Close(const TapeBook& book, const CloseOrder& order, Result* 
       for (TpId tp : feeding->second) Cover(book, key, tp, &entry);
     }
     entry.phase = DayPhase::kClosing;
+    entry.since = now_;
     result->days[key] = std::move(entry);
     result->closed.push_back(key);
   }

@@ -48,9 +48,9 @@ class FlushBuilder {
     uint64_t rows = 0;
     uint64_t block_bytes = 0;
   };
-  /// Adds everything to `batch`, as flush number book.flush + 1.
+  /// Adds everything to `batch`, as flush number book.flush + 1. `now` goes into the days' entries.
   Status Build(const OpenRows::List& chunks, const TapeBook& book, const CloseOrder& close,
-               StoreBatch* batch, Result* result);
+               Timestamp now, StoreBatch* batch, Result* result);
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
 
@@ -72,11 +72,12 @@ class FlushBuilder {
                        const TapeBook& book, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
   void NoteTapes(const TapeBook& book, const keys::DayKey& day, DayEntry* entry);
-  static void Close(const TapeBook& book, const CloseOrder& order, Result* result);
+  void Close(const TapeBook& book, const CloseOrder& order, Result* result);
   void LearnTapes(const TapeBook& book);
 
   const SeriesDirectory* directory_;
   const Store* store_;
+  Timestamp now_;  // of the flush in hand
   CodecBuffers buffers_;
   std::unordered_map<SeriesId, CatalogEntry> catalog_;  // as stored
   std::unordered_map<SeriesId, CatalogEntry> pending_;  // as Build wants it

@@ -10,8 +10,9 @@ std::unique_ptr<BuiltFlush> FlushWorker::Build(FlushJob job) {
   built->through_commit = job.book.commit;
   for (const auto& [tp, tape] : job.book.tapes())
     built->marks.emplace_back(tp, job.book.checkpoint(tp).next);
-  built->status = builder_.Build(job.chunks, job.book, job.close, &built->batch, &built->result)
-                      .WithContext("building a flush");
+  built->status =
+      builder_.Build(job.chunks, job.book, job.close, job.now, &built->batch, &built->result)
+          .WithContext("building a flush");
   return built;
 }
 

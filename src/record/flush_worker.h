@@ -29,6 +29,7 @@ struct FlushJob {
   OpenRows::List chunks;
   TapeBook book;  // as of the last commit whose rows are in `chunks`
   CloseOrder close;
+  Timestamp now;  // by which days know when their rows came
 };
 
 struct BuiltFlush {

@@ -79,9 +79,12 @@ Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge*
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
   TD_RETURN_IF_ERROR(series->Learn(*view, state, std::move(flushed)));
   for (const auto& [tp, tape] : state.tapes) {
-    TD_ASSIGN_OR_RETURN(uint64_t joined, tapes->Prepare(*view, tp, &merge->batch));
-    merge->blocks_before += joined;
-    merge->blocks_after += joined > 0 ? 1 : 0;
+    TD_ASSIGN_OR_RETURN(TapeMerge::Joined joined, tapes->Prepare(*view, tp, &merge->batch));
+    merge->blocks_before += joined.blocks;
+    if (joined.blocks > 0) {
+      merge->blocks_after += 1;
+      merge->tapes.push_back({tp, joined.first_offset});
+    }
     if (merge->batch.bytes() >= PreparedMerge::kBatchBytes) return merge;
   }
   TD_RETURN_IF_ERROR(series->Prepare(*view, state, merge.get()));

@@ -40,7 +40,8 @@ struct PreparedMerge {
   static constexpr size_t kBatchBytes = size_t{4} << 20;
 
   StoreBatch batch;
-  std::vector<keys::DayKey> days;  // whose series blocks it joins
+  std::vector<keys::DayKey> days;        // whose series blocks it joins
+  std::vector<keys::TpOffsetKey> tapes;  // first offsets of the tape blocks that it joins
   uint64_t blocks_before = 0;
   uint64_t blocks_after = 0;
 };

@@ -43,6 +43,7 @@ Result<std::unique_ptr<Recorder>> Recorder::Make(RecorderOptions options, Record
 RecorderImpl::RecorderImpl(RecorderOptions options, RecorderParts parts)
     : options_(std::move(options)),
       parts_(std::move(parts)),
+      time_(parts_.clock),
       stuck_(options_.stuck_after, options_.tail_check_interval),
       rows_(parts_.directory),
       flusher_(parts_.directory, parts_.store),
@@ -122,6 +123,7 @@ Status RecorderImpl::Step() {
     wait = std::clamp<std::chrono::nanoseconds>(pending_since_ + options_.commit_interval - now,
                                                 milliseconds(0), kPollMax);
   if (committer_.busy()) wait = std::min<std::chrono::nanoseconds>(wait, kPollBuilding);
+  TD_RETURN_IF_ERROR(ServeQueue());
   TD_ASSIGN_OR_RETURN(const SourceBatch* batch,
                       source_->Poll(std::chrono::ceil<milliseconds>(wait)));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
@@ -276,9 +278,22 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
     PublishState();
     TD_LOG(kError, "record", "disk-stop", live_.stall);
     if (stop_->load()) return Status::Ok();
-    parts_.clock->SleepFor(kDiskCheckInterval);
+    // What others write goes on: pruning is among it.
+    for (auto waited = milliseconds(0); waited < kDiskCheckInterval; waited += kPollMax) {
+      TD_RETURN_IF_ERROR(ServeQueue());
+      parts_.clock->SleepFor(kPollMax);
+    }
   }
   live_.stall.clear();
+  return Status::Ok();
+}
+
+// Writes of other threads, between two of ours. They may have moved what is shipped and pruned.
+Status RecorderImpl::ServeQueue() {
+  if (parts_.queue == nullptr || !parts_.queue->waiting()) return Status::Ok();
+  TD_RETURN_IF_ERROR(parts_.queue->Serve(parts_.store));
+  TD_ASSIGN_OR_RETURN(auto ships, parts_.store->View()->Ships());
+  book_->SetShips(std::move(ships));
   return Status::Ok();
 }
 
@@ -291,6 +306,7 @@ Status RecorderImpl::Finish(Status end) {
   if (store_is_sound) {
     Status last = Commit();
     if (last.ok()) last = FlushAll();
+    if (last.ok()) last = ServeQueue();
     if (!last.ok()) TD_LOG(kError, "record", "last-commit", last.ToString());
     if (last.ok() && !lanes_.empty()) {
       Status told = source_->Commit(GroupCommits(),
@@ -326,12 +342,14 @@ void RecorderImpl::PublishState() {
          .received = lane->now.next,
          .stored = committed.next,
          .watermark = committed.watermark,
+         .shipped = book_->ship(lane->tape).shipped,
          .log_end = lane->log_end,
          .messages = committed.messages,
          .records = committed.records,
          .refused = committed.refused,
          .skipped = committed.skipped,
-         .health = lane->health.empty() ? stuck_.Reason(lane->tp, lane->now.next) : lane->health});
+         .health = lane->health.empty() ? stuck_.Reason(lane->tp, lane->now.next) : lane->health,
+         .tables = lane->topic->mapping.tables()});
   }
   std::lock_guard lock(state_mutex_);
   state_ = live_;

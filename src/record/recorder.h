@@ -41,6 +41,7 @@
 #include "model/open_rows.h"
 #include "model/series_directory.h"
 #include "store/store.h"
+#include "store/store_queue.h"
 
 namespace tapedeck {
 
@@ -84,6 +85,9 @@ struct RecorderParts {
   SeriesDirectory* directory = nullptr;
   OpenRows* open_rows = nullptr;
   Clock* clock = nullptr;
+  /// Writes of others, carried out by Run between its own; null: there are none. Run leaves it
+  /// open: whoever runs the record thread serves it on (ServeUntil) or closes it.
+  StoreQueue* queue = nullptr;
   std::function<Result<std::unique_ptr<MessageSource>>(AssignmentListener*)> open_source;
   /// Called twice: for the record thread and for the tail checker.
   std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;
@@ -102,9 +106,11 @@ struct PartitionState {
   int64_t received = 0;  // next offsets
   int64_t stored = 0;
   int64_t watermark = 0;
+  int64_t shipped = 0;   // tape manifests cover everything below
   int64_t log_end = -1;  // -1 unknown
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;
-  std::string health;  // "" = well, else the reason why it is not being recorded
+  std::string health;               // "" = well, else the reason why it is not being recorded
+  std::vector<std::string> tables;  // that its mapping fills
 };
 
 struct RecorderState {

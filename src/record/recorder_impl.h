@@ -11,6 +11,7 @@
 #include <map>
 #include <regex>
 
+#include "base/steady_time.h"
 #include "record/flush_worker.h"
 #include "record/lane.h"
 #include "record/merger.h"
@@ -50,6 +51,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void TakeTailAnswers();
   void TellStuck();
   Status StallIfDiskIsFull(MonotonicTime now);
+  Status ServeQueue();
   void ReassignSoon(std::chrono::nanoseconds delay);
   Status Finish(Status end);
   void PublishState();
@@ -114,6 +116,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   const std::atomic<bool>* stop_ = nullptr;
 
   std::vector<std::unique_ptr<Lane>> lanes_;  // by slot
+  SteadyTime time_;
   StuckWatch stuck_;
   ChunkBuilder rows_;
   FlushWorker flusher_;

@@ -18,7 +18,11 @@ void TapeBook::Reload(StoreState state) {
   std::sort(tapes_.begin(), tapes_.end());
   checkpoints_.resize(tapes_.size());
   for (const auto& [tp, checkpoint] : state.checkpoints) checkpoints_[Position(tp)] = checkpoint;
-  for (const auto& [key, entry] : state.days) days_[key] = entry;
+  for (auto& [key, entry] : state.days) {
+    entry.draft.clear();  // the shipper's
+    days_[key] = std::move(entry);
+  }
+  SetShips(std::move(state.ships));
   ranks_ = TapeRanks(tapes_);
 }
 
@@ -63,6 +67,21 @@ const TapeId& TapeBook::tape(TpId tp) const { return tapes_[Position(tp)].second
 const Checkpoint& TapeBook::checkpoint(TpId tp) const { return checkpoints_[Position(tp)]; }
 void TapeBook::SetCheckpoint(TpId tp, const Checkpoint& checkpoint) {
   checkpoints_[Position(tp)] = checkpoint;
+}
+
+TapeShip TapeBook::ship(TpId tp) const {
+  if (auto found = ships_.find(tp); found != ships_.end()) return found->second;
+  const int64_t start = checkpoint(tp).start;
+  return {.shipped = start, .pruned = start, .messages = start};
+}
+
+void TapeBook::SetShips(std::vector<std::pair<TpId, TapeShip>> ships) {
+  ships_.clear();
+  for (auto& [tp, ship] : ships) {
+    ship.marks.clear();
+    ship.draft.clear();
+    ships_[tp] = std::move(ship);
+  }
 }
 
 uint32_t TapeBook::OpenGeneration(TableId table, Day day) const {

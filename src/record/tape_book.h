@@ -41,6 +41,9 @@ class TapeBook {
   const Checkpoint& checkpoint(TpId tp) const;
   /// After the batch that holds it was written.
   void SetCheckpoint(TpId tp, const Checkpoint& checkpoint);
+  /// How far a tape has come on its way into the archive.
+  TapeShip ship(TpId tp) const;
+  void SetShips(std::vector<std::pair<TpId, TapeShip>> ships);
   const std::vector<std::pair<TpId, TapeId>>& tapes() const { return tapes_; }
   const TapeRanks& ranks() const { return ranks_; }
 
@@ -59,6 +62,7 @@ class TapeBook {
   std::vector<std::pair<TpId, TapeId>> tapes_;  // by tp id
   std::vector<Checkpoint> checkpoints_;         // beside tapes_
   std::map<keys::DayKey, DayEntry> days_;
+  std::map<TpId, TapeShip> ships_;  // without marks and drafts
   TapeRanks ranks_;
 };
 

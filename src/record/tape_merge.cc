@@ -35,9 +35,9 @@ Result<TapeMerge::Run> TapeMerge::FindRun(const StoreView& view, TpId tp) {
   return Run{};  // what is left is still growing
 }
 
-Result<uint64_t> TapeMerge::Prepare(const StoreView& view, TpId tp, StoreBatch* batch) {
+Result<TapeMerge::Joined> TapeMerge::Prepare(const StoreView& view, TpId tp, StoreBatch* batch) {
   TD_ASSIGN_OR_RETURN(Run run, FindRun(view, tp));
-  if (run.bases.size() < 2) return uint64_t{0};
+  if (run.bases.size() < 2) return Joined{};
   std::vector<std::string> bytes;
   bytes.reserve(run.bases.size());
   std::vector<StoredTapeBlock> blocks;
@@ -52,7 +52,7 @@ Result<uint64_t> TapeMerge::Prepare(const StoreView& view, TpId tp, StoreBatch* 
   batch->PutTapeBlock(tp, run.bases.front(), joined);
   batch->PutTapeIndex(tp, run.bases.front(), run.joined);
   done_[tp] = Small(run.joined) ? run.bases.front() : run.bases.front() + 1;
-  return run.bases.size();
+  return Joined{run.bases.size(), run.bases.front()};
 }
 
 }  // namespace tapedeck

@@ -25,8 +25,12 @@ class TapeMerge {
   /// Blocks of one run: bounds what one merge reads.
   static constexpr size_t kRunBlocksMax = 512;
 
-  /// Adds one merge of `tp` to `batch`, if there is one; says how many blocks it joins (0: none).
-  Result<uint64_t> Prepare(const StoreView& view, TpId tp, StoreBatch* batch);
+  struct Joined {
+    uint64_t blocks = 0;
+    int64_t first_offset = 0;  // of the first of them
+  };
+  /// Adds one merge of `tp` to `batch`, if there is one; else it joins no blocks.
+  Result<Joined> Prepare(const StoreView& view, TpId tp, StoreBatch* batch);
 
  private:
   struct Run {
