@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <system_error>
 
 namespace tapedeck {
@@ -169,6 +170,21 @@ Status SyncDirectory(const std::string& path) {
     return StatusFromErrno(errno, "syncing " + path);
   }
   return Status::Ok();
+}
+
+Status SyncFilesOf(const std::string& path) {
+  std::error_code error;
+  std::filesystem::directory_iterator files(path, error);
+  if (error) return StatusFromErrno(error.value(), "listing " + path);
+  for (const std::filesystem::directory_entry& entry : files) {
+    if (!entry.is_regular_file()) continue;
+    Descriptor file(::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.open()) return StatusFromErrno(errno, "opening " + entry.path().string());
+    if (Retry([&] { return ::fsync(file.get()); }) != 0) {
+      return StatusFromErrno(errno, "syncing " + entry.path().string());
+    }
+  }
+  return SyncDirectory(path);
 }
 
 }  // namespace tapedeck

@@ -33,6 +33,8 @@ Status WriteFileAtomically(const std::string& path, std::string_view content, mo
 
 /// Makes names created, renamed or removed in a directory durable.
 Status SyncDirectory(const std::string& path);
+/// Syncs every regular file of the directory, not those of its subdirectories, and the directory.
+Status SyncFilesOf(const std::string& path);
 
 /// The status of a failed system call: `doing` with the path, such as "opening /etc/tapedeck.toml".
 Status StatusFromErrno(int error, std::string_view doing);

@@ -1,10 +1,7 @@
 // RocksStore::BackUp: a copy of the whole store by RocksDB's Checkpoint.
 
-#include <fcntl.h>
 #include <rocksdb/utilities/checkpoint.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <memory>
 
 #include "base/file.h"
@@ -15,27 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Status SyncFile(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return StatusFromErrno(errno, "opening " + path.string());
-  const int synced = ::fsync(file);
-  const int error = errno;
-  ::close(file);
-  return synced == 0 ? Status::Ok() : StatusFromErrno(error, "syncing " + path.string());
-}
-
-// RocksDB 7.8 leaves the copy's files to the system's cache, but for the tables, which are links.
-Status SyncTree(const fs::path& dir) {
-  std::error_code error;
-  fs::directory_iterator files(dir, error);
-  if (error) return StatusFromErrno(error.value(), "listing " + dir.string());
-  for (const fs::directory_entry& file : files) {
-    if (file.is_regular_file()) TD_RETURN_IF_ERROR(SyncFile(file.path()));
-  }
-  TD_RETURN_IF_ERROR(SyncDirectory(dir.string()));
-  return SyncDirectory(dir.parent_path().string());
-}
-
 Status CopyAll(rocksdb::DB* db, const fs::path& dir) {
   rocksdb::Checkpoint* made = nullptr;
   TD_RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(db, &made), Access::kWrite));
@@ -45,7 +21,9 @@ Status CopyAll(rocksdb::DB* db, const fs::path& dir) {
   constexpr uint64_t kLogBytesForFlush = 0;
   TD_RETURN_IF_ERROR(
       ToStatus(checkpoint->CreateCheckpoint(dir.string(), kLogBytesForFlush), Access::kWrite));
-  return SyncTree(dir);
+  // RocksDB 7.8 leaves the copy's files to the system's cache, but for the tables, which are links.
+  TD_RETURN_IF_ERROR(SyncFilesOf(dir.string()));
+  return SyncDirectory(dir.parent_path().string());
 }
 
 }  // namespace
