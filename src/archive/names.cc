@@ -1,5 +1,6 @@
 #include "archive/names.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <optional>
@@ -160,10 +161,12 @@ void ReadManifest(NameReader* in, ArchiveName* out) {
   if (place == "backup") {
     out->kind = ArchiveNameKind::kBackup;
     ReadDay(in->rest().substr(0, 10), in, out);
-    const std::string_view folder = in->TakeThrough('/');
+    std::string_view folder = in->TakeThrough('/');
     if (folder.size() <= 11 || folder[10] != '-' || in->rest().empty()) return in->Fail();
-    out->store = folder.substr(11);
-    if (!IsStoreId(out->store)) in->Fail();
+    folder.remove_prefix(11);
+    out->store = folder.substr(0, folder.find('-'));
+    out->hash = folder.substr(std::min(folder.size(), out->store.size() + 1));
+    if (!IsStoreId(out->store) || !IsNameHash(out->hash)) in->Fail();
     return;
   }
   ReadDay(place, in, out);
@@ -260,8 +263,9 @@ std::string MessageObjectName(std::string_view topic, int32_t partition, int64_t
          Digits(static_cast<uint64_t>(offset), 20) + "-" + Lineage(lineage) + ".json";
 }
 
-std::string BackupPrefix(const ArchiveOwner& owner, Day date) {
-  return BackupsPrefix(owner.node) + date.ToString() + "-" + owner.store + "/";
+std::string BackupPrefix(const ArchiveOwner& owner, Day date, std::string_view hash) {
+  return BackupsPrefix(owner.node) + date.ToString() + "-" + owner.store + "-" + std::string(hash) +
+         "/";
 }
 
 std::string ManifestsPrefix(std::string_view node) {

@@ -8,7 +8,7 @@
 //   _tapedeck/<node>/<day>/<table>-<store>-g<generation>-<hash>.json                its manifest
 //   _tapedeck/<node>/<day>/tape-<topic>-<store>-l<lineage>-p<partition>-<first>-<last>-<hash>.json
 //   messages/<topic>/p<partition>/<offset>-l<lineage>.json                          one message
-//   _tapedeck/<node>/backup/<date>-<store>/…                                        backup
+//   _tapedeck/<node>/backup/<date>-<store>-<hash>/…                                 backup
 //
 // <node> and <topic> are EncodeNamePart (blob/blob_name.h) of any bytes; <day> is 2024-07-02 (of a
 // tape: the Kafka date of its first message); generation has at least three digits, <nn> two,
@@ -74,8 +74,8 @@ std::string TapeManifestName(const ArchiveOwner& owner, const ArchiveTape& tape,
                              std::string_view hash);
 std::string MessageObjectName(std::string_view topic, int32_t partition, int64_t offset,
                               uint32_t lineage);
-/// Ends with a '/'; the parts of the backup of that day lie under it.
-std::string BackupPrefix(const ArchiveOwner& owner, Day date);
+/// Ends with a '/'; the files of a backup of that day lie under it. `hash`: of its listing.
+std::string BackupPrefix(const ArchiveOwner& owner, Day date, std::string_view hash);
 
 /// Prefixes for BlobStore::List. All manifests of all nodes (and their backups); of one node; of
 /// one day of it; backups of one node.

@@ -7,6 +7,7 @@
 #include <set>
 #include <tuple>
 
+#include "archive/names.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -21,13 +22,8 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kListingName = "SHA256SUMS";
 constexpr std::string_view kFirstLine = "# tapedeck backup 1";
-constexpr size_t kHashDigits = 16;  // of the listing's hash, in a folder's name
 constexpr uint64_t kListingBytesMax = uint64_t{16} << 20;
 constexpr size_t kPieceBytes = size_t{1} << 20;
-
-std::string FolderOf(std::string_view node) {
-  return "_tapedeck/" + EncodeNamePart(node) + "/backup/";
-}
 
 bool Stopped(const std::atomic<bool>* stop) { return stop != nullptr && stop->load(); }
 Status StoppedStatus() { return Status::Cancelled("asked to stop"); }
@@ -104,29 +100,22 @@ Result<BackupListing> ListCopy(const fs::path& copy, const BackupOptions& option
   return listing;
 }
 
-// The store id within "…/backup/<date>-<store>-<hash>/"; empty where it is no such folder.
-std::string_view StoreOf(std::string_view folder) {
-  if (folder.ends_with('/')) folder.remove_suffix(1);
-  const std::string_view last = folder.substr(folder.rfind('/') + 1);
-  constexpr size_t kDate = 10;
-  if (last.size() < kDate + 2 + kHashDigits || last[kDate] != '-') return {};
-  const size_t hash = last.size() - kHashDigits;
-  if (last[hash - 1] != '-' || hash < kDate + 3) return {};
-  return last.substr(kDate + 1, hash - kDate - 2);
-}
-
 // What lies in a node's backups, folder by folder.
 struct Folder {
+  std::string store;
   std::vector<std::string> names;
   std::optional<Timestamp> whole_at;
 };
 
 Result<std::map<std::string, Folder>> Folders(BlobStore* blobs, const std::string& node) {
-  TD_ASSIGN_OR_RETURN(std::vector<BlobStat> blobs_there, blobs->ListAll(FolderOf(node)));
+  TD_ASSIGN_OR_RETURN(std::vector<BlobStat> blobs_there, blobs->ListAll(BackupsPrefix(node)));
   std::map<std::string, Folder> folders;
   for (const BlobStat& blob : blobs_there) {
+    const Result<ArchiveName> name = ParseArchiveName(blob.name);
+    if (!name.ok() || name->kind != ArchiveNameKind::kBackup) continue;  // not ours
     const size_t slash = blob.name.rfind('/');
     Folder& folder = folders[blob.name.substr(0, slash + 1)];
+    folder.store = name->store;
     folder.names.push_back(blob.name);
     if (std::string_view(blob.name).substr(slash + 1) == kListingName) {
       folder.whole_at = blob.modified;
@@ -138,9 +127,7 @@ Result<std::map<std::string, Folder>> Folders(BlobStore* blobs, const std::strin
 std::vector<BackupRef> WholeOnes(const std::map<std::string, Folder>& folders) {
   std::vector<BackupRef> whole;
   for (const auto& [name, folder] : folders) {
-    const std::string_view store = StoreOf(name);
-    if (!folder.whole_at || store.empty()) continue;
-    whole.push_back({name, std::string(store), *folder.whole_at});
+    if (folder.whole_at) whole.push_back({name, folder.store, *folder.whole_at});
   }
   std::sort(whole.begin(), whole.end(), [](const BackupRef& a, const BackupRef& b) {
     return std::tie(b.at, b.folder) < std::tie(a.at, a.folder);
@@ -166,7 +153,7 @@ Result<uint64_t> RemoveOld(BlobStore* blobs, const StoreMeta& meta, const Backup
   }
   uint64_t removed = 0;
   for (const auto& [name, folder] : folders) {
-    if (StoreOf(name) != meta.store_id || kept.contains(name)) continue;
+    if (folder.store != meta.store_id || kept.contains(name)) continue;
     TD_RETURN_IF_ERROR(RemoveFolder(blobs, name, folder.names));
     if (folder.whole_at) ++removed;
   }
@@ -278,8 +265,9 @@ Result<BackupReport> MakeBackup(Store* store, BlobStore* blobs, Clock* clock,
 
   BackupReport report{.commit = listing.commit, .files = listing.files.size()};
   report.made.store = meta.store_id;
-  report.made.folder = FolderOf(meta.node_id) + Day::Of(clock->Now()).ToString() + "-" +
-                       meta.store_id + "-" + ToHex(Sha256(text)).substr(0, kHashDigits) + "/";
+  report.made.folder =
+      BackupPrefix({.node = meta.node_id, .store = meta.store_id}, Day::Of(clock->Now()),
+                   NameHash(ToHex(Sha256(text)), options.version));
   for (const BackupFile& file : listing.files) {
     if (Stopped(stop)) return StoppedStatus();
     const std::string path = (copy / file.name).string();

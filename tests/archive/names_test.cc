@@ -30,8 +30,8 @@ TEST(NamesTest, AreThoseOfTheDesign) {
                 hash + ".json");
   EXPECT_EQ(MessageObjectName("Fin.hub", 3, 42, 0),
             "messages/Fin%2Ehub/p00003/00000000000000000042-l0.json");
-  EXPECT_EQ(BackupPrefix(Owner(), kDay),
-            "_tapedeck/tapedeck-1/backup/2024-07-02-00ff17aa00ff17aa/");
+  EXPECT_EQ(BackupPrefix(Owner(), kDay, hash),
+            "_tapedeck/tapedeck-1/backup/2024-07-02-00ff17aa00ff17aa-" + hash + "/");
 }
 
 TEST(NamesTest, TheHashCoversContentAndWriterVersion) {
@@ -99,10 +99,12 @@ TEST(NamesTest, S8AnyTopicAndNodeComeBack) {
     EXPECT_EQ(message->kind, ArchiveNameKind::kMessage);
     EXPECT_EQ(message->from, tape.from);
     EXPECT_EQ(message->topic_part, EncodeNamePart(tape.topic));
-    const Result<ArchiveName> backup = ParseArchiveName(BackupPrefix(owner, day) + "CURRENT");
+    const Result<ArchiveName> backup =
+        ParseArchiveName(BackupPrefix(owner, day, Hash()) + "CURRENT");
     ASSERT_TRUE(backup.ok()) << backup.status().message();
     EXPECT_EQ(backup->kind, ArchiveNameKind::kBackup);
     EXPECT_EQ(backup->store, owner.store);
+    EXPECT_EQ(backup->hash, Hash());
     EXPECT_EQ(backup->day, day);
   }
 }
@@ -126,7 +128,9 @@ TEST(NamesTest, OthersNamesAreRefused) {
            "_tapedeck/n/2024-07-02/tape-t-" + store + "-l0-p00003-1-9223372036854775807-" + hash +
                ".json",
            "_tapedeck/n/2024-07-02/tape-t-" + store + "-l0-p3-1-2-" + hash + ".json",
-           "_tapedeck/n/backup/2024-07-02-" + store,
+           "_tapedeck/n/backup/2024-07-02-" + store + "/CURRENT",
+           "_tapedeck/n/backup/2024-07-02-" + store + "-0123/CURRENT",
+           "_tapedeck/n/backup/2024-07-02-" + store + "-" + hash,
            "_tapedeck/n/backup/2024-07-02-" + store + "/",
            "trades/2024-07-02/n-" + store + "-g000-00-" + hash + ".parquet",
            "trades/dt=2024-07-02/n-" + store + "-g000-0-" + hash + ".parquet",

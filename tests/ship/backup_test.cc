@@ -103,7 +103,7 @@ TEST_F(BackupTest, TheNewestTwoStayAndNewestComesFirst) {
 
 TEST_F(BackupTest, AnotherStoresBackupsAreLeftAlone) {
   const std::string other = "_tapedeck/" + filler_.store().meta().node_id +
-                            "/backup/2020-01-01-00000000000000aa-0123456789abcdef/";
+                            "/backup/2020-01-01-00000000000000aa-0123456789abcdef01234567/";
   for (const char* name : {"CURRENT", "SHA256SUMS"}) {
     ASSERT_TRUE(blobs_.Put(other + name, BlobContent::Bytes("x"), PutMode::kCreate).ok());
   }
