@@ -11,7 +11,7 @@
 // A backup is a folder of objects:
 //
 //   _tapedeck/<node>/backup/<date>-<store id>-<hash>/<file of RocksDB>
-//   _tapedeck/<node>/backup/<date>-<store id>-<hash>/SHA256SUMS        put last: with it it is whole
+//   _tapedeck/<node>/backup/<date>-<store id>-<hash>/SHA256SUMS      put last: then it is whole
 //
 // <hash> is that of the listing's content, so that no two backups share a name and one that is
 // interrupted and made again from the same files goes on where it stood. SHA256SUMS is what
