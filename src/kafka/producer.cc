@@ -26,7 +26,7 @@ ClientSettings SettingsOf(const ProducerOptions& options) {
   settings.properties = options.properties;
   settings.wants_deliveries = true;
   settings.defaults = {
-      {"client.id", "tapedeck-producer"},
+      {"client.id", options.client_id},
       {"linger.ms", std::to_string(options.linger.count())},
       {"batch.num.messages", "100000"},
       {"batch.size", "1000000"},
@@ -43,8 +43,20 @@ ClientSettings SettingsOf(const ProducerOptions& options) {
   };
   if (!options.transactional_id.empty()) {
     settings.fixed.emplace_back("transactional.id", options.transactional_id);
+    settings.fixed.emplace_back("transaction.timeout.ms",
+                                std::to_string(options.transaction_timeout.count()));
   }
   return settings;
+}
+
+/// Of a call within a transaction: one that must be aborted is kCancelled, whatever the reason.
+Status TransactionStatus(const RdkError& error, std::string_view doing) {
+  Status status = RdkStatus(error, doing);
+  if (error == nullptr || rd_kafka_error_is_fatal(error.get()) != 0 ||
+      rd_kafka_error_txn_requires_abort(error.get()) == 0) {
+    return status;
+  }
+  return Status::Cancelled(std::string(status.message()) + "; the transaction must be aborted");
 }
 
 /// librdkafka's way to tell empty from null: a pointer or none.
@@ -255,20 +267,38 @@ Status Producer::InitTransactions(std::chrono::milliseconds timeout) {
 }
 
 Status Producer::Begin() {
-  return RdkStatus(RdkError(rd_kafka_begin_transaction(state_->client.get())),
-                   "beginning a transaction");
+  return TransactionStatus(RdkError(rd_kafka_begin_transaction(state_->client.get())),
+                           "beginning a transaction");
 }
 
 Status Producer::CommitTransaction(std::chrono::milliseconds timeout) {
-  return RdkStatus(RdkError(rd_kafka_commit_transaction(state_->client.get(),
-                                                        static_cast<int>(timeout.count()))),
-                   "committing a transaction");
+  return TransactionStatus(RdkError(rd_kafka_commit_transaction(state_->client.get(),
+                                                                static_cast<int>(timeout.count()))),
+                           "committing a transaction");
 }
 
 Status Producer::AbortTransaction(std::chrono::milliseconds timeout) {
-  return RdkStatus(
+  return TransactionStatus(
       RdkError(rd_kafka_abort_transaction(state_->client.get(), static_cast<int>(timeout.count()))),
       "aborting a transaction");
+}
+
+Status Producer::SendOffset(const std::string& group, const TopicPartition& tp, int64_t offset,
+                            std::string_view metadata, std::chrono::milliseconds timeout) {
+  RdkPartitions list = MakePartitions({&tp, 1});
+  rd_kafka_topic_partition_t& element = list->elems[0];
+  element.offset = offset;
+  element.metadata = rd_kafka_mem_malloc(nullptr, std::max<size_t>(1, metadata.size()));
+  metadata.copy(static_cast<char*>(element.metadata), metadata.size());
+  element.metadata_size = metadata.size();
+  std::unique_ptr<rd_kafka_consumer_group_metadata_t,
+                  decltype(&rd_kafka_consumer_group_metadata_destroy)>
+      of_group(rd_kafka_consumer_group_metadata_new(group.c_str()),
+               &rd_kafka_consumer_group_metadata_destroy);
+  return TransactionStatus(
+      RdkError(rd_kafka_send_offsets_to_transaction(
+          state_->client.get(), list.get(), of_group.get(), static_cast<int>(timeout.count()))),
+      "adding progress to a transaction");
 }
 
 const Producer::Counters& Producer::counters() const { return state_->counters; }

@@ -47,6 +47,9 @@ struct ProducerOptions {
   bool idempotent = false;
   /// Not empty: transactions, and idempotence with them.
   std::string transactional_id = {};
+  /// After it the broker aborts a transaction that is neither committed nor aborted.
+  std::chrono::milliseconds transaction_timeout{60'000};
+  std::string client_id = "tapedeck-producer";
   /// How long a message may wait for others to share a request.
   std::chrono::milliseconds linger{5};
   /// Messages and their payload that wait for delivery; beyond it Send waits.
@@ -100,6 +103,10 @@ class Producer {
   /// Flushes and commits.
   Status CommitTransaction(std::chrono::milliseconds timeout);
   Status AbortTransaction(std::chrono::milliseconds timeout);
+  /// Commits a group's offset, with metadata, as a part of the transaction that has begun: it is
+  /// there if and only if the transaction's messages are. No consumer of the group is needed.
+  Status SendOffset(const std::string& group, const TopicPartition& tp, int64_t offset,
+                    std::string_view metadata, std::chrono::milliseconds timeout);
 
   struct Counters {
     uint64_t sent = 0;  // taken by Send

@@ -1,0 +1,141 @@
+#include "kafka/target_facts.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <array>
+
+#include "kafka/rdkafka_client.h"
+
+namespace tapedeck {
+namespace {
+
+struct Context final : ClientContext {
+  Context() { log_name = "replay-preflight"; }
+};
+
+ClientSettings SettingsOf(const TargetQuestion& question) {
+  ClientSettings settings;
+  settings.role = ClientRole::kConsumer;
+  settings.bootstrap_servers = question.bootstrap_servers;
+  settings.properties = question.properties;
+  for (const char* name : {"linger.ms", "compression.codec", "compression.type", "acks",
+                           "batch.size", "batch.num.messages", "client.id"}) {
+    settings.properties.erase(name);
+  }
+  settings.defaults = {{"client.id", "tapedeck-preflight"}, {"log.connection.close", "false"}};
+  settings.fixed = {{"group.id", question.group},
+                    {"enable.auto.commit", "false"},
+                    {"isolation.level", "read_committed"},
+                    {"allow.auto.create.topics", "false"}};
+  return settings;
+}
+
+struct EventDestroy {
+  void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
+};
+struct ConfigDestroy {
+  void operator()(rd_kafka_ConfigResource_t* config) const {
+    rd_kafka_ConfigResource_destroy(config);
+  }
+};
+struct OptionsDestroy {
+  void operator()(rd_kafka_AdminOptions_t* options) const {
+    rd_kafka_AdminOptions_destroy(options);
+  }
+};
+
+Status ReadPartitions(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
+  RdkTopic handle(rd_kafka_topic_new(client, facts->topic.c_str(), nullptr));
+  if (handle == nullptr) return RdkStatus(rd_kafka_last_error(), "opening " + facts->topic);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  const std::string doing = "looking at topic " + facts->topic;
+  TD_RETURN_IF_ERROR(
+      RdkStatus(rd_kafka_metadata(client, 0, handle.get(), &metadata, timeout_ms), doing));
+  const rd_kafka_resp_err_t err =
+      metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
+  const int partitions = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
+  rd_kafka_metadata_destroy(metadata);
+  const Status status = RdkStatus(err, doing);
+  if (status.code() == StatusCode::kNotFound) return Status::Ok();
+  TD_RETURN_IF_ERROR(status);
+  facts->exists = true;
+  facts->partitions = partitions;
+  for (int p = 0; p < partitions; ++p) {
+    int64_t low = 0;
+    int64_t high = 0;
+    TD_RETURN_IF_ERROR(RdkStatus(
+        rd_kafka_query_watermark_offsets(client, facts->topic.c_str(), p, &low, &high, timeout_ms),
+        doing));
+    facts->ends.push_back(high);
+  }
+  return Status::Ok();
+}
+
+// Without the right to describe configurations the map stays empty.
+Status ReadConfig(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
+  std::unique_ptr<rd_kafka_ConfigResource_t, ConfigDestroy> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, facts->topic.c_str()));
+  std::unique_ptr<rd_kafka_AdminOptions_t, OptionsDestroy> options(
+      rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS));
+  std::array<char, 256> text{};
+  rd_kafka_AdminOptions_set_request_timeout(options.get(), timeout_ms, text.data(), text.size());
+  RdkQueue queue(rd_kafka_queue_new(client));
+  rd_kafka_ConfigResource_t* asked = resource.get();
+  rd_kafka_DescribeConfigs(client, &asked, 1, options.get(), queue.get());
+  std::unique_ptr<rd_kafka_event_t, EventDestroy> event(
+      rd_kafka_queue_poll(queue.get(), timeout_ms + 1000));
+  const std::string doing = "reading the configuration of topic " + facts->topic;
+  if (event == nullptr) return Status::Unavailable(doing + ": no answer in time");
+  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_event_error(event.get()), doing));
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** answers = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    if (rd_kafka_ConfigResource_error(answers[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    size_t entries = 0;
+    const rd_kafka_ConfigEntry_t** entry = rd_kafka_ConfigResource_configs(answers[i], &entries);
+    for (size_t e = 0; e < entries; ++e) {
+      const char* value = rd_kafka_ConfigEntry_value(entry[e]);
+      if (value != nullptr) facts->config[rd_kafka_ConfigEntry_name(entry[e])] = value;
+    }
+  }
+  return Status::Ok();
+}
+
+std::string GroupTrouble(rd_kafka_t* client, int timeout_ms, const std::string& topic) {
+  const TopicPartition at{topic, 0};
+  RdkPartitions list = MakePartitions({&at, 1});
+  Status status =
+      RdkStatus(rd_kafka_committed(client, list.get(), timeout_ms), "reading the group's offsets");
+  if (status.ok()) status = RdkStatus(list->elems[0].err, "reading the group's offsets");
+  return std::string(status.message());
+}
+
+}  // namespace
+
+Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question) {
+  Context context;
+  TD_ASSIGN_OR_RETURN(RdkClient client, MakeClient(SettingsOf(question), &context));
+  const int timeout_ms = static_cast<int>(question.timeout.count());
+  TargetFacts facts;
+  std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client.get(), timeout_ms),
+                                            [](char* text) { rd_kafka_mem_free(nullptr, text); });
+  if (id == nullptr) {
+    return Status::Unavailable("no broker of " + question.bootstrap_servers + " answers");
+  }
+  facts.cluster_id = id.get();
+  for (const std::string& topic : question.topics) {
+    TopicFacts one;
+    one.topic = topic;
+    TD_RETURN_IF_ERROR(ReadPartitions(client.get(), timeout_ms, &one));
+    if (one.exists) TD_RETURN_IF_ERROR(ReadConfig(client.get(), timeout_ms, &one));
+    facts.topics.push_back(std::move(one));
+  }
+  if (!facts.topics.empty() && facts.topics[0].exists) {
+    facts.group_trouble = GroupTrouble(client.get(), timeout_ms, facts.topics[0].topic);
+  }
+  return facts;
+}
+
+}  // namespace tapedeck
