@@ -119,6 +119,18 @@ Gauge Metrics::AddGauge(std::string_view name, std::string_view help, const Metr
   return Gauge(SeriesOf(named->gauges, named, std::move(set)));
 }
 
+void Metrics::RemoveGauge(std::string_view name, const MetricLabels& labels) {
+  const prometheus::Labels set = ToLabels(labels);
+  std::lock_guard lock(state_->mutex);
+  const auto found = state_->names.find(name);
+  if (found == state_->names.end()) return;
+  Named& named = found->second;
+  TD_CHECK(named.gauges != nullptr, "only a gauge is removed");
+  if (!named.gauges->Has(set)) return;
+  named.gauges->Remove(&named.gauges->Add(set));
+  --named.series;
+}
+
 Histogram Metrics::AddHistogram(std::string_view name, std::string_view help,
                                 std::span<const double> bounds, const MetricLabels& labels) {
   prometheus::Labels set = ToLabels(labels);

@@ -92,6 +92,9 @@ class Metrics {
 
   Counter AddCounter(std::string_view name, std::string_view help, const MetricLabels& labels = {});
   Gauge AddGauge(std::string_view name, std::string_view help, const MetricLabels& labels = {});
+  /// What it measured is gone (a partition that moved away): the series is exposed no more, and its
+  /// handles must not be used. One that is not there is left alone.
+  void RemoveGauge(std::string_view name, const MetricLabels& labels);
   /// `bounds`: inclusive upper bounds in ascending order; +Inf is added.
   Histogram AddHistogram(std::string_view name, std::string_view help,
                          std::span<const double> bounds, const MetricLabels& labels = {});

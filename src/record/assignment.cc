@@ -107,6 +107,8 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
   lanes_ = std::move(lanes);
   for (const auto& lane : lanes_) {
     if (lane->has_tape()) book_->SetCheckpoint(lane->tape, lane->now);
+    for (const GapReason reason : std::exchange(lane->new_gaps, {}))
+      metrics_->Gap(lane->tp.topic, reason);
   }
   if (!waits.empty()) ReassignSoon(reassign_delay_);
   live_.assigned = true;
@@ -159,6 +161,7 @@ Result<std::unique_ptr<Lane>> RecorderImpl::Assign(const TopicPartition& tp,
   auto lane = std::make_unique<Lane>();
   lane->tp = tp;
   lane->topic = setup->topic;
+  lane->meter = metrics_->ForTopic(tp.topic);
   lane->decoder = setup->decoder.get();
 
   const std::optional<TpId> known = book_->Current(cluster_id_, tp);
@@ -263,6 +266,7 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
             {"from", std::to_string(gap.from)},
             {"to", std::to_string(gap.to)}});
     batch->PutGap(lane->tape, gap);
+    lane->new_gaps.push_back(gap.reason);
   }
   batch->PutCheckpoint(lane->tape, lane->now);
   return Status::Ok();
@@ -298,6 +302,7 @@ Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t 
             .noticed_at = parts_.clock->Now(),
             .detail = "lineage " + std::to_string(old.lineage)};
     batch->PutGap(lane->tape, gap);
+    lane->new_gaps.push_back(gap.reason);
     lane->held.push_back(gap);
   }
   const std::string text = lane->tp.ToString() + ": the log has changed (" + answer.reason +

@@ -99,6 +99,7 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
   }
   Record(lane, message);
   pending_bytes_ += message.PayloadBytes();
+  lane->meter->Message(message.PayloadBytes());
   return Status::Ok();
 }
 
@@ -138,6 +139,7 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
     record.ts = decoded.ts;
     record.values = decoded.values;
     summary.AddRecord(rows_.Append(record), decoded.symbol, decoded.ts);
+    lane->meter->Record(decoded.table);
     ++record.origin.index;
   }
   if (!decoded_.marks.empty()) {
@@ -151,7 +153,15 @@ void RecorderImpl::Record(Lane* lane, const MessageView& message) {
                                        .kafka_ms = message.timestamp_ms});
     }
     if (decoded_.marks.size() > decoded_.refused) now.skipped += 1;
+    CountMarks(lane);
   }
+}
+
+void RecorderImpl::CountMarks(Lane* lane) {
+  if (decoded_.refused > 0) lane->meter->Refused(decoded_.first_refusal());
+  const auto skipped =
+      std::ranges::find(decoded_.marks, DecodedMark::Kind::kSkipped, &DecodedMark::kind);
+  if (skipped != decoded_.marks.end()) lane->meter->Skipped(skipped->reason);
 }
 
 // The end of the partition was reached: what lies between (control records, aborted messages) is
@@ -177,6 +187,9 @@ bool RecorderImpl::SomethingIsOpen() const {
 // Takes all that is open out of the lanes. No commit is on its way.
 CommitJob RecorderImpl::CutCommit() {
   CommitJob job{.number = book_->commit + 1, .received = received_, .ranks = book_->ranks()};
+  commit_times_.cut = parts_.clock->Monotonic();
+  commit_times_.received = pending_ ? pending_since_ : commit_times_.cut;
+  metrics_->Cut();
   for (const auto& lane : lanes_) {
     if (!lane->dirty) continue;
     job.lanes.push_back({lane->tape, lane->now, std::exchange(lane->blocks, {}),
@@ -223,6 +236,8 @@ Status RecorderImpl::CompleteCommit() {
   TD_RETURN_IF_ERROR(built_commit_->status);
   TD_RETURN_IF_ERROR(WriteOrStall(&built_commit_->batch, "commit"));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_commit"));
+  commit_times_.durable = parts_.clock->Monotonic();
+  metrics_->Committed(commit_times_);
   std::unique_ptr<BuiltCommit> built = std::move(built_commit_);
   ++book_->commit;
   ++live_.commits;
@@ -291,7 +306,10 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
     live_.stall = written.ToString();
     PublishState();
     TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
+    MonotonicTime stalled_at = parts_.clock->Monotonic();
     for (Status resumed = parts_.store->TryResume();; resumed = parts_.store->TryResume()) {
+      const MonotonicTime now = parts_.clock->Monotonic();
+      metrics_->Stalled(now - std::exchange(stalled_at, now));
       if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
         return resumed;
       if (resumed.ok() && attempt == 0) break;
@@ -402,6 +420,7 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
 
+  metrics_->Flushed(parts_.clock->Monotonic() - last_flush_);
   ++book_->flush;
   ++live_.flushes;
   live_.flush_requests_done = requests_in_hand_;
@@ -447,6 +466,7 @@ void RecorderImpl::Discard() {
   built_commit_.reset();
   lanes_.clear();
   rows_.Discard();
+  metrics_->Discard();
   pending_ = false;
   pending_bytes_ = 0;
 }

@@ -17,6 +17,7 @@
 #include "mapping/mapping.h"
 #include "model/stored.h"
 #include "record/commit_builder.h"
+#include "record/record_metrics.h"
 #include "record/recorder.h"
 
 namespace tapedeck {
@@ -34,6 +35,9 @@ struct Lane {
   Checkpoint now;
   bool dirty = false;  // `now` differs from the committed checkpoint
   int64_t log_end = -1;
+  int64_t log_first_ms = -1;  // Kafka time of what Kafka has first; -1 unknown
+  RecordMetrics::Topic* meter = nullptr;
+  std::vector<GapReason> new_gaps;  // of the assignment that is being written
 
   std::vector<OpenBlock> blocks;  // the last one takes messages
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;

@@ -28,6 +28,23 @@ constexpr milliseconds kReassignDelayFirst(200);
 constexpr seconds kReassignDelayMax(30);
 constexpr size_t kNoticesMax = 16;
 
+// As a metric's label.
+const char* TroubleName(SourceTrouble trouble) {
+  switch (trouble) {
+    case SourceTrouble::kOutOfRange:
+      return "out-of-range";
+    case SourceTrouble::kBadBatch:
+      return "bad-batch";
+    case SourceTrouble::kUnknownTopic:
+      return "unknown-topic";
+    case SourceTrouble::kNotAuthorized:
+      return "not-authorized";
+    case SourceTrouble::kOther:
+      break;
+  }
+  return "other";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Recorder>> Recorder::Make(RecorderOptions options, RecorderParts parts) {
@@ -53,6 +70,7 @@ Status RecorderImpl::Open() {
   TD_ASSIGN_OR_RETURN(StoreState state, parts_.store->View()->LoadState());
   book_ = std::make_unique<TapeBook>(std::move(state));
   cluster_id_ = parts_.store->meta().cluster_id;
+  metrics_ = std::make_unique<RecordMetrics>(parts_.metrics, &book_->tables);
   StoreBatch batch;
   for (const RecordTopic& topic : options_.topics) {
     TopicSetup setup{.topic = &topic};
@@ -104,6 +122,7 @@ Status RecorderImpl::Loop() {
   while (!stop_->load(std::memory_order_relaxed)) {
     Status status = Step();
     if (status.code() == StatusCode::kUnavailable) {
+      metrics_->KafkaError("unavailable");
       Notice(status.ToString());
       TD_LOG(kWarn, "record", "trouble", status.ToString());
       ReassignSoon(reassign_delay_);
@@ -149,6 +168,7 @@ Status RecorderImpl::Take(const SourceBatch& batch) {
   for (const PartitionError& error : batch.errors) TakeError(error);
   for (const SourceNotice& notice : batch.notices) {
     Notice(notice.code + ": " + notice.detail);
+    metrics_->KafkaError(notice.code);
     TD_LOG(kWarn, "record", "kafka-notice", notice.detail, {{"code", notice.code}});
   }
   return Status::Ok();
@@ -157,6 +177,7 @@ Status RecorderImpl::Take(const SourceBatch& batch) {
 void RecorderImpl::TakeError(const PartitionError& error) {
   Lane* lane = lanes_[error.slot].get();
   TD_LOG(kWarn, "record", "partition-error", error.detail, {{"partition", lane->tp.ToString()}});
+  metrics_->KafkaError(TroubleName(error.trouble));
   switch (error.trouble) {
     case SourceTrouble::kBadBatch:
       lane->health = "Kafka cannot deliver what follows offset " + std::to_string(lane->now.next) +
@@ -236,6 +257,7 @@ void RecorderImpl::TakeTailAnswers() {
                              [&](const auto& l) { return l->tp == answer.question.tp; });
     if (lane == lanes_.end()) continue;
     (*lane)->log_end = answer.bounds.end;
+    (*lane)->log_first_ms = answer.log_first_ms;
     stuck_.TakeEnd(answer.question.tp, answer.question.next, answer.bounds.end);
     if (answer.verdict == TailVerdict::kChanged) {
       TD_LOG(kWarn, "record", "log-changed", answer.reason,
@@ -283,6 +305,7 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
       TD_RETURN_IF_ERROR(ServeQueue());
       parts_.clock->SleepFor(kPollMax);
     }
+    metrics_->Stalled(kDiskCheckInterval);
   }
   live_.stall.clear();
   return Status::Ok();
@@ -344,6 +367,8 @@ void RecorderImpl::PublishState() {
          .watermark = committed.watermark,
          .shipped = book_->ship(lane->tape).shipped,
          .log_end = lane->log_end,
+         .kafka_ms = committed.kafka_max_ms,
+         .log_first_ms = lane->log_first_ms,
          .messages = committed.messages,
          .records = committed.records,
          .refused = committed.refused,

@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/status.h"
 #include "kafka/message_source.h"
 #include "mapping/mapping.h"
@@ -88,6 +89,7 @@ struct RecorderParts {
   /// Writes of others, carried out by Run between its own; null: there are none. Run leaves it
   /// open: whoever runs the record thread serves it on (ServeUntil) or closes it.
   StoreQueue* queue = nullptr;
+  Metrics* metrics = nullptr;  // null: nobody asks
   std::function<Result<std::unique_ptr<MessageSource>>(AssignmentListener*)> open_source;
   /// Called twice: for the record thread and for the tail checker.
   std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;
@@ -106,8 +108,10 @@ struct PartitionState {
   int64_t received = 0;  // next offsets
   int64_t stored = 0;
   int64_t watermark = 0;
-  int64_t shipped = 0;   // tape manifests cover everything below
-  int64_t log_end = -1;  // -1 unknown
+  int64_t shipped = 0;        // tape manifests cover everything below
+  int64_t log_end = -1;       // -1 unknown
+  int64_t kafka_ms = -1;      // the greatest Kafka time on the tape
+  int64_t log_first_ms = -1;  // Kafka time of the first message that Kafka has
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;
   std::string health;               // "" = well, else the reason why it is not being recorded
   std::vector<std::string> tables;  // that its mapping fills

@@ -15,6 +15,7 @@
 #include "record/flush_worker.h"
 #include "record/lane.h"
 #include "record/merger.h"
+#include "record/record_metrics.h"
 #include "record/recorder.h"
 #include "record/start_plan.h"
 #include "record/stuck_watch.h"
@@ -64,6 +65,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void BeginPending();
   bool DropsHeld(Lane* lane, int64_t offset);
   void Record(Lane* lane, const MessageView& message);
+  void CountMarks(Lane* lane);
   void ReachEnd(Lane* lane, int64_t offset);
   void OpenNextBlock(Lane* lane);
   bool CommitIsDue(MonotonicTime now) const;
@@ -120,6 +122,8 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   StuckWatch stuck_;
   ChunkBuilder rows_;
   FlushWorker flusher_;
+  std::unique_ptr<RecordMetrics> metrics_;
+  CommitTimes commit_times_;  // of the commit that is on its way
   MessageHasher hasher_;
   Decoded decoded_;
   CommitBuilder commit_builder_;

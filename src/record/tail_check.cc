@@ -127,9 +127,21 @@ void TailChecker::Loop() {
              {{"partition", question.tp.ToString()}});
       continue;
     }
+    answer->log_first_ms = FirstTime(probe.get(), question.tp, answer->bounds.start);
     std::lock_guard lock(mutex_);
     answers_.push_back(std::move(answer).value());
   }
+}
+
+// Read once for each start of the log: it moves only when Kafka drops a segment.
+int64_t TailChecker::FirstTime(LogProbe* probe, const TopicPartition& tp, int64_t start) {
+  LogStart& known = starts_[tp];
+  if (known.offset == start) return known.first_ms;
+  Result<std::unique_ptr<ProbedMessage>> first = probe->ReadAt(tp, start, timeout_);
+  if (!first.ok()) return known.first_ms;
+  const bool has_time = (*first)->found && (*first)->message.timestamp_ms >= 0;
+  known = {start, has_time ? (*first)->message.timestamp_ms : -1};
+  return known.first_ms;
 }
 
 }  // namespace tapedeck

@@ -19,6 +19,7 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -50,7 +51,8 @@ struct TailAnswer {
   TailQuestion question;
   TailVerdict verdict = TailVerdict::kUnverifiable;
   LogBounds bounds;
-  std::string reason;  // kChanged: what differs and where
+  int64_t log_first_ms = -1;  // of a TailChecker: Kafka time of what Kafka has first; -1 unknown
+  std::string reason;         // kChanged: what differs and where
 };
 
 /// Asks the broker; kUnavailable where it does not answer in time. An end of the log before `next`
@@ -77,10 +79,16 @@ class TailChecker {
 
  private:
   void Loop();
+  int64_t FirstTime(LogProbe* probe, const TopicPartition& tp, int64_t start);
 
   const OpenProbe open_probe_;
   const std::chrono::milliseconds timeout_;
   Clock* const clock_;
+  struct LogStart {
+    int64_t offset = -1;
+    int64_t first_ms = -1;
+  };
+  std::map<TopicPartition, LogStart> starts_;  // the thread's own
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // Protected by mutex_:

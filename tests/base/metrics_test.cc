@@ -46,6 +46,19 @@ TEST(Metrics, AreExposedAsPrometheusText) {
   EXPECT_DOUBLE_EQ(rows.value(), 7);
 }
 
+TEST(Metrics, AGaugeOfSomethingThatWentIsExposedNoMore) {
+  Metrics metrics;
+  metrics.AddGauge("lag", "L.", {{"topic", "a"}}).Set(1);
+  metrics.AddGauge("lag", "L.", {{"topic", "b"}}).Set(2);
+  metrics.RemoveGauge("lag", {{"topic", "a"}});
+  metrics.RemoveGauge("lag", {{"topic", "never there"}});
+  metrics.RemoveGauge("no_such_gauge", {});
+  const std::string text = metrics.Expose();
+  EXPECT_FALSE(HasLine(text, "lag{topic=\"a\"} 1")) << text;
+  EXPECT_TRUE(HasLine(text, "lag{topic=\"b\"} 2")) << text;
+  EXPECT_EQ(metrics.AddGauge("lag", "L.", {{"topic", "a"}}).value(), 0) << "it begins anew";
+}
+
 TEST(Metrics, TheSameNameAndLabelsAreTheSameSeries) {
   Metrics metrics;
   Counter a = metrics.AddCounter("a_total", "A.", {{"x", "1"}, {"y", "2"}});

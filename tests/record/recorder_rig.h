@@ -69,6 +69,7 @@ class RecorderRig {
   ManualClock clock{Timestamp(1'719'893'840'000'000'000)};
   Random random;
   RecorderOptions options;
+  Metrics metrics;
   std::unique_ptr<Store> store;
   std::unique_ptr<SeriesDirectory> directory;
   std::unique_ptr<OpenRows> open_rows;
