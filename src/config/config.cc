@@ -6,11 +6,12 @@
 #include <array>
 
 #include "base/limits.h"
+#include "base/units.h"
+#include "config/archive_section.h"
 #include "config/http_section.h"
 #include "config/layers.h"
 #include "config/section_reader.h"
 #include "config/topic_section.h"
-#include "base/units.h"
 
 namespace tapedeck {
 namespace {
@@ -27,7 +28,7 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr size_t kProblemsShown = 20;
 
 // Known sections of later versions: accepted, so that one file serves this version and the next.
-constexpr std::array<std::string_view, 3> kLaterSections = {"archive", "replay", "alerts"};
+constexpr std::array<std::string_view, 2> kLaterSections = {"replay", "alerts"};
 
 std::string HostName() {
   std::array<char, 256> name{};
@@ -193,6 +194,7 @@ Result<Config> Config::Load(const ConfigSources& sources) {
   ReadStore(root, &config, &findings);
   ReadSeries(root, &config, &findings);
   ReadTables(root, &config, &findings);
+  ReadArchive(root, &config, &findings);
   ReadHttp(root, &config, &findings);
   ReadLimitsAndLog(root, &config, &findings);
   if (findings.problems.empty()) SplitBudget(&config, &findings);

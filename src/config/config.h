@@ -15,7 +15,7 @@
 //   TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources));
 //   std::cout << config.Show();   // what is in force, and where it comes from; secrets redacted
 //
-// Sections of later versions (archive, replay, alerts), and single keys of them, are accepted
+// Sections of later versions (replay, alerts), and single keys of them, are accepted
 // with a warning that says that they have no effect yet: one file can serve this version and the
 // next.
 //
@@ -87,10 +87,41 @@ struct SeriesConfig {
   std::optional<uint64_t> flush_bytes;  // unset: see memory_budget.h
 };
 
+/// DECIMAL(precision, scale): 1 <= precision <= 38, 0 <= scale <= precision.
+struct DecimalPlaces {
+  uint8_t precision = 38;
+  uint8_t scale = 18;
+  bool operator==(const DecimalPlaces&) const = default;
+};
+
 struct TableConfig {
   std::optional<DaySize> day;
   std::optional<std::vector<std::string>> unique;
+  /// By column; "" is all others. What is not here has the form that docs/columnar.md says.
+  std::map<std::string, DecimalPlaces, std::less<>> decimals;
   std::string where;
+};
+
+struct ArchiveConfig {
+  std::string url;  // "": no archive
+  enum class Format : uint8_t { kParquet, kNdjson };
+  std::vector<Format> formats = {Format::kParquet};
+  std::chrono::nanoseconds close_after = std::chrono::hours(2);
+  std::chrono::nanoseconds keep_local = std::chrono::hours(7 * 24);
+  std::chrono::nanoseconds tape_ship = std::chrono::hours(1);
+  std::vector<std::string> per_message;  // topics
+  struct S3 {
+    std::string endpoint, region;
+    std::optional<bool> path_style;
+    std::string bucket_owner, ca_file;
+    bool allow_http = false;  // elsewhere than on this machine
+  } s3;
+  struct Azure {
+    std::string account, endpoint, ca_file;
+    bool allow_http = false;
+  } azure;
+
+  bool on() const { return !url.empty(); }
 };
 
 struct HttpConfig {
@@ -100,6 +131,8 @@ struct HttpConfig {
   std::string tls_key;
   std::string tokens_file;      // "": everybody may ask
   bool allow_insecure = false;  // beyond loopback without tokens or TLS
+  std::chrono::nanoseconds answer_limit = std::chrono::seconds(60);  // until an answer begins
+  uint64_t read_rate_min = 1024;  // bytes a second, over half a minute, of whoever reads a stream
 };
 
 struct LogConfig {
@@ -137,6 +170,7 @@ struct Config {
   StoreConfig store;
   SeriesConfig series;
   std::map<std::string, TableConfig, std::less<>> tables;
+  ArchiveConfig archive;
   uint64_t memory = uint64_t{2} << 30;
   MemoryBudget budget;
   HttpConfig http;

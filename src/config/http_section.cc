@@ -64,6 +64,9 @@ void ReadHttp(const ConfigValue& root, Config* config, Findings* findings) {
   http.Text("tls_key", &out->tls_key);
   http.Text("tokens_file", &out->tokens_file);
   http.Flag("allow_insecure", &out->allow_insecure);
+  http.Duration("answer_limit", {std::chrono::seconds(1), std::chrono::hours(1)},
+                &out->answer_limit);
+  http.Size("read_rate_min", {1, uint64_t{1} << 30}, &out->read_rate_min);
   if (out->tls_cert.empty() != out->tls_key.empty()) {
     http.Problem(http.where(), "http.tls_cert and http.tls_key belong together: name both");
   }

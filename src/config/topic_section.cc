@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include "base/limits.h"
-#include "config/toml_json.h"
 #include "base/units.h"
+#include "config/toml_json.h"
 
 namespace tapedeck {
 namespace {
@@ -16,18 +17,6 @@ namespace {
 constexpr size_t kTopicNameMax = 249;
 constexpr size_t kPatternMax = 1024;
 constexpr size_t kSymbolPrefixMax = 64;
-
-Status CheckTopicName(const std::string& name) {
-  bool good = !name.empty() && name.size() <= kTopicNameMax && name != "." && name != ".." &&
-              std::all_of(name.begin(), name.end(), [](char c) {
-                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '.' || c == '_' || c == '-';
-              });
-  if (good) return Status::Ok();
-  return Status::InvalidArgument(QuoteToml(name) +
-                                 " is no name of a topic: 1 to 249 of A-Z a-z 0-9 . _ -; for "
-                                 "several topics write pattern = \"^…\"");
-}
 
 Status CheckPattern(const std::string& pattern) {
   if (!pattern.starts_with('^')) {
@@ -126,7 +115,70 @@ DaySize* DayOrMade(std::optional<DaySize>* day) {
   return &**day;
 }
 
+// "18,8": digits in all, and of them after the point.
+Result<DecimalPlaces> ParseDecimalForm(const std::string& text) {
+  DecimalPlaces form;
+  int precision = 0;
+  int scale = -1;
+  const char* const end = text.data() + text.size();
+  auto [comma, error] = std::from_chars(text.data(), end, precision);
+  if (error == std::errc() && comma < end && *comma == ',') {
+    auto [at, scale_error] = std::from_chars(comma + 1, end, scale);
+    if (scale_error != std::errc() || at != end) scale = -1;
+  }
+  if (precision < 1 || precision > 38 || scale < 0 || scale > precision) {
+    return Status::InvalidArgument(QuoteToml(text) +
+                                   " is no form of decimals: write \"18,8\" for 18 digits (up to "
+                                   "38), 8 of them after the point");
+  }
+  form.precision = static_cast<uint8_t>(precision);
+  form.scale = static_cast<uint8_t>(scale);
+  return form;
+}
+
+void ReadDecimals(SectionReader* table, const ConfigValue& section, const std::string& path,
+                  TableConfig* out, Findings* findings) {
+  const auto read = [](std::string* text, DecimalPlaces* form) {
+    return [text, form](const std::string& given) {
+      TD_ASSIGN_OR_RETURN(*form, ParseDecimalForm(given));
+      *text = given;
+      return Status::Ok();
+    };
+  };
+  const ConfigValue* value = section.Find("decimals");
+  if (value == nullptr) {
+    table->Take("decimals");
+    return;
+  }
+  std::string text;
+  DecimalPlaces form;
+  if (value->kind != ConfigValue::Kind::kTable) {
+    table->Text("decimals", &text, read(&text, &form));
+    if (!text.empty()) out->decimals.emplace("", form);
+    return;
+  }
+  table->Take("decimals");
+  SectionReader columns(value, path + ".decimals", findings);
+  for (const auto& [column, given] : value->members) {
+    text.clear();
+    columns.Text(column, &text, read(&text, &form));
+    if (!text.empty()) out->decimals.emplace(column, form);
+  }
+}
+
 }  // namespace
+
+Status CheckTopicName(const std::string& name) {
+  bool good = !name.empty() && name.size() <= kTopicNameMax && name != "." && name != ".." &&
+              std::all_of(name.begin(), name.end(), [](char c) {
+                return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '_' || c == '-';
+              });
+  if (good) return Status::Ok();
+  return Status::InvalidArgument(QuoteToml(name) +
+                                 " is no name of a topic: 1 to 249 of A-Z a-z 0-9 . _ -; for "
+                                 "several topics write pattern = \"^…\"");
+}
 
 void ReadTopics(const ConfigValue& root, Config* config, Findings* findings) {
   const ConfigValue* topics = root.Find("topics");
@@ -190,6 +242,7 @@ void ReadTables(const ConfigValue& root, Config* config, Findings* findings) {
       reader.Take("day");
     }
     reader.Texts("unique", &table.unique);
+    ReadDecimals(&reader, value, "tables." + name, &table, findings);
     if (table.unique.has_value() && !table.unique->empty()) {
       auto has = [&](std::string_view column) {
         return std::find(table.unique->begin(), table.unique->end(), column) != table.unique->end();

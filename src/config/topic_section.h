@@ -9,6 +9,9 @@
 
 namespace tapedeck {
 
+/// 1 to 249 of A-Z a-z 0-9 . _ -
+Status CheckTopicName(const std::string& name);
+
 void ReadTopics(const ConfigValue& root, Config* config, Findings* findings);
 void ReadMappings(const ConfigValue& root, Config* config, Findings* findings);
 void ReadTables(const ConfigValue& root, Config* config, Findings* findings);

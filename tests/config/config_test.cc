@@ -284,17 +284,15 @@ TEST_F(ConfigTest, AFileWithSecretsThatAllMayReadIsWarnedOf) {
 }
 
 TEST_F(ConfigTest, SectionsOfLaterVersionsAreWarnedOfNotRefused) {
-  Result<Config> config = Load(
-      "[archive]\nurl = \"s3://b/p\"\n[replay]\nmax_jobs = 3\n[store]\nretain = "
-      "\"30d\"\n");
+  Result<Config> config = Load("[replay]\nmax_jobs = 3\n[store]\nretain = \"30d\"\n");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
-  ASSERT_EQ(config->warnings.size(), 3u);
-  EXPECT_NE(config->warnings[0].find("node.toml:1: [archive] is not available in this version"),
+  ASSERT_EQ(config->warnings.size(), 2u);
+  EXPECT_NE(config->warnings[0].find("node.toml:1: [replay] is not available in this version"),
             std::string::npos)
       << config->warnings[0];
-  EXPECT_NE(config->warnings[2].find("store.retain has no effect in this version"),
+  EXPECT_NE(config->warnings[1].find("store.retain has no effect in this version"),
             std::string::npos)
-      << config->warnings[2];
+      << config->warnings[1];
 }
 
 TEST_F(ConfigTest, TheSameTopicTwiceIsRefused) {
