@@ -87,7 +87,7 @@ class InFlight {
 struct Api::State {
   State(ApiParts given, uint64_t first_id)
       : parts(std::move(given)),
-        metrics(parts.version, parts.clock),
+        metrics(parts.version, parts.clock, parts.metrics),
         http(metrics.registry()),
         slots(parts.read_bytes),
         next_id(first_id),
@@ -101,6 +101,7 @@ struct Api::State {
     context.tokens = parts.tokens;
     context.version = parts.version;
     context.uri_bytes = parts.uri_bytes;
+    context.decimals = parts.decimals;
     context.started = parts.clock->Now();
   }
 
@@ -410,6 +411,7 @@ void Api::BreakStreams() { state_->streams.BreakAll(); }
 void Api::Watch(const HttpServer* server) { state_->context.server = server; }
 
 HttpHandler* Api::operations() { return &state_->operations; }
+void Api::Measure() { state_->metrics.Measure(state_->parts.node->store()); }
 Metrics* Api::metrics() { return state_->metrics.registry(); }
 size_t Api::reads_open() const { return state_->slots.open(); }
 

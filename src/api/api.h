@@ -18,6 +18,7 @@
 #include <string>
 
 #include "api/served_node.h"
+#include "api/table_decimals.h"
 #include "api/tokens.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -30,9 +31,11 @@ struct ApiParts {
   Clock* clock = nullptr;
   TokenFile* tokens = nullptr;  // null: everybody may ask
   std::string version;
-  size_t read_bytes = 0;  // for all reads together; see read_slots.h
+  Metrics* metrics = nullptr;  // that other parts of the node count in; null: there are none
+  size_t read_bytes = 0;       // for all reads together; see read_slots.h
   /// An answer that has not begun to leave by then is given up: 503 overloaded.
   std::chrono::nanoseconds answer_limit = std::chrono::seconds(60);
+  TableDecimals decimals;                            // of columnar answers
   size_t uri_bytes = HttpServerOptions().uri_bytes;  // of the servers it is given to
 };
 
@@ -57,6 +60,9 @@ class Api final : public HttpHandler {
   void Watch(const HttpServer* server);
   /// Probes and metrics only: for a listener of their own.
   HttpHandler* operations();
+  /// Looks at sizes and free space of the store's disk for status and metrics, which tell what the
+  /// last look saw. For a thread that may wait, every few seconds.
+  void Measure();
   /// What this node counts; other parts may add to it.
   Metrics* metrics();
   /// Streams and answers that hold a share of the memory for reads.

@@ -21,6 +21,7 @@
 #include "api/read_slots.h"
 #include "api/routes.h"
 #include "api/served_node.h"
+#include "api/table_decimals.h"
 #include "api/tokens.h"
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -43,6 +44,7 @@ struct ApiContext {
   std::string version;
   size_t uri_bytes = 0;  // that the server takes
   Timestamp started;
+  TableDecimals decimals;
   std::atomic<const HttpServer*> server{nullptr};  // null: not known (yet)
 };
 

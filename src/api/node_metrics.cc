@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <charconv>
-#include <chrono>
+#include <utility>
 
 #include "api/call.h"
 #include "base/file.h"
@@ -13,7 +13,7 @@
 namespace tapedeck {
 namespace {
 
-constexpr std::chrono::nanoseconds kSizesAge = std::chrono::seconds(5);
+constexpr int64_t kMillisecond = 1'000'000;
 
 uint64_t OpenFiles() {
   DIR* folder = ::opendir("/proc/self/fd");
@@ -48,63 +48,96 @@ ProcessUse ProcessUse::Now() {
   }
   rlimit files{};
   if (::getrlimit(RLIMIT_NOFILE, &files) == 0) use.open_files_max = files.rlim_cur;
-  use.open_files = OpenFiles();
   return use;
 }
 
-NodeMetrics::NodeMetrics(std::string_view version, const Clock* clock) : clock_(clock) {
+NodeMetrics::NodeMetrics(std::string_view version, const Clock* clock, Metrics* shared)
+    : metrics_(shared == nullptr ? &own_ : shared), clock_(clock) {
   SetGauge("tapedeck_build_info", "Always 1; the label says which version runs.",
            {{"version", std::string(version)}}, 1);
   SetGauge("process_start_time_seconds", "When the process started, in seconds since 1970.", {},
            static_cast<double>(clock->Now().ns()) / 1e9);
 }
 
-StoreSizes NodeMetrics::Sizes(const Store* store) {
+void NodeMetrics::Measure(const Store* store) {
+  const uint64_t files = OpenFiles();
+  StoreSizes sizes;
+  if (store != nullptr) {
+    sizes.disk = store->Disk().value_or(DiskUse());
+    sizes.kinds = store->SizeByKind();
+  }
   std::lock_guard lock(sizes_mutex_);
-  const MonotonicTime now = clock_->Monotonic();
-  if (store == nullptr || (sized_.has_value() && now - *sized_ < kSizesAge)) return sizes_;
-  sized_ = now;
-  sizes_.disk = store->Disk().value_or(DiskUse());
-  sizes_.kinds = store->SizeByKind();
+  open_files_ = files;
+  sizes_ = std::move(sizes);
+}
+
+StoreSizes NodeMetrics::sizes() const {
+  std::lock_guard lock(sizes_mutex_);
   return sizes_;
 }
 
 void NodeMetrics::SetGauge(std::string_view name, std::string_view help, const Labels& labels,
                            double value) {
-  metrics_.AddGauge(name, help, labels).Set(value);
+  metrics_->AddGauge(name, help, labels).Set(value);
 }
 
 void NodeMetrics::Follow(std::string_view name, std::string_view help, const Labels& labels,
                          const std::string& part, double value) {
   double& before = followed_[std::string(name) + "/" + part];
-  metrics_.AddCounter(name, help, labels).IncrementBy(value - before);
+  metrics_->AddCounter(name, help, labels).IncrementBy(value - before);
   before = value;
 }
 
+void NodeMetrics::SetPartitionGauge(std::string_view name, std::string_view help,
+                                    const Labels& labels, double value) {
+  SetGauge(name, help, labels, value);
+  seen_gauges_.emplace(name, labels);
+}
+
+void NodeMetrics::RemoveWhatWent() {
+  for (const Series& series : partition_gauges_) {
+    if (!seen_gauges_.contains(series)) metrics_->RemoveGauge(series.first, series.second);
+  }
+  partition_gauges_ = std::exchange(seen_gauges_, {});
+}
+
 void NodeMetrics::CollectPartition(const PartitionState& p) {
-  const std::string part =
-      p.tp.topic + "/" + std::to_string(p.tp.partition) + "/" + std::to_string(p.lineage);
-  const Labels topic = {{"topic", p.tp.topic}};
-  Follow("tapedeck_record_messages_total", "Messages on the tape.", topic, part,
-         static_cast<double>(p.messages));
-  Follow("tapedeck_record_records_total", "Records decoded from messages.", topic, part,
-         static_cast<double>(p.records));
-  Follow("tapedeck_record_refused_total", "Messages of which a mapping refused something.", topic,
-         part, static_cast<double>(p.refused));
-  Follow("tapedeck_record_skipped_total", "Messages of which something was skipped.", topic, part,
-         static_cast<double>(p.skipped));
-  const std::string partition = std::to_string(p.tp.partition);
+  const Labels labels = {{"topic", p.tp.topic}, {"partition", std::to_string(p.tp.partition)}};
   for (const auto& [kind, offset] : {std::pair<const char*, int64_t>{"received", p.received},
                                      {"stored", p.stored},
                                      {"durable", p.stored}}) {
-    SetGauge("tapedeck_offset", "Next offset: one past the last.",
-             {{"topic", p.tp.topic}, {"partition", partition}, {"kind", kind}},
-             static_cast<double>(offset));
+    Labels of_kind = labels;
+    of_kind.emplace_back("kind", kind);
+    SetPartitionGauge("tapedeck_offset", "Next offset: one past the last.", of_kind,
+                      static_cast<double>(offset));
   }
   if (p.log_end < 0) return;
-  SetGauge("tapedeck_lag_messages", "Offsets that Kafka has and the store has not.",
-           {{"topic", p.tp.topic}, {"partition", partition}},
-           static_cast<double>(std::max<int64_t>(0, p.log_end - p.stored)));
+  const int64_t lag = std::max<int64_t>(0, p.log_end - p.stored);
+  SetPartitionGauge("tapedeck_lag_messages", "Offsets that Kafka has and the store has not.",
+                    labels, static_cast<double>(lag));
+  if (p.kafka_ms < 0) return;
+  const int64_t behind_ms = lag == 0 ? 0 : clock_->Now().ns() / kMillisecond - p.kafka_ms;
+  SetPartitionGauge("tapedeck_lag_seconds",
+                    "Age of the newest message recorded, by Kafka's time, where Kafka has more; "
+                    "else 0.",
+                    labels, static_cast<double>(std::max<int64_t>(0, behind_ms)) / 1e3);
+  if (p.log_first_ms < 0) return;
+  SetPartitionGauge("tapedeck_retention_headroom_seconds",
+                    "How much Kafka keeps of what is recorded already, in its own time: at zero, "
+                    "retention takes messages that were not read.",
+                    labels, static_cast<double>(p.kafka_ms - p.log_first_ms) / 1e3);
+}
+
+void NodeMetrics::CollectRecorder(const RecorderState& r) {
+  for (const PartitionState& partition : r.partitions) CollectPartition(partition);
+  RemoveWhatWent();
+  Follow("tapedeck_record_tape_bytes_total", "Bytes of the tape blocks made of messages.", {}, "",
+         static_cast<double>(r.tape_bytes));
+  Follow("tapedeck_record_commits_total", "Commits.", {}, "", static_cast<double>(r.commits));
+  Follow("tapedeck_series_flushes_total", "Flushes of series.", {}, "",
+         static_cast<double>(r.flushes));
+  Follow("tapedeck_rebalances_total", "Times that partitions were assigned anew.", {}, "",
+         static_cast<double>(r.rebalances));
 }
 
 void NodeMetrics::CollectProcess() {
@@ -114,7 +147,12 @@ void NodeMetrics::CollectProcess() {
            static_cast<double>(use.resident_bytes));
   SetGauge("process_virtual_memory_bytes", "Virtual memory.", {},
            static_cast<double>(use.virtual_bytes));
-  SetGauge("process_open_fds", "Open file descriptors.", {}, static_cast<double>(use.open_files));
+  uint64_t open_files = 0;
+  {
+    std::lock_guard lock(sizes_mutex_);
+    open_files = open_files_;
+  }
+  SetGauge("process_open_fds", "Open file descriptors.", {}, static_cast<double>(open_files));
   SetGauge("process_max_fds", "Most file descriptors that may be open.", {},
            static_cast<double>(use.open_files_max));
 }
@@ -139,19 +177,9 @@ void NodeMetrics::CollectServer(const HttpServerStats& stats) {
 }
 
 void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
-  const StoreSizes sizes = Sizes(context.node->store());
+  const StoreSizes sizes = this->sizes();
   std::lock_guard lock(mutex_);
-  const RecorderState& r = state.recorder;
-  for (const PartitionState& partition : r.partitions) CollectPartition(partition);
-  Follow("tapedeck_record_bytes_total", "Bytes of messages recorded since the process started.", {},
-         "", static_cast<double>(r.raw_bytes));
-  Follow("tapedeck_record_tape_bytes_total", "Bytes of the tape blocks made of them.", {}, "",
-         static_cast<double>(r.tape_bytes));
-  Follow("tapedeck_record_commits_total", "Commits.", {}, "", static_cast<double>(r.commits));
-  Follow("tapedeck_series_flushes_total", "Flushes of series.", {}, "",
-         static_cast<double>(r.flushes));
-  Follow("tapedeck_rebalances_total", "Times that partitions were assigned anew.", {}, "",
-         static_cast<double>(r.rebalances));
+  CollectRecorder(state.recorder);
   SetGauge("tapedeck_series_open_rows", "Rows in memory that no flush has written yet.", {},
            static_cast<double>(state.open_rows));
   SetGauge("tapedeck_memory_bytes", "Memory by what holds it.", {{"part", "rows"}},

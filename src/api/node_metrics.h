@@ -3,19 +3,21 @@
 
 // NodeMetrics: what the parts of a node count, brought into Metrics when somebody asks.
 //
-//   NodeMetrics metrics(version);
+//   NodeMetrics metrics(version, clock, nullptr);
+//   metrics.Measure(store);                       // every few seconds, by a thread that may wait
 //   metrics.Collect(context, node->State());
 //   std::string text = metrics.registry()->Expose();
 //
-// Counters that others keep are followed by their growth, so that they never go back when a
-// partition moves to another node. Labels are topics and partitions, never symbols.
+// Collect waits for nothing: what costs a look at the disk or at long lists of the system comes
+// from the last Measure. Counters that others keep are followed by their growth. Gauges of
+// partitions that went away go with them. Labels are topics and partitions, never symbols.
 //
 // Thread-safe.
 
 #include <cstdint>
 #include <map>
 #include <mutex>
-#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -35,7 +37,6 @@ struct ProcessUse {
   uint64_t resident_bytes = 0;
   uint64_t virtual_bytes = 0;
   double cpu_seconds = 0;
-  uint64_t open_files = 0;
   uint64_t open_files_max = 0;
   static ProcessUse Now();
 };
@@ -47,29 +48,40 @@ struct StoreSizes {
 
 class NodeMetrics {
  public:
-  NodeMetrics(std::string_view version, const Clock* clock);
+  /// `shared`: where others count, too; null: nobody does. It outlives this.
+  NodeMetrics(std::string_view version, const Clock* clock, Metrics* shared);
 
-  Metrics* registry() { return &metrics_; }
+  Metrics* registry() { return metrics_; }
   void Collect(const ApiContext& context, const ServedState& state);
-  /// At most five seconds old: they cost a walk over the store's files. `store` may be null.
-  StoreSizes Sizes(const Store* store);
+  /// Walks over the store's files and the open ones of the process. `store` may be null.
+  void Measure(const Store* store);
+  /// Of the last Measure.
+  StoreSizes sizes() const;
 
  private:
   using Labels = MetricLabels;
   void Follow(std::string_view name, std::string_view help, const Labels& labels,
               const std::string& part, double value);
+  void CollectRecorder(const RecorderState& recorder);
   void CollectPartition(const PartitionState& partition);
+  void SetPartitionGauge(std::string_view name, std::string_view help, const Labels& labels,
+                         double value);
+  void RemoveWhatWent();
   void CollectProcess();
   void CollectServer(const HttpServerStats& stats);
   void SetGauge(std::string_view name, std::string_view help, const Labels& labels, double value);
 
-  Metrics metrics_;
+  Metrics own_;
+  Metrics* const metrics_;
   const Clock* const clock_;
   std::mutex mutex_;  // of what follows
   std::map<std::string, double, std::less<>> followed_;
-  std::mutex sizes_mutex_;  // of what follows
-  std::optional<MonotonicTime> sized_;
+  using Series = std::pair<std::string, Labels>;
+  std::set<Series> partition_gauges_;  // that are exposed
+  std::set<Series> seen_gauges_;       // by the Collect that is running
+  mutable std::mutex sizes_mutex_;     // of what follows
   StoreSizes sizes_;
+  uint64_t open_files_ = 0;
 };
 
 }  // namespace tapedeck

@@ -159,6 +159,8 @@ std::string EtagOf(const Call& call, const RowForm& form, const RecordQuery& que
                      "/" + std::to_string(ask.page_rows.value_or(0)) + "/" +
                      (ask.token ? ToHex(ask.token->position) : "") + "/" +
                      (call.coding ? std::string(CodingName(*call.coding)) : "") + "/" + state;
+  if (form.form == AnswerForm::kArrow || form.form == AnswerForm::kParquet)
+    text += "/" + DecimalsText(call.context->decimals, call.table);
   return "\"" + HashBytes(text).ToString() + "\"";
 }
 

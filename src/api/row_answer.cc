@@ -237,6 +237,7 @@ void ReadStyle(Call* call, RowAsk* ask) {
     parameters.Bad("end_marker", "only format=ndjson has room for it");
   }
   form.batch_bytes = call->context->slots->stream_bytes() / 4;
+  form.decimals = &call->context->decimals;
 }
 
 }  // namespace

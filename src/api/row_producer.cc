@@ -80,6 +80,7 @@ Status RecordProducer::MakeEncoder(const RowForm& form) {
           form.form == AnswerForm::kArrow ? ColumnarFormat::kArrow : ColumnarFormat::kParquet;
       ColumnarStyle style{.rows = form.style, .order = form.order};
       style.parquet_group_bytes = form.batch_bytes;
+      if (form.decimals != nullptr) style.decimals = DecimalsOf(*form.decimals, cursor_->table());
       TD_ASSIGN_OR_RETURN(encoder_, MakeColumnarEncoder(format, fields_, *cursor_, style));
       break;
     }

@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "api/media_type.h"
+#include "api/table_decimals.h"
 #include "base/status.h"
 #include "query/json_rows.h"
 #include "query/row_cursor.h"
@@ -45,6 +46,7 @@ struct RowForm {
   ReadOrder order = ReadOrder::kAscending;  // of the rows; Parquet says how it is sorted
   size_t batch_bytes = size_t{8} << 20;     // that a batch of a columnar form may hold
   bool end_marker = false;
+  const TableDecimals* decimals = nullptr;  // of columnar forms; null: the usual ones
 };
 
 /// kInvalidArgument: a form that these fields cannot take.

@@ -66,7 +66,7 @@ std::string RecordingText(const ServedState& state) {
 }
 
 std::string StoreText(const ApiContext& context, const ServedState& state) {
-  const StoreSizes sizes = context.metrics->Sizes(context.node->store());
+  const StoreSizes sizes = context.metrics->sizes();
   JsonObject kinds;
   for (const auto& [kind, bytes] : sizes.kinds) kinds.Count(kind, bytes);
   return JsonObject()

@@ -212,9 +212,12 @@ Status Node::Listen() {
       PlanOpenFiles(RaiseOpenFilesLimit(), StoredFilesOf(options_.config.node.data_dir), listens));
   if (!files.warning.empty()) TD_LOG(kWarn, "node", "open-files", files.warning);
   if (!listens) return Status::Ok();
-  TD_ASSIGN_OR_RETURN(
-      std::unique_ptr<HttpFace> face,
-      HttpFace::Start(options_.config, served_.get(), clock_, options_.version, files.connections));
+  TD_ASSIGN_OR_RETURN(std::unique_ptr<HttpFace> face,
+                      HttpFace::Start(options_.config, {.served = served_.get(),
+                                                        .clock = clock_,
+                                                        .metrics = &metrics_,
+                                                        .version = options_.version,
+                                                        .connections = files.connections}));
   TD_LOG(kInfo, "node", "listening", face->url());
   std::lock_guard lock(mutex_);
   face_ = std::move(face);
@@ -310,6 +313,7 @@ Status Node::MakeRecorder(RecordingPlan plan) {
   parts.directory = &directory_;
   parts.open_rows = &open_rows_;
   parts.clock = clock_;
+  parts.metrics = &metrics_;
   parts.open_source =
       [this](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<MessageSource> source,

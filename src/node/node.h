@@ -37,6 +37,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/status.h"
 #include "config/config.h"
 #include "model/open_rows.h"
@@ -120,6 +121,7 @@ class Node {
   const NodeOptions options_;
   Clock* const clock_;
   std::vector<std::string> warnings_;
+  Metrics metrics_;
   Pulse pulse_;
   SeriesDirectory directory_;
   OpenRows open_rows_;

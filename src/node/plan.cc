@@ -33,6 +33,18 @@ std::string Context(const TopicConfig& topic) {
   return topic.where + ": topic '" + topic.name + "'";
 }
 
+Status CheckDecimals(const Table& table, const TableConfig& wanted) {
+  for (const auto& [column, form] : wanted.decimals) {
+    if (column.empty()) continue;
+    const int at = table.FindColumn(column);
+    if (at >= 0 && table.columns[static_cast<size_t>(at)].type == ColumnType::kDecimal) continue;
+    return Status::InvalidArgument(
+        wanted.where + ": [tables." + table.name +
+        "] decimals: " + (at < 0 ? "there is no column " : "no decimal is in column ") + column);
+  }
+  return Status::Ok();
+}
+
 Status ConfigureTables(const Config& config, const HasRows& has_rows, RecordingPlan* plan) {
   for (const auto& [name, wanted] : config.tables) {
     const Table* table = plan->tables.Find(name);
@@ -45,6 +57,7 @@ Status ConfigureTables(const Config& config, const HasRows& has_rows, RecordingP
         plan->tables.Configure(name, wanted.day.value_or(table->day_size),
                                wanted.unique.value_or(table->identity), has_rows(table->id));
     if (!status.ok()) return status.WithContext(wanted.where);
+    TD_RETURN_IF_ERROR(CheckDecimals(*plan->tables.Find(name), wanted));
   }
   return Status::Ok();
 }
@@ -89,6 +102,7 @@ Result<RecordingPlan> PlanRecording(const Config& config, const TableRegistry& s
         {.name = topic.name, .mapping = std::move(spec).value(), .start = StartOf(topic)});
   }
   TD_RETURN_IF_ERROR(ConfigureTables(config, has_rows, &plan));
+  if (config.archive.on()) plan.warnings.push_back("[archive]: nothing is shipped in this version");
   return plan;
 }
 

@@ -29,6 +29,7 @@ ApiRig::ApiRig(TokenFile* tokens, size_t read_bytes) {
                          .read_bytes = read_bytes});
   EXPECT_TRUE(made.ok());
   api = std::move(made).value();
+  api->Measure();
 }
 
 HttpRequest ApiRig::RequestOf(std::string_view target, const Headers& headers,

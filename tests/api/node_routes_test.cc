@@ -56,23 +56,47 @@ TEST(NodeRoutes, HealthzNamesWhatIsUnwell) {
   EXPECT_EQ(rig.Get("/readyz").status, 200) << "reads go on";
 }
 
-TEST(NodeRoutes, MetricsFollowTheRecorderAndNeverGoBack) {
+TEST(NodeRoutes, MetricsOfPartitionsComeAndGoWithThem) {
   ApiRig rig;
   auto& partitions = rig.node.state()->recorder.partitions;
   partitions = {Partition("a", 0, 100), Partition("a", 1, 50)};
   const std::string first = rig.Get("/metrics").body;
-  EXPECT_EQ(Metric(first, "tapedeck_record_messages_total{topic=\"a\"}"), 150);
-  EXPECT_EQ(Metric(first, "tapedeck_record_records_total{topic=\"a\"}"), 300);
   EXPECT_EQ(Metric(first, "tapedeck_offset{kind=\"received\",partition=\"1\",topic=\"a\"}"), 55);
   EXPECT_EQ(Metric(first, "tapedeck_lag_messages{partition=\"0\",topic=\"a\"}"), 7);
   EXPECT_EQ(Metric(first, "tapedeck_build_info{version=\"9.8.7\"}"), 1);
   EXPECT_GT(Metric(first, "process_resident_memory_bytes"), 1e6);
   EXPECT_GT(Metric(first, "process_open_fds"), 3);
   partitions = {Partition("a", 1, 60)};  // the other one has moved away
-  EXPECT_EQ(Metric(rig.Get("/metrics").body, "tapedeck_record_messages_total{topic=\"a\"}"), 160);
+  const std::string second = rig.Get("/metrics").body;
+  EXPECT_EQ(second.find("partition=\"0\""), std::string::npos);
+  EXPECT_EQ(Metric(second, "tapedeck_offset{kind=\"stored\",partition=\"1\",topic=\"a\"}"), 60);
   partitions = {Partition("a", 0, 130), Partition("a", 1, 60)};  // and comes back
-  EXPECT_EQ(Metric(rig.Get("/metrics").body, "tapedeck_record_messages_total{topic=\"a\"}"), 190);
+  EXPECT_EQ(Metric(rig.Get("/metrics").body,
+                   "tapedeck_offset{kind=\"durable\",partition=\"0\",topic=\"a\"}"),
+            130);
   EXPECT_EQ(rig.Get("/metrics").Header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+// B4: an alarm can go off before retention takes what was not read.
+TEST(NodeRoutes, LagAndRetentionHeadroomAreInSecondsOfKafkaTime) {
+  ApiRig rig;
+  const int64_t now_ms = rig.clock.Now().ns() / 1'000'000;
+  PartitionState p = Partition("a", 0, 100);
+  rig.node.state()->recorder.partitions = {p};
+  EXPECT_EQ(Metric(rig.Get("/metrics").body, "tapedeck_lag_seconds{partition=\"0\",topic=\"a\"}"),
+            -1)
+      << "nothing has a time yet";
+  p.kafka_ms = now_ms - 90'000;
+  p.log_first_ms = now_ms - 690'000;
+  rig.node.state()->recorder.partitions = {p};
+  const std::string behind = rig.Get("/metrics").body;
+  EXPECT_EQ(Metric(behind, "tapedeck_lag_seconds{partition=\"0\",topic=\"a\"}"), 90);
+  EXPECT_EQ(Metric(behind, "tapedeck_retention_headroom_seconds{partition=\"0\",topic=\"a\"}"),
+            600);
+  rig.node.state()->recorder.partitions[0].log_end = p.stored;
+  EXPECT_EQ(Metric(rig.Get("/metrics").body, "tapedeck_lag_seconds{partition=\"0\",topic=\"a\"}"),
+            0)
+      << "Kafka has no more";
 }
 
 TEST(NodeRoutes, RequestsAreCountedByRouteMethodAndCode) {
