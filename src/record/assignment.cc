@@ -123,6 +123,7 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
 std::unique_ptr<Lane> RecorderImpl::WaitingLane(const TopicPartition& tp, const Status& trouble) {
   auto lane = std::make_unique<Lane>();
   lane->tp = tp;
+  if (const TopicSetup* setup = SetupFor(tp.topic)) lane->topic = setup->topic;
   if (const std::optional<TpId> known = book_->Current(cluster_id_, tp)) {
     lane->tape = *known;
     lane->now = book_->checkpoint(*known);
