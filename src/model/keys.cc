@@ -88,6 +88,7 @@ std::string TapeBlock(TpId tp, int64_t base) { return WithTpOffset(Prefix::kTape
 std::string TapeIndex(TpId tp, int64_t base) { return WithTpOffset(Prefix::kTapeIndex, tp, base); }
 std::string Refusal(TpId tp, int64_t offset) { return WithTpOffset(Prefix::kRefusal, tp, offset); }
 std::string Object(std::string_view name) { return Start(Prefix::kObject) += name; }
+std::string Job(std::string_view id) { return Start(Prefix::kJob) += id; }
 
 std::string Catalog(TableId table, std::string_view symbol) {
   std::string key = Start(Prefix::kCatalog);
@@ -184,6 +185,11 @@ Result<TpId> ParseTp(std::string_view bytes) {
 Result<std::string> ParseObject(std::string_view bytes) {
   if (bytes.size() < 2 || bytes.front() != static_cast<char>(Prefix::kObject))
     return BadKey("object");
+  return std::string(bytes.substr(1));
+}
+
+Result<std::string> ParseJob(std::string_view bytes) {
+  if (bytes.size() < 2 || bytes.front() != static_cast<char>(Prefix::kJob)) return BadKey("job");
   return std::string(bytes.substr(1));
 }
 

@@ -72,8 +72,11 @@ std::string Catalog(TableId table, std::string_view symbol);
 std::string DayState(TableId table, Day day, uint32_t generation);
 std::string Refusal(TpId tp, int64_t offset);
 std::string Object(std::string_view name);
+std::string Job(std::string_view id);
 /// The name.
 Result<std::string> ParseObject(std::string_view key);
+/// Of a job key.
+Result<std::string> ParseJob(std::string_view key);
 
 struct SeriesKey {
   TableId table{};

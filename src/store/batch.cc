@@ -90,6 +90,12 @@ void StoreBatch::PutObject(std::string_view name, const ObjectEntry& entry) {
 
 void StoreBatch::DeleteObject(std::string_view name) { Delete(&rep_->batch, keys::Object(name)); }
 
+void StoreBatch::PutJob(std::string_view id, std::string_view job) {
+  Put(&rep_->batch, keys::Job(id), job);
+}
+
+void StoreBatch::DeleteJob(std::string_view id) { Delete(&rep_->batch, keys::Job(id)); }
+
 void StoreBatch::PutCommitNumber(uint64_t commit) {
   std::string value;
   PutVarint(&value, commit);

@@ -145,6 +145,17 @@ Result<std::vector<std::pair<std::string, ObjectEntry>>> StoreView::Objects() co
   return objects;
 }
 
+Result<std::vector<std::pair<std::string, std::string>>> StoreView::Jobs() const {
+  std::vector<std::pair<std::string, std::string>> jobs;
+  TD_RETURN_IF_ERROR(ForEach(*this, PrefixOf(keys::Prefix::kJob),
+                             [&](std::string_view key, std::string_view value) -> Status {
+                               TD_ASSIGN_OR_RETURN(std::string id, keys::ParseJob(key));
+                               jobs.emplace_back(std::move(id), value);
+                               return Status::Ok();
+                             }));
+  return jobs;
+}
+
 Result<std::vector<tapedeck::Gap>> StoreView::Gaps(TpId tp) const {
   std::vector<tapedeck::Gap> gaps;
   std::string prefix = keys::Gap(tp, 0);

@@ -120,6 +120,9 @@ class StoreBatch {
   void PutTapeShip(TpId tp, const TapeShip& ship);
   void PutObject(std::string_view name, const ObjectEntry& entry);
   void DeleteObject(std::string_view name);
+  /// The journey that owns the job knows what is in it.
+  void PutJob(std::string_view id, std::string_view job);
+  void DeleteJob(std::string_view id);
   void PutCommitNumber(uint64_t commit);
   /// Number of the flush, and the last commit whose rows are all in series blocks with it.
   void PutFlushNumber(uint64_t flush, uint64_t through_commit);
@@ -178,6 +181,8 @@ class StoreView {
   Result<std::vector<std::pair<TpId, TapeShip>>> Ships() const;
   /// `o` entries: names that this store may delete.
   Result<std::vector<std::pair<std::string, ObjectEntry>>> Objects() const;
+  /// Ids and entries of all jobs, by id.
+  Result<std::vector<std::pair<std::string, std::string>>> Jobs() const;
 };
 
 enum class DiskLevel : uint8_t { kOk, kWarn, kStop, kFull };

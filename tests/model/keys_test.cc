@@ -66,6 +66,9 @@ TEST(Keys, BytesAreAsWritten) {
   EXPECT_EQ(Hex(keys::Checkpoint(TpId{7})), "6300000007");
   EXPECT_EQ(Hex(keys::TapeShip(TpId{7})), "6100000007");
   EXPECT_EQ(Hex(keys::Object("a/b")), "6f612f62");
+  EXPECT_EQ(Hex(keys::Job("01J")), "6a30314a");
+  EXPECT_EQ(keys::ParseJob(keys::Job("01J")).value_or(""), "01J");
+  EXPECT_FALSE(keys::ParseJob(keys::Object("01J")).ok());
   EXPECT_EQ(Hex(keys::Gap(TpId{7}, 5)), "67000000078000000000000005");
   EXPECT_EQ(Hex(keys::TapeBlock(TpId{7}, 0)), "74000000078000000000000000");
   EXPECT_EQ(Hex(keys::TapeIndex(TpId{7}, -1)), "78000000077fffffffffffffff");

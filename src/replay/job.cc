@@ -1,0 +1,149 @@
+#include "replay/job.h"
+
+#include <algorithm>
+
+namespace tapedeck {
+namespace {
+
+constexpr std::string_view kStateNames[kReplayStates] = {
+    "queued", "running", "paused", "verifying", "done", "failed", "cancelled"};
+constexpr std::string_view kTopicHole = "{topic}";
+constexpr size_t kIdSize = 26;
+constexpr char kIdDigits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";  // Crockford's base 32
+
+Status NotNow(std::string_view what, const ReplayJob& job) {
+  return Status::FailedPrecondition("job " + job.id + " is " +
+                                    std::string(ReplayStateName(job.state)) + ": it cannot " +
+                                    std::string(what));
+}
+
+bool Moves(CommandKind kind) {
+  return kind == CommandKind::kSeek || kind == CommandKind::kPace || kind == CommandKind::kEnd;
+}
+
+Status Pause(ReplayJob* job) {
+  switch (job->state) {
+    case ReplayState::kPaused:
+      return Status::Ok();
+    case ReplayState::kQueued:
+    case ReplayState::kRunning:
+      job->state = ReplayState::kPaused;
+      return Status::Ok();
+    default:
+      return NotNow("pause", *job);
+  }
+}
+
+Status Resume(ReplayJob* job) {
+  switch (job->state) {
+    case ReplayState::kQueued:
+    case ReplayState::kRunning:
+    case ReplayState::kVerifying:
+      return Status::Ok();
+    case ReplayState::kPaused:
+    case ReplayState::kFailed:
+      job->state = ReplayState::kQueued;
+      job->error.clear();
+      return Status::Ok();
+    default:
+      return NotNow("run", *job);
+  }
+}
+
+Status Cancel(ReplayJob* job) {
+  if (job->state == ReplayState::kDone) return NotNow("be cancelled", *job);
+  job->state = ReplayState::kCancelled;
+  return Status::Ok();
+}
+
+Status Move(ReplayCommand command, ReplayJob* job) {
+  const bool moving = job->state == ReplayState::kQueued || job->state == ReplayState::kRunning ||
+                      job->state == ReplayState::kPaused;
+  if (!moving) return NotNow("be changed", *job);
+  if (command.kind == CommandKind::kPace) TD_RETURN_IF_ERROR(CheckPace(command.pace));
+  if (command.kind == CommandKind::kPace && command.pace == job->pace) return Status::Ok();
+  if (command.kind == CommandKind::kEnd && command.time == job->selection.end) return Status::Ok();
+  if (command.kind == CommandKind::kEnd && command.time <= job->selection.start) {
+    return Status::InvalidArgument("source.end is not after source.start");
+  }
+  if (job->commands.size() >= kCommandsMax) {
+    return Status::ResourceExhausted("job " + job->id + " has " + std::to_string(kCommandsMax) +
+                                     " commands that wait");
+  }
+  if (command.kind == CommandKind::kPace) job->pace = command.pace;
+  if (command.kind == CommandKind::kEnd) job->selection.end = command.time;
+  command.number = ++job->last_command;
+  job->commands.push_back(std::move(command));
+  return Status::Ok();
+}
+
+}  // namespace
+
+std::string_view ReplayStateName(ReplayState state) {
+  return kStateNames[static_cast<size_t>(state)];
+}
+
+std::string ReplayTarget::TopicFor(std::string_view source) const {
+  const size_t hole = topic.find(kTopicHole);
+  if (hole == std::string::npos) return topic;
+  return topic.substr(0, hole) + std::string(source) + topic.substr(hole + kTopicHole.size());
+}
+
+JobWish ReplayJob::wants() const {
+  if (state == ReplayState::kPaused) return JobWish::kPause;
+  return state == ReplayState::kCancelled ? JobWish::kCancel : JobWish::kRun;
+}
+
+bool ReplayJob::ended() const {
+  return state == ReplayState::kDone || state == ReplayState::kFailed ||
+         state == ReplayState::kCancelled;
+}
+
+Status AddCommand(ReplayCommand command, ReplayJob* job, std::string_view key) {
+  auto& keys = job->command_keys;
+  if (!key.empty() && std::find(keys.begin(), keys.end(), key) != keys.end()) return Status::Ok();
+  Status status;
+  if (Moves(command.kind)) {
+    status = Move(std::move(command), job);
+  } else if (command.kind == CommandKind::kPause) {
+    status = Pause(job);
+  } else {
+    status = command.kind == CommandKind::kResume ? Resume(job) : Cancel(job);
+  }
+  if (status.ok() && !key.empty()) {
+    keys.emplace_back(key);
+    if (keys.size() > kCommandKeysMax) keys.erase(keys.begin());
+  }
+  return status;
+}
+
+void ForgetCommands(uint64_t through, ReplayJob* job) {
+  std::erase_if(job->commands,
+                [through](const ReplayCommand& command) { return command.number <= through; });
+}
+
+std::string MakeJobId(Timestamp now, uint64_t random_high, uint64_t random_low) {
+  // 48 bits of milliseconds and 80 random ones, five at a time: a ULID.
+  const uint64_t ms = static_cast<uint64_t>(std::max<int64_t>(0, now.ns() / 1'000'000));
+  uint64_t high = (ms << 16) | (random_high & 0xFFFF);
+  uint64_t low = random_low;
+  std::string id(kIdSize, '0');
+  for (size_t i = kIdSize; i-- > 0;) {
+    id[i] = kIdDigits[low & 31];
+    low = (low >> 5) | (high << 59);
+    high >>= 5;
+  }
+  return id;
+}
+
+bool IsJobId(std::string_view id) {
+  return id.size() == kIdSize && std::all_of(id.begin(), id.end(), [](char c) {
+           return std::string_view(kIdDigits).find(c) != std::string_view::npos;
+         });
+}
+
+std::string ReplayGroup(std::string_view job_id) {
+  return "tapedeck.replay." + std::string(job_id);
+}
+
+}  // namespace tapedeck

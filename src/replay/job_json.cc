@@ -1,0 +1,234 @@
+// The entry of a job in the store.
+
+#include "replay/job_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.h"
+#include "replay/json_reader.h"
+
+namespace tapedeck {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kVersion = 1;
+constexpr std::string_view kCommandNames[] = {"pause", "resume", "cancel", "seek", "pace", "end"};
+
+Json RangeJson(const TapeRange& range) {
+  return {{"cluster", range.tape.cluster},
+          {"topic", range.tape.topic},
+          {"lineage", range.tape.lineage},
+          {"partition", range.tape.partition},
+          {"from", range.from},
+          {"to", range.to}};
+}
+
+TapeRange RangeOf(const Json& json) {
+  TapeRange range;
+  range.tape = {json.at("cluster").get<std::string>(), json.at("topic").get<std::string>(),
+                json.at("lineage").get<uint32_t>(), json.at("partition").get<int32_t>()};
+  range.from = json.at("from").get<int64_t>();
+  range.to = json.at("to").get<int64_t>();
+  return range;
+}
+
+Json PaceEntry(const Pace& pace) {
+  Json json = {{"mode", static_cast<int>(pace.mode)},
+               {"speed", pace.speed},
+               {"messages", pace.messages_per_second},
+               {"bytes", pace.bytes_per_second}};
+  if (pace.max_idle) json["max_idle_ns"] = pace.max_idle->count();
+  return json;
+}
+
+Pace PaceOf(const Json& json) {
+  Pace pace;
+  pace.mode = static_cast<PaceMode>(json.at("mode").get<int>());
+  pace.speed = json.at("speed").get<double>();
+  pace.messages_per_second = json.at("messages").get<uint64_t>();
+  pace.bytes_per_second = json.at("bytes").get<uint64_t>();
+  if (json.contains("max_idle_ns")) {
+    pace.max_idle = std::chrono::nanoseconds(json.at("max_idle_ns").get<int64_t>());
+  }
+  return pace;
+}
+
+Json NoteJson(const ReplayNote& note) {
+  return {{"next_seq", note.next_seq},        {"bytes", note.bytes},
+          {"digest", note.digest.ToString()}, {"position", ToBase64(note.position)},
+          {"shifted", note.shifted},          {"shift_ms", note.shift_ms}};
+}
+
+Hash128 HashOf(const Json& json) {
+  return Hash128::Parse(json.get<std::string>()).value_or(Hash128{});
+}
+
+ReplayNote NoteOf(const Json& json) {
+  ReplayNote note;
+  note.next_seq = json.at("next_seq").get<uint64_t>();
+  note.bytes = json.at("bytes").get<uint64_t>();
+  note.digest = HashOf(json.at("digest"));
+  note.position = FromBase64(json.at("position").get<std::string>()).value_or("");
+  note.shifted = json.at("shifted").get<bool>();
+  note.shift_ms = json.at("shift_ms").get<int64_t>();
+  return note;
+}
+
+Json SelectionJson(const Selection& selection) {
+  Json json = {{"start", selection.start.ns()},
+               {"end", selection.end.ns()},
+               {"clock", static_cast<int>(selection.clock)},
+               {"order", static_cast<int>(selection.order)},
+               {"symbols", selection.symbols},
+               {"tables", selection.tables},
+               {"ranges", Json::array()}};
+  for (const TapeRange& range : selection.ranges) json["ranges"].push_back(RangeJson(range));
+  return json;
+}
+
+Selection SelectionOf(const Json& json) {
+  Selection selection;
+  selection.start = Timestamp(json.at("start").get<int64_t>());
+  selection.end = Timestamp(json.at("end").get<int64_t>());
+  selection.clock = static_cast<SelectionClock>(json.at("clock").get<int>());
+  selection.order = static_cast<SelectionOrder>(json.at("order").get<int>());
+  selection.symbols = json.at("symbols").get<std::vector<std::string>>();
+  selection.tables = json.at("tables").get<std::vector<std::string>>();
+  for (const Json& range : json.at("ranges")) selection.ranges.push_back(RangeOf(range));
+  return selection;
+}
+
+Json MissingJson(const std::vector<TapeGap>& missing) {
+  Json list = Json::array();
+  for (const TapeGap& gap : missing) {
+    Json json = RangeJson({gap.tape, gap.gap.from, gap.gap.to});
+    json["reason"] = static_cast<int>(gap.gap.reason);
+    list.push_back(std::move(json));
+  }
+  return list;
+}
+
+std::vector<TapeGap> MissingOf(const Json& list) {
+  std::vector<TapeGap> missing;
+  for (const Json& json : list) {
+    const TapeRange range = RangeOf(json);
+    TapeGap gap{range.tape, {}};
+    gap.gap.from = range.from;
+    gap.gap.to = range.to;
+    gap.gap.reason = static_cast<GapReason>(json.at("reason").get<int>());
+    missing.push_back(std::move(gap));
+  }
+  return missing;
+}
+
+Json CommandJson(const ReplayCommand& command) {
+  Json json = {{"kind", kCommandNames[static_cast<size_t>(command.kind)]},
+               {"number", command.number}};
+  if (command.kind == CommandKind::kPace) {
+    json["pace"] = PaceEntry(command.pace);
+  } else {
+    json["time"] = command.time.ns();
+  }
+  return json;
+}
+
+ReplayCommand CommandOf(const Json& json) {
+  ReplayCommand command;
+  const std::string kind = json.at("kind").get<std::string>();
+  for (size_t i = 0; i < std::size(kCommandNames); ++i) {
+    if (kCommandNames[i] == kind) command.kind = static_cast<CommandKind>(i);
+  }
+  command.number = json.at("number").get<uint64_t>();
+  if (json.contains("pace")) command.pace = PaceOf(json.at("pace"));
+  if (json.contains("time")) command.time = Timestamp(json.at("time").get<int64_t>());
+  return command;
+}
+
+// Throws where a field is missing or of another type.
+void ReadFields(const Json& json, ReplayJob* job) {
+  job->created = Timestamp(json.at("created").get<int64_t>());
+  job->key = FromBase64(json.at("key").get<std::string>()).value_or("");
+  job->request_hash = HashOf(json.at("request_hash"));
+  job->selection = SelectionOf(json.at("selection"));
+  job->missing = MissingOf(json.at("missing"));
+  job->messages_at_most = json.at("messages_at_most").get<uint64_t>();
+  job->target_cluster = json.at("target_cluster").get<std::string>();
+  job->target_sets_time = json.at("target_sets_time").get<bool>();
+  for (const Json& start : json.at("target_starts")) {
+    job->target_starts[{start.at(0).get<std::string>(), start.at(1).get<int32_t>()}] =
+        start.at(2).get<int64_t>();
+  }
+  const std::string state = json.at("state").get<std::string>();
+  for (size_t i = 0; i < kReplayStates; ++i) {
+    if (ReplayStateName(static_cast<ReplayState>(i)) == state) {
+      job->state = static_cast<ReplayState>(i);
+    }
+  }
+  job->error = json.at("error").get<std::string>();
+  job->pace = PaceOf(json.at("pace"));
+  job->last_command = json.at("last_command").get<uint64_t>();
+  for (const Json& command : json.at("commands")) job->commands.push_back(CommandOf(command));
+  for (const Json& key : json.at("command_keys")) {
+    job->command_keys.push_back(FromBase64(key.get<std::string>()).value_or(""));
+  }
+  job->begun = json.at("begun").get<bool>();
+  job->note = NoteOf(json.at("note"));
+  job->verified_messages = json.at("verified_messages").get<uint64_t>();
+  job->verified_digest = HashOf(json.at("verified_digest"));
+}
+
+}  // namespace
+
+std::string EncodeJob(const ReplayJob& job) {
+  Json json = {{"kind", "replay"},
+               {"created", job.created.ns()},
+               {"key", ToBase64(job.key)},
+               {"request_hash", job.request_hash.ToString()},
+               {"spec", Json::parse(SpecToJson(job.spec))},
+               {"selection", SelectionJson(job.selection)},
+               {"missing", MissingJson(job.missing)},
+               {"messages_at_most", job.messages_at_most},
+               {"target_cluster", job.target_cluster},
+               {"target_sets_time", job.target_sets_time},
+               {"target_starts", Json::array()},
+               {"state", ReplayStateName(job.state)},
+               {"error", job.error},
+               {"pace", PaceEntry(job.pace)},
+               {"last_command", job.last_command},
+               {"commands", Json::array()},
+               {"command_keys", Json::array()},
+               {"begun", job.begun},
+               {"note", NoteJson(job.note)},
+               {"verified_messages", job.verified_messages},
+               {"verified_digest", job.verified_digest.ToString()}};
+  for (const auto& [tp, offset] : job.target_starts) {
+    json["target_starts"].push_back(Json::array({tp.topic, tp.partition, offset}));
+  }
+  for (const ReplayCommand& command : job.commands) {
+    json["commands"].push_back(CommandJson(command));
+  }
+  for (const std::string& key : job.command_keys) json["command_keys"].push_back(ToBase64(key));
+  return kVersion + json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<ReplayJob> DecodeJob(std::string_view id, std::string_view bytes) {
+  const Status broken = Status::Corruption("the entry of job " + Quoted(id) + " is damaged");
+  if (bytes.empty() || bytes.front() != kVersion) return broken;
+  const Json json = Json::parse(bytes.substr(1), nullptr, false);
+  if (!json.is_object() || !json.contains("kind")) return broken;
+  if (json["kind"] != "replay") return Status::NotFound("job " + Quoted(id) + " is no replay");
+  ReplayJob job;
+  job.id = id;
+  try {
+    ReadFields(json, &job);
+    Result<ReplaySpec> spec = ParseReplayRequest(json.at("spec").dump(), job.created);
+    if (!spec.ok()) return broken;
+    job.spec = std::move(spec).value();
+  } catch (const Json::exception&) {
+    return broken;
+  }
+  return job;
+}
+
+}  // namespace tapedeck
