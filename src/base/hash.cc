@@ -1,8 +1,10 @@
 #include "base/hash.h"
 
-#define XXH_INLINE_ALL  // inputs are mostly short: a call through the library's table costs as much
-                        // as the hash
+// Inputs are mostly short: a call through the library's table costs as much as the hash.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
+
+#include "base/hash_wide.h"
 
 namespace tapedeck {
 namespace {
@@ -15,6 +17,11 @@ int HexValue(char c) {
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
   return -1;
 }
+
+#if defined(__x86_64__)
+const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
+bool Wide(size_t size) { return size > hash_wide::kShortMax && kHasAvx2; }
+#endif
 
 Hash128 FromXxh(XXH128_hash_t hash) { return {hash.high64, hash.low64}; }
 
@@ -48,10 +55,19 @@ Result<Hash128> Hash128::Parse(std::string_view hex) {
 }
 
 Hash128 HashBytes(std::string_view bytes) {
+#if defined(__x86_64__)
+  if (Wide(bytes.size())) {
+    const hash_wide::Words128 words = hash_wide::Hash128(bytes.data(), bytes.size());
+    return {words.high, words.low};
+  }
+#endif
   return FromXxh(XXH3_128bits(bytes.data(), bytes.size()));
 }
 
 uint64_t HashBytes64(std::string_view bytes, uint64_t seed) {
+#if defined(__x86_64__)
+  if (Wide(bytes.size())) return hash_wide::Hash64(bytes.data(), bytes.size(), seed);
+#endif
   return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
 }
 

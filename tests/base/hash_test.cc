@@ -51,6 +51,31 @@ TEST(Hash, AHasherOfPartsEqualsTheHashOfTheWhole) {
   }
 }
 
+// Long inputs are hashed by other code where the processor has wider registers.
+TEST(Hash, LongInputsHaveTheValuesOfXxh3OnEveryProcessor) {
+  struct Known {
+    size_t size;
+    std::string_view of_128;
+    uint64_t of_64;
+    uint64_t of_64_seeded;
+  };
+  const Known all[] = {
+      {240, "89e3a0a2ee355d25d10beb4e0599e4b3", 0x4917a75c0ef8eed7, 0x1a71cf2c4bb35242},
+      {241, "75f4da43f23cce5a541b19226f0052e8", 0x541b19226f0052e8, 0x30aa8f89cc1dfbfc},
+      {256, "2f433606b2ebce2dff5a1cefade75bb9", 0xff5a1cefade75bb9, 0xd3822cd40bc291a0},
+      {1024, "a3da96fbd688736171bee625238addb4", 0x71bee625238addb4, 0x2ad97bde93f9d618},
+      {1025, "a53cd4fd16206676d9b414f4e1bbf7ad", 0xd9b414f4e1bbf7ad, 0x0861dd02e5c2748e},
+      {4999, "92f3c6487a7bea3891baed057f6ceb56", 0x91baed057f6ceb56, 0xf5eec704df5c13c5}};
+  std::string bytes;
+  for (size_t i = 0; i < 5000; ++i) bytes.push_back(static_cast<char>(i * 7 + i / 256));
+  for (const Known& known : all) {
+    const std::string_view input = std::string_view(bytes).substr(0, known.size);
+    EXPECT_EQ(HashBytes(input).ToString(), known.of_128) << known.size;
+    EXPECT_EQ(HashBytes64(input), known.of_64) << known.size;
+    EXPECT_EQ(HashBytes64(input, 42), known.of_64_seeded) << known.size;
+  }
+}
+
 TEST(Hash, TheSeedOfTheShortHashMatters) {
   EXPECT_NE(HashBytes64("tape", 0), HashBytes64("tape", 1));
   EXPECT_EQ(HashBytes64("tape"), HashBytes64("tape", 0));
