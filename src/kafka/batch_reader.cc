@@ -2,6 +2,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <bit>
 
 #include "kafka/message_bytes.h"
@@ -15,6 +16,9 @@ constexpr size_t kNoticesMax = 64;
 /// Messages ahead of the one being translated. They come from another core; waiting for each costs
 /// more than translating it.
 constexpr size_t kPrefetch = 8;
+constexpr size_t kPrefetchPayload = 4;
+/// Of one payload: the processor goes on by itself where it is longer.
+constexpr size_t kPrefetchBytesMax = 512;
 
 /// The parts of librdkafka's message that hold its timestamp and headers, two and three lines
 /// behind what callers see.
@@ -24,6 +28,13 @@ void PrefetchMessage(const rd_kafka_message_t* message) {
   __builtin_prefetch(at + 64);
   __builtin_prefetch(at + 128);
   __builtin_prefetch(at + 192);
+}
+
+/// Who takes the batch reads all of it.
+void PrefetchPayload(const rd_kafka_message_t* message) {
+  const char* at = static_cast<const char*>(message->payload);
+  const size_t bytes = std::min(message->len, kPrefetchBytesMax);
+  for (size_t line = 0; line < bytes; line += 64) __builtin_prefetch(at + line);
 }
 
 size_t TableHash(const rd_kafka_topic_t* topic, int32_t partition) {
@@ -104,6 +115,7 @@ void BatchReader::Discard() {
 void BatchReader::Translate() {
   for (size_t i = 0; i < raw_count_; ++i) {
     if (i + kPrefetch < raw_count_) PrefetchMessage(raw_[i + kPrefetch]);
+    if (i + kPrefetchPayload < raw_count_) PrefetchPayload(raw_[i + kPrefetchPayload]);
     const rd_kafka_message_t& message = *raw_[i];
     if (message.err == RD_KAFKA_RESP_ERR_NO_ERROR) [[likely]] {
       AddMessage(i);
