@@ -1,0 +1,55 @@
+#ifndef TAPEDECK_SHIP_JOURNEY_H_
+#define TAPEDECK_SHIP_JOURNEY_H_
+
+// Journey: what every step of shipping needs: options and parts, the time by which ages are told,
+// and the way to the store. Private to ship.
+//
+// Owned by the shipper's thread.
+
+#include <atomic>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "archive/names.h"
+#include "base/steady_time.h"
+#include "ship/shipper.h"
+
+namespace tapedeck {
+
+struct Journey {
+  Journey(const ShipOptions* ship_options, const ShipParts* ship_parts)
+      : options(ship_options), parts(ship_parts), time(ship_parts->clock) {}
+
+  const ShipOptions* options;
+  const ShipParts* parts;
+  SteadyTime time;
+  const std::atomic<bool>* stop = nullptr;
+
+  ArchiveOwner Owner() const { return {options->node_id, parts->store->meta().store_id}; }
+  /// In names: content and writer together.
+  std::string HashOf(std::string_view content_hash) const {
+    return NameHash(content_hash, options->version);
+  }
+  std::string ManifestHash(std::string_view json) const {
+    return HashOf(HashBytes(json).ToString());
+  }
+  std::string WriterName() const { return "tapedeck " + options->version; }
+  ManifestWriter Writer() const {
+    return {options->node_id, parts->store->meta().store_id, options->version, time.Now()};
+  }
+  std::filesystem::path Work() const { return options->work_folder; }
+  bool OldEnough(Timestamp since, std::chrono::nanoseconds age) const {
+    return time.Now() >= since.SaturatingAdd(age.count());
+  }
+  /// kCancelled once the node stops.
+  Status CheckStop() const {
+    if (stop == nullptr || !stop->load(std::memory_order_relaxed)) return Status::Ok();
+    return Status::Cancelled("the node stops");
+  }
+  Status Write(const StoreQueue::Prepare& prepare) const { return parts->queue->Write(prepare); }
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_SHIP_JOURNEY_H_

@@ -1,0 +1,152 @@
+#include "ship/pruner.h"
+
+#include <algorithm>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace tapedeck {
+namespace {
+
+std::string TapePrefix(TpId tp) {
+  const std::string key = keys::TapeIndex(tp, 0);
+  return key.substr(0, key.size() - sizeof(int64_t));
+}
+
+/// The first offset of the first block that is not wholly below `bound`; `bound` where there is
+/// none.
+Result<int64_t> FirstKept(const StoreView& view, TpId tp, int64_t bound) {
+  const std::string prefix = TapePrefix(tp);
+  auto cursor = view.Scan(prefix, keys::After(prefix), ScanKind::kPoint);
+  // Blocks do not overlap: only the one that holds `bound`, if any, begins below it and stays.
+  cursor->SeekForPrev(keys::TapeIndex(tp, bound));
+  if (!cursor->Valid()) {
+    TD_RETURN_IF_ERROR(cursor->status());
+    return bound;
+  }
+  TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
+  return entry.last_offset < bound ? bound : std::min(bound, entry.first_offset);
+}
+
+}  // namespace
+
+Status Pruner::CheckObjects(const DayEntry& entry) {
+  TD_ASSIGN_OR_RETURN(const std::unique_ptr<Blob> blob,
+                      journey_->parts->blobs->Open(entry.manifest));
+  std::string json;
+  TD_RETURN_IF_ERROR(blob->StreamAll([&](std::string_view piece) {
+    json.append(piece);
+    return Status::Ok();
+  }));
+  TD_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(json));
+  const auto* records = std::get_if<RecordManifest>(&manifest);
+  if (records == nullptr) return Status::Corruption(entry.manifest + " is none of records");
+  for (const ShippedObject& object : records->objects) {
+    Result<BlobStat> stat = journey_->parts->blobs->Stat(object.name);
+    if (stat.status().code() == StatusCode::kNotFound || (stat.ok() && stat->bytes != object.bytes))
+      return Status::Corruption(object.name + " is no more what was shipped: its rows stay here");
+    TD_RETURN_IF_ERROR(stat.status());
+  }
+  return Status::Ok();
+}
+
+Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
+  if (entry->phase == DayPhase::kPruned) return DeleteSeries(key, [](StoreBatch*) {});
+  Status sound = CheckObjects(*entry);
+  if (sound.code() == StatusCode::kNotFound)
+    sound = Status::Corruption(entry->manifest + " is gone from the archive: its rows stay here");
+  TD_RETURN_IF_ERROR(sound);
+  DayEntry next = *entry;
+  next.phase = DayPhase::kPruned;
+  next.since = journey_->time.Now();
+  TD_RETURN_IF_ERROR(FailpointHit("ship.before_prune"));
+  TD_RETURN_IF_ERROR(DeleteSeries(key, [&](StoreBatch* batch) { batch->PutDay(key, next); }));
+  *entry = std::move(next);
+  swept_days_.insert(key);
+  return FailpointHit("ship.pruned");
+}
+
+// `first` goes with the first batch, which is written even if there is nothing to delete.
+Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
+  const std::unique_ptr<StoreView> view = journey_->parts->store->View();
+  const std::string prefix = keys::SeriesPrefix(key.table, key.day, key.generation);
+  auto cursor = view->Scan(prefix, keys::After(prefix), ScanKind::kLong);
+  cursor->SeekToFirst();
+  bool begun = false;
+  while (!begun || cursor->Valid()) {
+    TD_RETURN_IF_ERROR(journey_->CheckStop());
+    std::vector<keys::SeriesKey> blocks;
+    uint64_t bytes = 0;
+    for (; cursor->Valid() && blocks.size() < kBatchKeys; cursor->Next()) {
+      TD_ASSIGN_OR_RETURN(keys::SeriesKey block, keys::ParseSeries(cursor->key()));
+      bytes += cursor->value().size();
+      blocks.push_back(std::move(block));
+    }
+    TD_RETURN_IF_ERROR(cursor->status());
+    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
+      if (!begun) first(batch);
+      for (const keys::SeriesKey& block : blocks) batch->DeleteSeriesBlock(block);
+      return Status::Ok();
+    }));
+    begun = true;
+    bytes_ += bytes;
+    TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
+  }
+  return Status::Ok();
+}
+
+Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship) {
+  if (swept_tapes_.insert(tp).second)
+    TD_RETURN_IF_ERROR(DeleteTape(tp, ship->pruned, [](StoreBatch*) {}));
+  int64_t bound = ship->pruned;
+  size_t marks = 0;
+  for (const TapeShip::Mark& mark : ship->marks) {
+    if (!journey_->OldEnough(mark.at, journey_->options->keep_local)) break;
+    bound = mark.to;
+    ++marks;
+  }
+  bound = std::min({bound, ship->shipped, checkpoint.watermark});
+  if (checkpoint.anchor.offset >= 0) bound = std::min(bound, checkpoint.anchor.offset);
+  if (checkpoint.last.offset >= 0) bound = std::min(bound, checkpoint.last.offset);
+  if (per_message) bound = std::min(bound, ship->messages);
+  TD_ASSIGN_OR_RETURN(bound, FirstKept(*journey_->parts->store->View(), tp, bound));
+  if (bound <= ship->pruned) return Status::Ok();
+  TapeShip next = *ship;
+  next.pruned = bound;
+  std::erase_if(next.marks, [&](const TapeShip::Mark& mark) { return mark.to <= bound; });
+  TD_RETURN_IF_ERROR(FailpointHit("ship.tape_before_prune"));
+  TD_RETURN_IF_ERROR(
+      DeleteTape(tp, bound, [&](StoreBatch* batch) { batch->PutTapeShip(tp, next); }));
+  *ship = std::move(next);
+  return FailpointHit("ship.tape_pruned");
+}
+
+Status Pruner::DeleteTape(TpId tp, int64_t below, const Put& first) {
+  const std::unique_ptr<StoreView> view = journey_->parts->store->View();
+  auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
+  cursor->SeekToFirst();
+  bool begun = false;
+  while (!begun || cursor->Valid()) {
+    TD_RETURN_IF_ERROR(journey_->CheckStop());
+    std::vector<int64_t> bases;
+    uint64_t bytes = 0;
+    for (; cursor->Valid() && bases.size() < kBatchKeys; cursor->Next()) {
+      TD_ASSIGN_OR_RETURN(const keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
+      TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
+      bytes += entry.raw_bytes;
+      bases.push_back(key.offset);
+    }
+    TD_RETURN_IF_ERROR(cursor->status());
+    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
+      if (!begun) first(batch);
+      for (int64_t base : bases) batch->DeleteTapeBlock(tp, base);
+      return Status::Ok();
+    }));
+    begun = true;
+    bytes_ += bytes;
+    TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
+  }
+  return Status::Ok();
+}
+
+}  // namespace tapedeck

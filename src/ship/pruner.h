@@ -1,0 +1,59 @@
+#ifndef TAPEDECK_SHIP_PRUNER_H_
+#define TAPEDECK_SHIP_PRUNER_H_
+
+// Pruner: takes out of the store what has been in the archive for `keep_local`.
+//
+// A generation: its entry becomes kPruned in the batch of the first deletions, so a reader's view
+// has either all blocks and kShipped, or kPruned; what is left is deleted in further batches, also
+// after a crash. A tape: `pruned` moves in the same way, to the first block that stays; it never
+// passes what tape manifests cover, the series watermark, the landmarks that the tail check needs,
+// or messages whose own objects are not there yet.
+//
+// Before a generation goes, its objects are looked for: one that is missing or has another size
+// keeps it here (kCorruption).
+//
+// Deletions are points, in batches of at most kBatchKeys: a range tombstone costs every later read
+// (RELIABILITY 4.2).
+//
+// Owned by the shipper's thread.
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ship/journey.h"
+
+namespace tapedeck {
+
+class Pruner {
+ public:
+  static constexpr size_t kBatchKeys = 1000;
+
+  /// The journey outlives it.
+  explicit Pruner(const Journey* journey) : journey_(journey) {}
+
+  /// `entry` is kShipped, or kPruned with blocks left. Sets it to what the store has then.
+  Status PruneDay(const keys::DayKey& key, DayEntry* entry);
+  Status PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship);
+  /// Whether blocks of a kPruned generation or of a tape below `pruned` may be left: once for each
+  /// after a start.
+  bool NeedsSweep(const keys::DayKey& key) { return swept_days_.insert(key).second; }
+
+  uint64_t bytes() const { return bytes_; }  // of blocks deleted
+
+ private:
+  using Put = std::function<void(StoreBatch*)>;
+  Status CheckObjects(const DayEntry& entry);
+  Status DeleteSeries(const keys::DayKey& key, const Put& first);
+  Status DeleteTape(TpId tp, int64_t below, const Put& first);
+
+  const Journey* journey_;
+  std::set<keys::DayKey> swept_days_;
+  std::set<TpId> swept_tapes_;
+  uint64_t bytes_ = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_SHIP_PRUNER_H_

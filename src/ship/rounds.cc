@@ -1,0 +1,336 @@
+// What one round of the shipper does.
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "blob/blob_name.h"
+#include "ship/collector.h"
+#include "ship/message_objects.h"
+#include "ship/record_shipment.h"
+#include "ship/shipper_impl.h"
+#include "ship/tape_shipment.h"
+
+namespace tapedeck {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds kPruneEvery(10);
+constexpr uint64_t kMessagesPerRound = 1000;
+
+std::string NameOf(const Table& table, const keys::DayKey& key) {
+  return "day " + table.name + " " + key.day.ToString() + " " + std::to_string(key.generation);
+}
+
+bool OfTheArchive(const Status& status) {
+  return status.code() == StatusCode::kUnavailable ||
+         status.code() == StatusCode::kResourceExhausted ||
+         status.code() == StatusCode::kFailedPrecondition;
+}
+
+}  // namespace
+
+bool ShipperImpl::MayTry(const std::string& what) const {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  if (!archive_.MayTry(now)) return false;
+  auto trouble = troubles_.find(what);
+  return trouble == troubles_.end() || trouble->second.backoff.MayTry(now);
+}
+
+bool ShipperImpl::Note(const std::string& what, const std::string& table, const Status& outcome) {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  if (outcome.code() == StatusCode::kCancelled) return false;  // the node stops
+  if (!table.empty()) ++live_.runs[{table, outcome.ok() ? "ok" : "error"}];
+  if (outcome.ok()) {
+    troubles_.erase(what);
+    archive_.Worked();
+    return true;
+  }
+  Trouble& trouble = troubles_[what];
+  trouble.text = outcome.ToString();
+  trouble.backoff.Failed(now, &random_);
+  if (OfTheArchive(outcome)) archive_.Failed(now, &random_);
+  TD_LOG(kError, "ship", "failed", trouble.text, {{"what", what}});
+  return false;
+}
+
+Status ShipperImpl::Round() {
+  flushes_done_ = parts_.flushes_done();  // before the view, which has what they did
+  const std::unique_ptr<StoreView> view = parts_.store->View();
+  Result<StoreState> loaded = view->LoadState();
+  if (!loaded.ok()) {
+    Note("store", "", loaded.status());
+    return Status::Ok();
+  }
+  StoreState state = std::move(loaded).value();
+  troubles_.erase("store");
+  ships_.clear();
+  for (const auto& [tp, checkpoint] : state.checkpoints) ships_[tp] = state.ShipOf(tp);
+  TakeRequests();
+  const Status looked = LookAtTapes(state, *view);
+  if (looked.ok()) CloseDue(state);
+  if (!looked.ok()) Note("tapes", "", looked);
+  if (!archive_checked_ && MayTry("archive")) {
+    const Status checked = CheckArchive(state);
+    if (checked.code() == StatusCode::kFailedPrecondition) return checked;
+    archive_checked_ = Note("archive", "", checked);
+  }
+  if (archive_checked_) {
+    ShipTapes(state);
+    PutMessages(state);
+    ShipDays(state);
+    Prune(state);
+    Collect(state);
+    EndRequests();
+  }
+  PublishState(state);
+  return Status::Ok();
+}
+
+// Every manifest that this store ever wrote it knows, unless it is an older copy of itself: then it
+// would ship days and offsets a second time under new names.
+Status ShipperImpl::CheckArchive(const StoreState& state) {
+  std::string after;
+  do {
+    TD_RETURN_IF_ERROR(journey_.CheckStop());
+    Result<BlobPage> page = parts_.blobs->List(ManifestsPrefix(options_.node_id), after);
+    if (page.status().code() == StatusCode::kFailedPrecondition)
+      return Status::Unavailable(std::string(page.status().message()));
+    TD_RETURN_IF_ERROR(page.status());
+    for (const BlobStat& blob : page->blobs) {
+      TD_ASSIGN_OR_RETURN(const bool known, Knows(state, blob.name));
+      if (known) continue;
+      return Status::FailedPrecondition(
+          "the archive has " + blob.name +
+          ", which this store has written and does not know: its directory is an older copy. "
+          "Nothing is shipped or pruned. Start with an empty data_dir, or `tapedeck restore`");
+    }
+    after = page->next;
+  } while (!after.empty());
+  return Status::Ok();
+}
+
+Result<bool> ShipperImpl::Knows(const StoreState& state, const std::string& name) const {
+  Result<ArchiveName> read = ParseArchiveName(name);
+  if (!read.ok() || read->store != parts_.store->meta().store_id) return true;
+  if (read->kind == ArchiveNameKind::kRecordManifest) {
+    auto names = [&](const auto& day) { return day.second.manifest == name; };
+    if (std::ranges::any_of(state.days, names)) return true;
+  } else if (read->kind == ArchiveNameKind::kTapeManifest) {
+    for (const auto& [tp, tape] : state.tapes) {
+      if (EncodeNamePart(tape.topic) != read->topic_part || tape.partition != read->partition ||
+          tape.lineage != read->lineage) {
+        continue;
+      }
+      if (read->to <= state.ShipOf(tp).shipped) return true;
+    }
+  } else {
+    return true;
+  }
+  // On its way, or retired.
+  Result<std::string> entry = parts_.store->View()->Get(keys::Object(name));
+  if (entry.ok()) return true;
+  if (entry.status().code() == StatusCode::kNotFound) return false;
+  return entry.status();
+}
+
+Status ShipperImpl::LookAtTapes(const StoreState& state, const StoreView& view) {
+  const Timestamp now = journey_.time.Now();
+  TD_RETURN_IF_ERROR(watch_.Look(view, state, now));
+  std::vector<ClosePolicy::Seen> seen;
+  for (PartitionProgress& progress : parts_.progress()) {
+    ClosePolicy::Seen one;
+    for (const auto& [tp, tape] : state.tapes) {
+      if (tape.topic == progress.tp.topic && tape.partition == progress.tp.partition &&
+          tape.lineage == progress.lineage) {
+        one.believed = watch_.At(tp).believed;
+      }
+    }
+    one.progress = std::move(progress);
+    seen.push_back(std::move(one));
+  }
+  policy_.Observe(seen, parts_.clock->Monotonic());
+  return Status::Ok();
+}
+
+void ShipperImpl::CloseDue(const StoreState& state) {
+  std::vector<ShipDay> due;
+  std::erase_if(closing_, [&](const auto& asked) { return flushes_done_ >= asked.second; });
+  for (const auto& [key, entry] : state.days) {
+    const Table* table = state.tables.Find(key.table);
+    if (table == nullptr || entry.phase != DayPhase::kOpen || entry.rows == 0) continue;
+    if (closing_.contains({table->name, key.day})) continue;
+    const bool is_due = policy_.Due({.table = table->name,
+                                     .day_size = table->day_size,
+                                     .day = key.day,
+                                     .generation = key.generation,
+                                     .first_at = entry.first_at,
+                                     .last_at = entry.last_at},
+                                    journey_.time.Now(), parts_.clock->Monotonic());
+    if (is_due) due.push_back({table->name, key.day});
+  }
+  if (due.empty()) return;
+  for (const ShipDay& day : due)
+    TD_LOG(kInfo, "ship", "closing", "a day is closed",
+           {{"table", day.table}, {"day", day.day.ToString()}});
+  const uint64_t flush = parts_.request_flush(due);
+  for (const ShipDay& day : due) closing_[{day.table, day.day}] = flush;
+}
+
+void ShipperImpl::TakeRequests() {
+  std::vector<ShipDay> wanted;
+  uint64_t all = 0;
+  {
+    std::lock_guard lock(mutex_);
+    wanted.swap(to_close_);
+    all = all_requests_;
+  }
+  if (!wanted.empty()) {
+    const uint64_t flush = parts_.request_flush(wanted);
+    for (const ShipDay& day : wanted) closing_[{day.table, day.day}] = flush;
+  }
+  const uint64_t taken = all_.empty() ? live_.requests_done : all_.back().number;
+  if (all > taken) all_.push_back({.number = all, .flush = parts_.request_flush({})});
+  for (AllRequest& request : all_) request.flushed |= flushes_done_ >= request.flush;
+}
+
+// How far each tape must come for the days in hand, and for whoever asked for all.
+std::map<TpId, int64_t> ShipperImpl::WantedOfTapes(const StoreState& state) const {
+  std::map<TpId, int64_t> wanted;
+  for (const auto& [key, entry] : state.days) {
+    if (entry.phase == DayPhase::kOpen || entry.phase >= DayPhase::kShipped) continue;
+    for (const DayEntry::Range& range : entry.vector)
+      wanted[range.tp] = std::max(wanted[range.tp], range.to);
+  }
+  const bool all = std::ranges::any_of(all_, [](const AllRequest& r) { return r.flushed; });
+  for (const auto& [tp, checkpoint] : state.checkpoints) {
+    if (all) wanted[tp] = checkpoint.next;
+  }
+  return wanted;
+}
+
+void ShipperImpl::ShipTapes(const StoreState& state) {
+  const std::map<TpId, int64_t> wanted = WantedOfTapes(state);
+  for (const auto& [tp, tape] : state.tapes) {
+    auto until = wanted.find(tp);
+    ShipTape(state, tp, tape, until == wanted.end() ? INT64_MIN : until->second);
+  }
+}
+
+void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape, int64_t wanted) {
+  auto checkpoint = std::ranges::find(state.checkpoints, tp, [](const auto& c) { return c.first; });
+  if (checkpoint == state.checkpoints.end()) return;
+  const std::string what = "tape " + tape.ToString();
+  const MonotonicTime now = parts_.clock->Monotonic();
+  const MonotonicTime seen = tape_seen_.try_emplace(tp, now).first->second;
+  for (;;) {
+    TapeShip& ship = ships_[tp];
+    const bool never = ship.last_at == Timestamp();
+    const bool time = never ? now - seen >= options_.tape_ship
+                            : journey_.OldEnough(ship.last_at, options_.tape_ship);
+    const bool more = checkpoint->second.next > ship.shipped;
+    const bool due = ship.phase != DayPhase::kOpen ||
+                     (more && (ship.shipped < wanted || time ||
+                               watch_.At(tp).bytes >= options_.tape_ship_bytes));
+    if (!due || !journey_.CheckStop().ok() || !MayTry(what)) return;
+    TapeShipment shipment(&journey_, tp, tape, checkpoint->second, ship);
+    const Status outcome = shipment.Ship();
+    ship = shipment.ship();
+    if (!Note(what, "tape", outcome)) return;
+    live_.messages += shipment.messages();
+    watch_.Shipped(tp);
+  }
+}
+
+bool ShipperImpl::PerMessage(const std::string& topic) const {
+  return std::ranges::find(options_.per_message, topic) != options_.per_message.end();
+}
+
+void ShipperImpl::PutMessages(const StoreState& state) {
+  for (const auto& [tp, tape] : state.tapes) {
+    const std::string what = "messages of " + tape.ToString();
+    if (!PerMessage(tape.topic) || !MayTry(what)) continue;
+    for (const auto& [id, checkpoint] : state.checkpoints) {
+      if (id != tp || ships_[tp].messages >= checkpoint.next) continue;
+      Note(what, "",
+           PutMessageObjects(journey_, tp, tape, checkpoint, kMessagesPerRound, &ships_[tp])
+               .status());
+    }
+  }
+}
+
+void ShipperImpl::ShipDays(const StoreState& state) {
+  for (const auto& [key, entry] : state.days) {
+    if (entry.phase == DayPhase::kOpen || entry.phase >= DayPhase::kShipped) continue;
+    const Table* table = state.tables.Find(key.table);
+    if (table == nullptr) continue;
+    const std::string what = NameOf(*table, key);
+    if (!journey_.CheckStop().ok() || !MayTry(what)) continue;
+    RecordShipment shipment(&journey_, &state, key, entry);
+    const Status outcome = shipment.Ship(ships_);
+    const bool shipped = shipment.entry().phase == DayPhase::kShipped;
+    if (outcome.ok() && !shipped) continue;  // the tape goes first
+    if (!Note(what, table->name, outcome)) continue;
+    live_.rows += entry.rows;
+    TD_LOG(kInfo, "ship", "shipped", "a day is in the archive",
+           {{"table", table->name},
+            {"day", key.day.ToString()},
+            {"generation", std::to_string(key.generation)},
+            {"rows", std::to_string(entry.rows)}});
+  }
+}
+
+void ShipperImpl::Prune(const StoreState& state) {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  if (now - last_prune_ < kPruneEvery && now > kPruneEvery) return;
+  last_prune_ = now;
+  for (const auto& [key, stored] : state.days) {
+    const Table* table = state.tables.Find(key.table);
+    if (table == nullptr || stored.phase < DayPhase::kShipped) continue;
+    const bool due = stored.phase == DayPhase::kPruned
+                         ? pruner_.NeedsSweep(key)
+                         : journey_.OldEnough(stored.since, options_.keep_local);
+    const std::string what = "pruning " + NameOf(*table, key);
+    if (!due || !journey_.CheckStop().ok() || !MayTry(what)) continue;
+    DayEntry entry = stored;
+    Note(what, "", pruner_.PruneDay(key, &entry));
+  }
+  for (const auto& [tp, tape] : state.tapes) {
+    const std::string what = "pruning tape " + tape.ToString();
+    if (!journey_.CheckStop().ok() || !MayTry(what)) continue;
+    for (const auto& [id, checkpoint] : state.checkpoints) {
+      if (id != tp) continue;
+      Note(what, "", pruner_.PruneTape(tp, checkpoint, PerMessage(tape.topic), &ships_[tp]));
+    }
+  }
+}
+
+void ShipperImpl::Collect(const StoreState& state) {
+  if (!journey_.CheckStop().ok() || !MayTry("collecting")) return;
+  Note("collecting", "", CollectObjects(journey_, state).status());
+}
+
+// A request is done once nothing is in hand and each tape has come as far as it had when the flush
+// was done.
+void ShipperImpl::EndRequests() {
+  if (all_.empty()) return;
+  Result<StoreState> now = parts_.store->View()->LoadState();
+  if (!now.ok()) return;
+  const bool in_hand = std::ranges::any_of(now->days, [](const auto& day) {
+    return day.second.phase > DayPhase::kOpen && day.second.phase < DayPhase::kShipped;
+  });
+  for (AllRequest& request : all_) {
+    if (!request.flushed || !request.targets.empty()) continue;
+    for (const auto& [tp, checkpoint] : now->checkpoints) request.targets[tp] = checkpoint.next;
+  }
+  std::erase_if(all_, [&](const AllRequest& request) {
+    const bool there = request.flushed && !in_hand &&
+                       std::ranges::all_of(request.targets, [&](const auto& target) {
+                         return now->ShipOf(target.first).shipped >= target.second;
+                       });
+    if (there) live_.requests_done = std::max(live_.requests_done, request.number);
+    return there;
+  });
+}
+
+}  // namespace tapedeck

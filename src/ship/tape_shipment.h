@@ -1,0 +1,66 @@
+#ifndef TAPEDECK_SHIP_TAPE_SHIPMENT_H_
+#define TAPEDECK_SHIP_TAPE_SHIPMENT_H_
+
+// TapeShipment: the next range of one tape on its way into the archive.
+//
+//   kOpen -> kWritten    the range's messages are in a local file; the manifest to be, and the names
+//                        to be put, are in the store
+//   kWritten -> kUploaded   the file was decoded again and compared; it is in the archive
+//   kUploaded -> kVerified  it was read back in full, decoded and compared
+//   kVerified -> kOpen      its manifest is there too: `shipped` moves
+//
+// Ranges follow each other from the tape's start without a hole; one ends where its messages come
+// to ShipOptions::tape_ship_bytes, or with the checkpoint. A range without messages has a manifest
+// and no object.
+//
+// Owned by the shipper's thread.
+
+#include <string>
+#include <string_view>
+
+#include "ship/journey.h"
+
+namespace tapedeck {
+
+/// A manifest's place in the archive.
+Result<std::string> TapeManifestNameOf(const Journey& journey, const TapeManifest& manifest,
+                                       std::string_view json);
+
+class TapeShipment {
+ public:
+  /// `tape` and `checkpoint` as a view of the store has them; `journey` outlives it.
+  TapeShipment(const Journey* journey, TpId tp, TapeId tape, Checkpoint checkpoint, TapeShip ship);
+
+  /// Takes one range all the way. Errors leave it in the last phase that it reached.
+  Status Ship();
+  /// As the store has it now.
+  const TapeShip& ship() const { return ship_; }
+  uint64_t messages() const { return messages_; }  // shipped by Ship
+
+ private:
+  Status Write();
+  Result<int64_t> ChooseEnd(const StoreView& view) const;
+  Status WriteFile(const StoreView& view, TapeManifest* manifest);
+  Status Describe(const StoreView& view, TapeManifest* manifest);
+  Status DescribeBlocks(const StoreView& view, TapeManifest* manifest);
+  Status Upload();
+  Status Verify();
+  Status List();
+  Status Compare(const std::string& path, const TapeManifest& manifest);
+  Status EnsureFile(const TapeManifest& manifest);
+  Status Enter(DayPhase phase);
+  Status StartAgain(const std::string& why);
+  Result<TapeManifest> Draft() const;
+  std::string FilePath(std::string_view what) const;
+
+  const Journey* journey_;
+  const TpId tp_;
+  const TapeId tape_;
+  const Checkpoint checkpoint_;
+  TapeShip ship_;
+  uint64_t messages_ = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_SHIP_TAPE_SHIPMENT_H_
