@@ -52,10 +52,10 @@ arrow::TimeUnit::type UnitOf(ColumnarTime time) {
   return arrow::TimeUnit::NANO;
 }
 
-std::shared_ptr<arrow::DataType> TypeOf(const ColumnarColumn& column, ColumnarTime time) {
+std::shared_ptr<arrow::DataType> TypeOf(const ColumnarColumn& column) {
   switch (column.storage) {
     case Storage::kTimestamp:
-      return arrow::timestamp(UnitOf(time), "UTC");
+      return arrow::timestamp(UnitOf(column.time), "UTC");
     case Storage::kInt64:
       return arrow::int64();
     case Storage::kInt32:
@@ -66,6 +66,8 @@ std::shared_ptr<arrow::DataType> TypeOf(const ColumnarColumn& column, ColumnarTi
       return arrow::boolean();
     case Storage::kText:
       return arrow::utf8();
+    case Storage::kBytes:
+      return arrow::binary();
     case Storage::kDecimal64:
       return arrow::decimal64(column.decimal.precision, column.decimal.scale);
     case Storage::kDecimal128:
@@ -109,6 +111,7 @@ std::vector<std::shared_ptr<arrow::Buffer>> BuffersOf(const ColumnBatch& batch, 
     case Storage::kDecimal128:
       return {valid, View(column.wides)};
     case Storage::kText:
+    case Storage::kBytes:
       break;
   }
   if (column.offsets.empty()) {
@@ -135,11 +138,21 @@ Status Guarded(const std::function<arrow::Status()>& call) {
   }
 }
 
-std::shared_ptr<arrow::Schema> ArrowSchema(const std::vector<ColumnarColumn>& columns,
-                                           ColumnarTime time) {
+Status GuardedRead(const std::function<arrow::Status()>& call) {
+  try {
+    const arrow::Status status = call();
+    return status.ok() ? Status::Ok() : Status::Corruption("Parquet: " + status.message());
+  } catch (const std::bad_alloc&) {
+    return Status::ResourceExhausted("Parquet: no memory");
+  } catch (const std::exception& e) {
+    return Status::Corruption(std::string("Parquet: ") + e.what());
+  }
+}
+
+std::shared_ptr<arrow::Schema> ArrowSchema(const std::vector<ColumnarColumn>& columns) {
   std::vector<std::shared_ptr<arrow::Field>> fields;
   for (const ColumnarColumn& column : columns) {
-    fields.push_back(arrow::field(column.name, TypeOf(column, time), column.nullable));
+    fields.push_back(arrow::field(column.name, TypeOf(column), column.nullable));
   }
   return arrow::schema(std::move(fields));
 }

@@ -31,9 +31,10 @@ Status FromArrow(const arrow::Status& status);
 
 /// Runs `call`, and turns exceptions into a Status too: Parquet throws.
 Status Guarded(const std::function<arrow::Status()>& call);
+/// The same around reading, where what Arrow and Parquet refuse is kCorruption.
+Status GuardedRead(const std::function<arrow::Status()>& call);
 
-std::shared_ptr<arrow::Schema> ArrowSchema(const std::vector<ColumnarColumn>& columns,
-                                           ColumnarTime time);
+std::shared_ptr<arrow::Schema> ArrowSchema(const std::vector<ColumnarColumn>& columns);
 
 /// A sealed batch as Arrow sees it: views into `batch`, which outlives it unchanged.
 std::shared_ptr<arrow::RecordBatch> ArrowBatch(const ColumnBatch& batch,

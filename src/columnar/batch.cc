@@ -220,9 +220,10 @@ void ColumnBatch::Fill(size_t i, const RowSlice& slice) {
   const ColumnarField& field = layout_.fields[column.field];
   BatchColumn* to = &data_[i];
   const Rows& rows = *slice.rows;
+  if (column.part == Part::kBytes) return;  // Seal fills it
   switch (field.source) {
     case Source::kTs:
-      return AppendTimes(rows.ts, slice, UnitOf(layout_.time), &to->longs);
+      return AppendTimes(rows.ts, slice, UnitOf(column.time), &to->longs);
     case Source::kSymbol:
       if (slice.symbols != nullptr) return AppendTexts(*slice.symbols, slice, to);
       return AppendRepeated(slice.symbol, slice.count, to);
@@ -233,7 +234,7 @@ void ColumnBatch::Fill(size_t i, const RowSlice& slice) {
       for (uint32_t n = 0; n < slice.count; ++n) {
         present[n] = rows.ts_kafka[slice.RowAt(n)] != kNoKafkaTime;
       }
-      return AppendTimes(rows.ts_kafka, slice, UnitOf(layout_.time), &to->longs);
+      return AppendTimes(rows.ts_kafka, slice, UnitOf(column.time), &to->longs);
     }
     case Source::kOffset:
       return AppendSlice(rows.offset, slice, &to->longs);
@@ -270,7 +271,7 @@ void ColumnBatch::FillColumn(size_t i, const RowSlice& slice) {
     }
     case ColumnType::kTimestamp:
       AppendSlice(from.present, slice, &to->is_present);
-      return AppendTimes(from.numbers, slice, UnitOf(layout_.time), &to->longs);
+      return AppendTimes(from.numbers, slice, UnitOf(columns_[i].time), &to->longs);
     case ColumnType::kInteger:
       AppendSlice(from.present, slice, &to->is_present);
       return AppendSlice(from.numbers, slice, &to->longs);
@@ -346,7 +347,7 @@ size_t ColumnBatch::bytes() const {
 
 // Arrow and Parquet promise UTF-8; records promise bytes. Ill-formed sequences become U+FFFD, as in
 // the text formats.
-void ColumnBatch::SealText(BatchColumn* column) {
+void ColumnBatch::SealText(BatchColumn* column, BatchColumn* bytes) {
   std::string& text = column->text;
   if (IsAscii(text)) return;
   bool valid = IsValidUtf8(text);
@@ -360,7 +361,12 @@ void ColumnBatch::SealText(BatchColumn* column) {
   size_t begin = 0;
   for (size_t i = 1; i < column->offsets.size(); ++i) {
     const auto end = static_cast<size_t>(column->offsets[i]);
-    mended += ToValidUtf8(std::string_view(text).substr(begin, end - begin));
+    const std::string_view row = std::string_view(text).substr(begin, end - begin);
+    if (bytes != nullptr) {
+      const bool is_text = IsValidUtf8(row);
+      bytes->AppendText(is_text ? std::string_view() : row, !is_text);
+    }
+    mended += ToValidUtf8(row);
     begin = end;
     column->offsets[i] = static_cast<int32_t>(mended.size());
   }
@@ -370,14 +376,17 @@ void ColumnBatch::SealText(BatchColumn* column) {
 void ColumnBatch::Seal() {
   for (size_t i = 0; i < columns_.size(); ++i) {
     BatchColumn& column = data_[i];
-    if (columns_[i].part == Part::kText) {
+    if (columns_[i].part == Part::kText || columns_[i].part == Part::kBytes) {
       if (column.offsets.empty()) {
         column.nulls = rows_;
         continue;  // no row has text: such a column is made of nothing
       }
       while (column.is_present.size() < rows_) column.AppendText({}, false);
     }
-    if (columns_[i].storage == Storage::kText) SealText(&column);
+    if (columns_[i].storage == Storage::kText) {
+      const bool exact = i + 1 < columns_.size() && columns_[i + 1].part == Part::kBytes;
+      SealText(&column, exact ? &data_[i + 1] : nullptr);
+    }
     if (columns_[i].storage == Storage::kFlag) {
       PackBits(reinterpret_cast<const uint8_t*>(column.bytes.data()), rows_, &column.flag_bits);
     }

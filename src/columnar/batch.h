@@ -32,12 +32,12 @@ inline constexpr size_t kBatchTextBytes = size_t{32} << 20;
 
 /// One column of a batch. Which members are in use follows from its storage.
 struct BatchColumn {
-  Slab<int64_t> longs;       // kTimestamp, kInt64, kDecimal64
-  Slab<Int128> wides;        // kDecimal128
-  Slab<int32_t> ints;        // kInt32
-  Slab<int8_t> bytes;        // kInt8, kFlag: 0 or 1
-  Slab<int32_t> offsets;     // kText: 0, then where each row's text ends; empty without rows
-  std::string text;          // kText
+  Slab<int64_t> longs;    // kTimestamp, kInt64, kDecimal64
+  Slab<Int128> wides;     // kDecimal128
+  Slab<int32_t> ints;     // kInt32
+  Slab<int8_t> bytes;     // kInt8, kFlag: 0 or 1
+  Slab<int32_t> offsets;  // kText, kBytes: 0, then where each row's text ends; empty without rows
+  std::string text;       // kText, kBytes
   Slab<uint8_t> is_present;  // 0 or 1 a row; nullable columns only. kInt8: not in use, see presence
 
   // After Seal:
@@ -84,7 +84,7 @@ class ColumnBatch {
   void FillNulls(size_t i, uint32_t count);
   void FillTape(size_t i, const RowSlice& slice);
   void FillNumberTexts(const RowsColumn& from, const RowSlice& slice, BatchColumn* to);
-  void SealText(BatchColumn* column);
+  void SealText(BatchColumn* column, BatchColumn* bytes);
 
   const ColumnarLayout layout_;
   const std::vector<ColumnarColumn> columns_;

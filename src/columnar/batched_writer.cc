@@ -9,7 +9,7 @@ BatchedWriter::BatchedWriter(ColumnarLayout layout, std::vector<ColumnarColumn> 
                              ShortDecimals decimals)
     : stage_(layout),
       batch_(layout, std::move(columns), decimals),
-      schema_(ArrowSchema(batch_.columns(), layout.time)),
+      schema_(ArrowSchema(batch_.columns())),
       stream_(MakeStringStream(&target_)) {}
 
 // Every call into Arrow: with a place for its bytes, and without one after an error.
@@ -60,6 +60,11 @@ Status BatchedWriter::Append(const RowSlice& rows, std::string* out) {
   }
   stage_.Add(rows);
   return stage_.full() ? FlushStage(out) : Status::Ok();
+}
+
+Status BatchedWriter::Settle(std::string* out) {
+  TD_RETURN_IF_ERROR(FlushStage(out));
+  return batch_.full() ? FlushBatch(out) : failed_;
 }
 
 Status BatchedWriter::Finish(std::string* out) {

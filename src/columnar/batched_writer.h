@@ -22,6 +22,7 @@ class BatchedWriter : public ColumnarWriter {
  public:
   Status Begin(std::string* out) final;
   Status Append(const RowSlice& rows, std::string* out) final;
+  Status Settle(std::string* out) final;
   Status Finish(std::string* out) final;
 
  protected:
@@ -30,6 +31,8 @@ class BatchedWriter : public ColumnarWriter {
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
   const std::vector<ColumnarColumn>& columns() const { return batch_.columns(); }
   const std::shared_ptr<arrow::io::OutputStream>& stream() const { return stream_; }
+  /// Where the bytes of this call go, behind what was there; null after an error.
+  std::string* target() const { return target_; }
 
  private:
   virtual arrow::Status Open() = 0;

@@ -12,11 +12,35 @@ using Source = ColumnarField::Source;
 constexpr uint8_t kPrecisionMax = 38;
 constexpr uint8_t kShortPrecisionMax = 18;
 
+bool IsTime(const ColumnarField& field) {
+  return field.source == Source::kTs || field.source == Source::kTsKafka ||
+         (field.source == Source::kColumn && field.type == ColumnType::kTimestamp);
+}
+
+ColumnarTime TimeOf(const ColumnarLayout& layout, const ColumnarField& field) {
+  switch (field.time_form) {
+    case TimeForm::kAsLayout:
+      return layout.time;
+    case TimeForm::kMicroseconds:
+      return ColumnarTime::kMicroseconds;
+    case TimeForm::kMilliseconds:
+      return ColumnarTime::kMilliseconds;
+    case TimeForm::kInteger:
+      break;
+  }
+  return ColumnarTime::kNanoseconds;
+}
+
+bool MayBeBytes(const ColumnarField& field) {
+  return field.source == Source::kSymbol ||
+         (field.source == Source::kColumn && field.type == ColumnType::kText);
+}
+
 Storage StorageOf(const ColumnarField& field) {
+  if (IsTime(field)) {
+    return field.time_form == TimeForm::kInteger ? Storage::kInt64 : Storage::kTimestamp;
+  }
   switch (field.source) {
-    case Source::kTs:
-    case Source::kTsKafka:
-      return Storage::kTimestamp;
     case Source::kSymbol:
     case Source::kTopic:
       return Storage::kText;
@@ -26,18 +50,15 @@ Storage StorageOf(const ColumnarField& field) {
     case Source::kOffset:
     case Source::kIndex:
       return Storage::kInt64;
-    case Source::kColumn:
+    default:
       break;
   }
   switch (field.type) {
-    case ColumnType::kTimestamp:
-      return Storage::kTimestamp;
     case ColumnType::kInteger:
       return Storage::kInt64;
     case ColumnType::kFlag:
       return Storage::kFlag;
-    case ColumnType::kText:
-    case ColumnType::kDecimal:
+    default:
       break;
   }
   return Storage::kText;
@@ -73,7 +94,17 @@ Result<std::vector<ColumnarColumn>> LayOut(const ColumnarLayout& layout, ShortDe
     const ColumnarField& field = layout.fields[i];
     const bool is_decimal = field.source == Source::kColumn && field.type == ColumnType::kDecimal;
     if (!is_decimal || layout.numbers == NumberForm::kText) {
-      columns.push_back({field.name, StorageOf(field), IsNullable(field), {}, i, Part::kValue});
+      columns.push_back({field.name,
+                         StorageOf(field),
+                         IsNullable(field),
+                         {},
+                         i,
+                         Part::kValue,
+                         TimeOf(layout, field)});
+      if (layout.text == TextForm::kExact && MayBeBytes(field)) {
+        columns.push_back(
+            {free_name(field.name + "_bytes"), Storage::kBytes, true, {}, i, Part::kBytes});
+      }
       continue;
     }
     const DecimalType form = field.decimal;

@@ -17,6 +17,7 @@
 //                 NumberForm::kText one text column with the number as written
 //   an integer    int64      a flag  bool      a text  text      a timestamp  TIMESTAMP
 //   topic text, partition int32, lineage int64, offset int64, index int64: never null
+//   with TextForm::kExact a `<name>_bytes` beside symbol and each text of the table
 //
 // Exactness: where the DECIMAL is not null, it is the number, and `_scale` says how many digits
 // after the point were written ("0.99980" is 0.99980000 and 5). A number that DECIMAL(p, s) does
@@ -53,6 +54,13 @@ DecimalType DefaultDecimalType(std::string_view table);
 /// Coarser times are rounded to the past.
 enum class ColumnarTime : uint8_t { kNanoseconds = 0, kMicroseconds, kMilliseconds, kSeconds };
 enum class NumberForm : uint8_t { kDecimal = 0, kText };
+/// Of bytes that are not UTF-8, which Arrow and Parquet do not take for text. kMended: U+FFFD for
+/// each ill-formed sequence. kExact: the same, and beside symbol and each text column of a table a
+/// binary `<name>_bytes`, null but for such rows, with the bytes as they are.
+enum class TextForm : uint8_t { kMended = 0, kExact };
+/// What becomes of a field's times: TIMESTAMP in the unit of the layout or in one of its own, or
+/// plain nanoseconds, exact for readers that know no finer unit than microseconds.
+enum class TimeForm : uint8_t { kAsLayout = 0, kMicroseconds, kMilliseconds, kInteger };
 
 struct ColumnarField {
   enum class Source : uint8_t {
@@ -70,13 +78,15 @@ struct ColumnarField {
   size_t column = 0;  // place in Rows::columns; kColumn only
   ColumnType type = ColumnType::kDecimal;
   std::string name;
-  DecimalType decimal;  // decimals only
+  DecimalType decimal;                       // decimals only
+  TimeForm time_form = TimeForm::kAsLayout;  // times only
 };
 
 struct ColumnarLayout {
   std::vector<ColumnarField> fields;
   ColumnarTime time = ColumnarTime::kNanoseconds;
   NumberForm numbers = NumberForm::kDecimal;
+  TextForm text = TextForm::kMended;
   /// Of every tape that rows may name; needed for topic, partition and lineage only.
   std::vector<std::pair<TpId, TapeId>> tapes;
 };
@@ -89,12 +99,13 @@ enum class Storage : uint8_t {
   kInt8,
   kFlag,
   kText,
+  kBytes,      // as kText, and not UTF-8
   kDecimal64,  // int64: decimals of at most 18 digits, where the writer wants them so
   kDecimal128
 };
 
 /// What fills a column.
-enum class Part : uint8_t { kValue = 0, kScale, kText };
+enum class Part : uint8_t { kValue = 0, kScale, kText, kBytes };
 
 struct ColumnarColumn {
   std::string name;
@@ -103,13 +114,14 @@ struct ColumnarColumn {
   DecimalType decimal;  // kDecimal64 and kDecimal128 only
   size_t field = 0;     // of layout.fields
   Part part = Part::kValue;
+  ColumnarTime time = ColumnarTime::kNanoseconds;  // kTimestamp; of times as integers, too
 };
 
 /// What decimals of at most 18 digits are stored as.
 enum class ShortDecimals : uint8_t { kDecimal128 = 0, kDecimal64 };
 
-/// The columns in order. Where `<name>_scale` or `<name>_text` is the name of another field, "_"
-/// is added until it is not. kInvalidArgument: no fields, a doubled name, a form out of bounds.
+/// The columns in order. Where `<name>_scale`, `_text` or `_bytes` is another field's name, "_" is
+/// added until it is not. kInvalidArgument: no fields, a doubled name, a form out of bounds.
 Result<std::vector<ColumnarColumn>> LayOut(const ColumnarLayout& layout, ShortDecimals decimals);
 
 /// Rows, of one series unless `symbols` is set: first, first + step, first + 2 step … of `rows`.

@@ -3,6 +3,7 @@
 #include <arrow/memory_pool.h>
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
+#include <arrow/util/key_value_metadata.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
 
@@ -10,6 +11,8 @@
 
 #include "base/text.h"
 #include "columnar/batched_writer.h"
+#include "columnar/parquet_sums.h"
+#include "columnar/parquet_tail.h"
 
 namespace tapedeck {
 namespace {
@@ -106,6 +109,7 @@ class ParquetWriter final : public BatchedWriter {
     if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(&batch));
     if (group_bytes_ == 0 || group_bytes_ >= options_.row_group_bytes) {
       ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
+      ++groups_;
       group_bytes_ = 0;
       group_rows_ = 0;
     }
@@ -113,6 +117,7 @@ class ParquetWriter final : public BatchedWriter {
     group_bytes_ += bytes;
     group_rows_ += rows;
     if (group_rows_ > options_.row_group_rows) {
+      groups_ += (group_rows_ - 1) / options_.row_group_rows;
       group_rows_ = (group_rows_ - 1) % options_.row_group_rows + 1;
       group_bytes_ = std::max<size_t>(1, bytes / rows * std::min(rows, group_rows_));
     }
@@ -120,7 +125,18 @@ class ParquetWriter final : public BatchedWriter {
   }
   arrow::Status Close() override {
     if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(nullptr));
-    return writer_->Close();
+    arrow::KeyValueMetadata metadata;
+    for (const auto& [key, value] : options_.metadata) metadata.Append(key, value);
+    if (options_.sums) metadata.Append(std::string(kSumsKey), BlankSums(groups_));
+    if (metadata.size() > 0) {
+      ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(metadata.Copy()));
+    }
+    const size_t from = target()->size();
+    ARROW_ASSIGN_OR_RAISE(const int64_t tail_offset, stream()->Tell());
+    ARROW_RETURN_NOT_OK(writer_->Close());
+    if (!options_.sums) return arrow::Status::OK();
+    return FillTailSums(std::span<char>(*target()).subspan(from),
+                        static_cast<uint64_t>(tail_offset));
   }
   arrow::Status Drop() {
     writer_.reset();
@@ -131,6 +147,7 @@ class ParquetWriter final : public BatchedWriter {
   std::unique_ptr<parquet::arrow::FileWriter> writer_;
   size_t group_bytes_ = 0;
   size_t group_rows_ = 0;
+  size_t groups_ = 0;
 };
 
 Status Check(const std::vector<ColumnarColumn>& columns, const ParquetOptions& options) {

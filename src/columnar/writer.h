@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -43,6 +44,9 @@ class ColumnarWriter {
   virtual Status Begin(std::string* out) = 0;
   /// Columns that the rows lack at the end are null.
   virtual Status Append(const RowSlice& rows, std::string* out) = 0;
+  /// Between Appends: hands on what is kept back of short runs, so that what has come out so far
+  /// depends on the rows and not on the slices in which they came. The bytes stay the same.
+  virtual Status Settle(std::string* out) = 0;
   /// Once, after everything else.
   virtual Status Finish(std::string* out) = 0;
 };
@@ -69,6 +73,10 @@ struct ParquetOptions {
   size_t row_group_bytes = size_t{128} << 20;
   /// The order in which the rows will come; written into the file, not checked.
   std::vector<SortedBy> sorted_by;
+  /// Into the file's key-value metadata, in this order.
+  std::vector<std::pair<std::string, std::string>> metadata;
+  /// Adds sums of footer and page index to the metadata: what ParquetReader wants to see.
+  bool sums = false;
 };
 
 Result<std::unique_ptr<ColumnarWriter>> MakeArrowWriter(ColumnarLayout layout,
