@@ -37,6 +37,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "archive/object_format.h"
@@ -50,6 +51,7 @@
 namespace tapedeck {
 
 class ParquetFooter;
+struct ParquetValues;
 
 /// The number of a tape, of which topic, partition and lineage are known and the cluster is not.
 using TapeResolver = std::function<Result<TpId>(const TapeId&)>;
@@ -102,13 +104,26 @@ class RecordObjectFooter {
     int64_t first_ts = 0, last_ts = 0;  // least and greatest
   };
   std::span<const Group> groups() const { return groups_; }
-  const ParquetFooter& parquet() const { return *parquet_; }
-  const std::shared_ptr<const ParquetFooter>& shared_parquet() const { return parquet_; }
+  /// The bytes in which the pages of a row group lie: first, and one past the last.
+  std::pair<uint64_t, uint64_t> Extent(size_t group) const;
+  /// Columns of the table when the object was written.
+  const std::vector<Column>& columns() const { return columns_; }
 
  private:
+  friend class RecordObjectReader;
   RecordObjectFooter() = default;
+  /// Columns of the Parquet file; those of one field follow each other.
+  struct Leaves {
+    size_t ts, ts_ns, symbol, symbol_bytes, ts_kafka, topic, partition, lineage, offset, index;
+    std::vector<size_t> columns;  // the first one of each of columns()
+  };
+  Status TakeLabel();
+  Status TakeLeaves();
+  Status TakeGroups();
 
   std::shared_ptr<const ParquetFooter> parquet_;
+  std::vector<Column> columns_;
+  Leaves leaves_{};
   std::string table_, writer_;
   Day day_;
   uint32_t generation_ = 0;
@@ -142,11 +157,30 @@ class RecordObjectReader {
   /// symbols are left out. Whole pages are decoded, and the last ones are kept: ranges beside it,
   /// forwards or backwards, cost little.
   Status Read(RowRange range, Rows* rows);
-  /// The end of the pages in which `row` lies: a good place to end a range. Backwards: the begin.
-  Result<RowRange> PagesOf(uint64_t row);
+  /// The symbols of these rows, in order; what FindSeries gives for all of them.
+  Result<std::vector<ObjectSeries>> SymbolsOf(RowRange range);
+  /// The page of times that holds `row`: its ends are good places to end a range.
+  Result<RowRange> PageOf(uint64_t row);
+  /// Whether what is in the object twice (times in microseconds and nanoseconds, text and bytes) is
+  /// twice the same, in the rows of the range. kCorruption. For verification; Read does not need
+  /// the coarser of each pair.
+  Status CheckTwins(RowRange range);
 
  private:
   struct State;
+  struct Part;
+  Result<const ParquetValues*> Load(const Part& part, size_t leaf);
+  Status ForParts(RowRange range, const std::function<Status(const Part&)>& use);
+  Status AddSymbols(const Part& part, std::span<const std::string> symbols,
+                    std::vector<ObjectSeries>* found);
+  Result<uint64_t> FindTime(RowRange series, int64_t ts);
+  Status AppendPart(const Part& part, Rows* rows);
+  Status AppendOrigins(const Part& part, Rows* rows);
+  Status AppendColumn(const Part& part, size_t wanted, RowsColumn* to);
+  Status AppendDecimals(const Part& part, size_t leaf, RowsColumn* to);
+  Status CheckTimes(const Part& part, size_t coarse, size_t exact);
+  Status CheckTexts(const Part& part, size_t leaf);
+
   const std::shared_ptr<const RecordObjectFooter> footer_;
   std::unique_ptr<State> state_;
 };
