@@ -84,6 +84,7 @@ class TapeObjectFooter {
 
  private:
   TapeObjectFooter() = default;
+  Status TakeLabel();
 
   std::shared_ptr<const ParquetFooter> parquet_;
   TapeId tape_;
