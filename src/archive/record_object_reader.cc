@@ -4,7 +4,6 @@
 #include <array>
 #include <map>
 
-#include "archive/object_format.h"
 #include "archive/written_decimal.h"
 #include "base/decimal.h"
 #include "base/text.h"
@@ -70,6 +69,10 @@ RecordObjectReader::RecordObjectReader(const ObjectSource* object,
 
 RecordObjectReader::~RecordObjectReader() = default;
 
+Status RecordObjectReader::Named(const Status& status) const {
+  return status.WithContext(state_->object->name());
+}
+
 Result<const ParquetValues*> RecordObjectReader::Load(const Part& part, size_t leaf) {
   State::Loaded& loaded = state_->loaded[leaf];
   const ParquetValues& have = loaded.values;
@@ -80,8 +83,7 @@ Result<const ParquetValues*> RecordObjectReader::Load(const Part& part, size_t l
   loaded.group = SIZE_MAX;
   const Status read = state_->parquet.Read(part.group, leaf, part.from, part.to, &loaded.values);
   if (!read.ok()) {
-    return read.WithContext(state_->object->name() + ", column " +
-                            footer_->parquet_->columns()[leaf].path);
+    return read.WithContext("column " + footer_->parquet_->columns()[leaf].path);
   }
   loaded.group = part.group;
   return &have;
@@ -89,7 +91,7 @@ Result<const ParquetValues*> RecordObjectReader::Load(const Part& part, size_t l
 
 Status RecordObjectReader::ForParts(RowRange range, const std::function<Status(const Part&)>& use) {
   if (range.from > range.to || range.to > footer_->rows()) {
-    return Status::InvalidArgument(state_->object->name() + " does not have those rows");
+    return Status::InvalidArgument("it does not have those rows");
   }
   const auto groups = footer_->groups();
   auto group = std::upper_bound(
@@ -128,8 +130,7 @@ Status RecordObjectReader::AddSymbols(const Part& part, std::span<const std::str
     if (!symbols.empty() && !std::binary_search(symbols.begin(), symbols.end(), symbol)) continue;
     if (!found->empty() && found->back().symbol == symbol) {
       if (found->back().rows.to != rows.from) {
-        return Status::Corruption(state_->object->name() + ": symbol " + Quoted(symbol) +
-                                  " comes twice");
+        return Status::Corruption("symbol " + Quoted(symbol) + " comes twice");
       }
       found->back().rows.to = rows.to;
     } else {
@@ -142,6 +143,12 @@ Status RecordObjectReader::AddSymbols(const Part& part, std::span<const std::str
 Result<std::vector<ObjectSeries>> RecordObjectReader::FindSeries(
     std::span<const std::string> symbols) {
   std::vector<ObjectSeries> found;
+  TD_RETURN_IF_ERROR(Named(AddSeries(symbols, &found)));
+  return found;
+}
+
+Status RecordObjectReader::AddSeries(std::span<const std::string> symbols,
+                                     std::vector<ObjectSeries>* found) {
   auto may_hold = [&](std::string_view least, std::string_view greatest) {
     if (symbols.empty()) return true;
     const auto first = std::lower_bound(symbols.begin(), symbols.end(), least);
@@ -152,7 +159,7 @@ Result<std::vector<ObjectSeries>> RecordObjectReader::FindSeries(
     const RecordObjectFooter::Group& group = groups[g];
     Part part{.group = g, .from = 0, .to = group.rows.size(), .group_begin = group.rows.from};
     if (!group.symbols_known) {
-      TD_RETURN_IF_ERROR(AddSymbols(part, symbols, &found));
+      TD_RETURN_IF_ERROR(AddSymbols(part, symbols, found));
       continue;
     }
     if (!may_hold(group.first_symbol, group.last_symbol)) continue;
@@ -163,16 +170,16 @@ Result<std::vector<ObjectSeries>> RecordObjectReader::FindSeries(
       if (bounds[p].known && !may_hold(bounds[p].min_bytes, bounds[p].max_bytes)) continue;
       part.from = pages[p].first_row;
       part.to = pages[p].first_row + pages[p].rows;
-      TD_RETURN_IF_ERROR(AddSymbols(part, symbols, &found));
+      TD_RETURN_IF_ERROR(AddSymbols(part, symbols, found));
     }
   }
-  return found;
+  return Status::Ok();
 }
 
 Result<std::vector<ObjectSeries>> RecordObjectReader::SymbolsOf(RowRange range) {
   std::vector<ObjectSeries> found;
   TD_RETURN_IF_ERROR(
-      ForParts(range, [&](const Part& part) { return AddSymbols(part, {}, &found); }));
+      Named(ForParts(range, [&](const Part& part) { return AddSymbols(part, {}, &found); })));
   return found;
 }
 
@@ -200,7 +207,7 @@ Result<uint64_t> RecordObjectReader::FindTime(RowRange series, int64_t ts) {
     }
     return Status::Ok();
   });
-  TD_RETURN_IF_ERROR(status);
+  if (!status.ok()) return Named(status);
   return found;
 }
 
@@ -226,7 +233,7 @@ Result<RowRange> RecordObjectReader::PageOf(uint64_t row) {
     }
     return Status::Ok();
   });
-  if (!status.ok()) return status.WithContext(state_->object->name());
+  if (!status.ok()) return Named(status);
   return range;
 }
 
@@ -238,9 +245,7 @@ Status RecordObjectReader::AppendOrigins(const Part& part, Rows* rows) {
   TD_ASSIGN_OR_RETURN(const ParquetValues* topic, Load(part, leaves.topic));
   TD_ASSIGN_OR_RETURN(const ParquetValues* partition, Load(part, leaves.partition));
   TD_ASSIGN_OR_RETURN(const ParquetValues* lineage, Load(part, leaves.lineage));
-  auto odd = [&](const std::string& what) {
-    return Status::Corruption(state_->object->name() + ": " + what);
-  };
+  auto odd = [](const std::string& what) { return Status::Corruption(what); };
   TapeId last;
   TpId tp{};
   bool has_last = false;
@@ -298,7 +303,7 @@ Status RecordObjectReader::Read(RowRange range, Rows* rows) {
   for (size_t i = 0; i < state_->columns.size(); ++i) {
     rows->columns[i].type = state_->columns[i].type;
   }
-  return ForParts(range, [&](const Part& part) { return AppendPart(part, rows); });
+  return Named(ForParts(range, [&](const Part& part) { return AppendPart(part, rows); }));
 }
 
 Status RecordObjectReader::AppendDecimals(const Part& part, size_t leaf, RowsColumn* to) {
@@ -350,7 +355,7 @@ Status RecordObjectReader::AppendColumn(const Part& part, size_t wanted, RowsCol
     return Status::Ok();
   }
   if (footer_->columns_[place].type != to->type) {
-    return Status::Corruption("it is of another type in " + state_->object->name());
+    return Status::Corruption("it is of another type here");
   }
   if (to->text.size() > kTextBytesMax) {
     return Status::ResourceExhausted("too much text for one read");
@@ -419,7 +424,7 @@ Status RecordObjectReader::CheckTwins(RowRange range) {
     }
     return Status::Ok();
   });
-  return checked.ok() ? checked : checked.WithContext(state_->object->name());
+  return Named(checked);
 }
 
 }  // namespace tapedeck

@@ -169,10 +169,12 @@ class RecordObjectReader {
  private:
   struct State;
   struct Part;
+  Status Named(const Status& status) const;
   Result<const ParquetValues*> Load(const Part& part, size_t leaf);
   Status ForParts(RowRange range, const std::function<Status(const Part&)>& use);
   Status AddSymbols(const Part& part, std::span<const std::string> symbols,
                     std::vector<ObjectSeries>* found);
+  Status AddSeries(std::span<const std::string> symbols, std::vector<ObjectSeries>* found);
   Result<uint64_t> FindTime(RowRange series, int64_t ts);
   Status AppendPart(const Part& part, Rows* rows);
   Status AppendOrigins(const Part& part, Rows* rows);

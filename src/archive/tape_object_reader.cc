@@ -118,11 +118,9 @@ struct TapeObjectReader::State {
 
   Status Load(size_t leaf, uint64_t from, uint64_t to) {
     const Status read = parquet.Read(group, leaf, from, to, &values[leaf]);
-    return read.ok() ? read : read.WithContext(object->name() + ", " + kMessageColumns[leaf]);
+    return read.WithContext(kMessageColumns[leaf]);
   }
-  Status Odd(const std::string& what) const {
-    return Status::Corruption(object->name() + ": " + what);
-  }
+  Status Find(int64_t offset);
   Status FillRows(uint64_t from, uint64_t to);
   Status FillHeaders(uint64_t from, uint64_t to);
   Result<uint64_t> StepEnd();
@@ -167,7 +165,7 @@ Status TapeObjectReader::State::FillRows(uint64_t from, uint64_t to) {
   for (uint64_t r = from; r < to; ++r) {
     Row& to_fill = rows[r - from];
     to_fill.offset = number(kOffset, r);
-    if (to_fill.offset <= last_offset) return Odd("offsets out of order");
+    if (to_fill.offset <= last_offset) return Status::Corruption("offsets out of order");
     last_offset = to_fill.offset;
     const bool has_time = values[kTimestamp].PresentAt(r - values[kTimestamp].first_row);
     to_fill.timestamp_ms = has_time ? number(kTimestamp, r) : -1;
@@ -179,12 +177,13 @@ Status TapeObjectReader::State::FillRows(uint64_t from, uint64_t to) {
     } else if (type == "none") {
       to_fill.type = TimestampType::kNone;
     } else {
-      return Odd("a type of timestamps that nobody knows: " + Quoted(type));
+      return Status::Corruption("a type of timestamps that nobody knows: " + Quoted(type));
     }
-    if (!has_time && to_fill.type != TimestampType::kNone) return Odd("a timestamp is missing");
+    if (!has_time && to_fill.type != TimestampType::kNone)
+      return Status::Corruption("a timestamp is missing");
     const int64_t ns = number(kReceivedNs, r);
     if (number(kReceived, r) != ns / 1000 - (ns % 1000 < 0 ? 1 : 0)) {
-      return Odd("two times of receipt");
+      return Status::Corruption("two times of receipt");
     }
     to_fill.received = Timestamp(ns);
     to_fill.key = bytes(kKey, r);
@@ -224,12 +223,13 @@ Status TapeObjectReader::State::FillHeaders(uint64_t from, uint64_t to) {
           key.level == keys.repetition.size() || (!first && keys.repetition[key.level] == 0);
       const bool also_ends = content.level == contents.repetition.size() ||
                              (!first && contents.repetition[content.level] == 0);
-      if (ends != also_ends || (ends && first)) return Odd("headers of different lengths");
+      if (ends != also_ends || (ends && first))
+        return Status::Corruption("headers of different lengths");
       if (ends) break;
       const int16_t has_key = keys.definition[key.level++];
       const int16_t has_content = contents.definition[content.level++];
       if ((has_key == 0) != (has_content == 0) || (has_key == 0 && !first)) {
-        return Odd("headers that do not fit each other");
+        return Status::Corruption("headers that do not fit each other");
       }
       if (has_key == 0) continue;
       HeaderView header{.name = keys.BytesAt(key.value++), .value = std::nullopt};
@@ -257,28 +257,31 @@ Result<std::unique_ptr<TapeObjectReader>> TapeObjectReader::Open(
       new TapeObjectReader(std::make_unique<State>(object, std::move(footer))));
 }
 
-Status TapeObjectReader::Seek(int64_t offset) {
-  State& state = *state_;
-  state.rows.clear();
-  state.last_offset = INT64_MIN;
-  state.row = 0;
-  const ParquetFooter& parquet = *state.footer->parquet();
-  for (state.group = 0; state.group < parquet.row_groups(); ++state.group) {
-    if (parquet.Bounds(state.group, kOffset).max >= offset) break;
+// Stands at the first message of `offset` or later.
+Status TapeObjectReader::State::Find(int64_t offset) {
+  const ParquetFooter& all_groups = *footer->parquet();
+  for (group = 0; group < all_groups.row_groups(); ++group) {
+    if (all_groups.Bounds(group, kOffset).max >= offset) break;
   }
-  if (state.group == parquet.row_groups()) return Status::Ok();
-  TD_ASSIGN_OR_RETURN(const std::span<const ParquetPage> all,
-                      state.parquet.Pages(state.group, kOffset));
-  TD_ASSIGN_OR_RETURN(const auto bounds, state.parquet.PageBounds(state.group, kOffset));
+  if (group == all_groups.row_groups()) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const std::span<const ParquetPage> all, parquet.Pages(group, kOffset));
+  TD_ASSIGN_OR_RETURN(const auto bounds, parquet.PageBounds(group, kOffset));
   size_t page = 0;
   while (page + 1 < all.size() && bounds[page].known && bounds[page].max < offset) ++page;
   const uint64_t first = all[page].first_row;
-  TD_RETURN_IF_ERROR(state.Load(kOffset, first, first + all[page].rows));
-  const ParquetValues& offsets = state.values[kOffset];
+  TD_RETURN_IF_ERROR(Load(kOffset, first, first + all[page].rows));
+  const ParquetValues& offsets = values[kOffset];
   const int64_t* begin = offsets.numbers.data();
   const int64_t* at = std::lower_bound(begin, begin + offsets.rows, offset);
-  state.row = offsets.first_row + static_cast<uint64_t>(at - begin);
+  row = offsets.first_row + static_cast<uint64_t>(at - begin);
   return Status::Ok();
+}
+
+Status TapeObjectReader::Seek(int64_t offset) {
+  state_->rows.clear();
+  state_->last_offset = INT64_MIN;
+  state_->row = 0;
+  return state_->Find(offset).WithContext(state_->object->name());
 }
 
 Status TapeObjectReader::Next() {
@@ -298,7 +301,7 @@ Status TapeObjectReader::Next() {
   };
   const Status filled = fill();
   if (!filled.ok()) state.rows.clear();
-  return filled;
+  return filled.WithContext(state.object->name());
 }
 
 size_t TapeObjectReader::size() const { return state_->rows.size(); }
