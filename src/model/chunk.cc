@@ -92,26 +92,28 @@ void Chunk::LayOut(std::span<const Place> places) {
 ChunkBuilder::ChunkBuilder(SeriesDirectory* directory) : directory_(directory), chunk_(new Chunk) {}
 
 SeriesId ChunkBuilder::Append(const RecordView& record) {
-  ChunkRow row;
-  row.series = directory_->Intern(record.table, record.symbol);
-  row.first_value = static_cast<uint32_t>(chunk_->values_.size());
-  row.value_count = static_cast<uint32_t>(record.values.size());
-  row.ts = record.ts.ns();
-  row.ts_kafka = record.ts_kafka.ns();
-  row.offset = record.origin.offset;
-  row.tp = record.origin.tp;
-  row.index = record.origin.index;
-  for (const Value& value : record.values) {
-    if (!value.has_text()) {
-      chunk_->values_.push_back(value);
-      continue;
-    }
-    std::string_view text = chunk_->texts_.Copy(value.text());
-    chunk_->values_.push_back(value.kind() == Value::Kind::kText ? Value::OfText(text)
-                                                                 : Value::OfDecimalText(text));
+  std::vector<Value>& values = chunk_->values_;
+  const SeriesId series = directory_->Intern(record.table, record.symbol);
+  const size_t first = values.size();
+  chunk_->rows_.push_back({.series = series,
+                           .first_value = static_cast<uint32_t>(first),
+                           .ts = record.ts.ns(),
+                           .ts_kafka = record.ts_kafka.ns(),
+                           .offset = record.origin.offset,
+                           .tp = record.origin.tp,
+                           .index = record.origin.index,
+                           .value_count = static_cast<uint32_t>(record.values.size())});
+  values.insert(values.end(), record.values.begin(), record.values.end());
+  for (size_t i = first; i < values.size(); ++i) {
+    if (values[i].has_text()) [[unlikely]]
+      KeepText(&values[i]);
   }
-  chunk_->rows_.push_back(row);
-  return row.series;
+  return series;
+}
+
+void ChunkBuilder::KeepText(Value* value) {
+  const std::string_view text = chunk_->texts_.Copy(value->text());
+  *value = value->kind() == Value::Kind::kText ? Value::OfText(text) : Value::OfDecimalText(text);
 }
 
 OpenChunk ChunkBuilder::Cut() {

@@ -136,6 +136,8 @@ class ChunkBuilder {
   void Discard();
 
  private:
+  void KeepText(Value* value);
+
   SeriesDirectory* directory_;
   std::unique_ptr<Chunk> chunk_;
 };

@@ -42,12 +42,21 @@ class SeriesDirectory {
   size_t size() const { return size_.load(std::memory_order_acquire); }
 
  private:
+  // A name as it is looked for. Symbols are short: up to 16 bytes are all in `words`, so that a
+  // series is found without a look at its name.
+  struct Key {
+    uint64_t words[2] = {};  // of a longer symbol: its hash
+    uint32_t size = 0;
+    TableId table{};
+    bool operator==(const Key&) const = default;
+  };
   struct Slot {
-    uint64_t hash = 0;
+    Key key;
     SeriesId id = kNoSeries;
   };
-  static uint64_t HashOf(TableId table, std::string_view symbol);
-  SeriesId Lookup(uint64_t hash, TableId table, std::string_view symbol) const;
+  static Key KeyOf(TableId table, std::string_view symbol);
+  static uint64_t HashOf(const Key& key);
+  SeriesId Lookup(uint64_t hash, const Key& key, std::string_view symbol) const;
   void Grow();
 
   // The writer reads without the lock (nobody else changes anything) and writes with it; other
