@@ -159,6 +159,7 @@ class Connection final : public Work {
   MonotonicTime due_{0};      // of the state
   MonotonicTime wake_at_{0};  // of a stream that had nothing; 0: none
   std::chrono::nanoseconds wait_{0};
+  std::chrono::nanoseconds wait_most_{0};
   MonotonicTime stall_due_{0};  // 0: nothing is held up
   uint64_t stall_mark_ = 0;
   size_t lingered_bytes_ = 0;

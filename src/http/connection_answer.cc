@@ -23,7 +23,6 @@ constexpr int kPullsInTurn = 4;
 /// What a socket thread sends of a stream itself.
 constexpr size_t kFlushedHere = size_t{16} << 10;
 constexpr std::chrono::nanoseconds kWaitFirst = std::chrono::milliseconds(5);
-constexpr std::chrono::nanoseconds kWaitMost = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -281,7 +280,11 @@ bool Connection::PullOnce() {
     output_.back = "\r\n";
     wait_ = kWaitFirst;
   }
-  if (*step == ResponseBody::Step::kWait) pulled_ = Pulled::kWaiting;
+  if (*step == ResponseBody::Step::kWait) {
+    pulled_ = Pulled::kWaiting;
+    wait_ = std::min(wait_, stream_->WaitMost());
+    wait_most_ = stream_->WaitMost();
+  }
   if (*step == ResponseBody::Step::kEnd) {
     output_.back.append("0\r\n");
     AppendTrailers(stream_->Trailers(), &output_.back);
@@ -310,7 +313,7 @@ void Connection::OnWorkDone() noexcept {
     }
     if (pulled_ == Pulled::kWaiting) {
       wake_at_ = loop_->now() + wait_;
-      wait_ = std::min(2 * wait_, kWaitMost);
+      wait_ = std::min(2 * wait_, wait_most_);
     }
   }
   bool is_broken = job_ == Job::kPull && pulled_ == Pulled::kBroken;

@@ -17,6 +17,7 @@
 // Values; owned by the thread that handles the request.
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -56,7 +57,7 @@ class ResponseBody {
  public:
   enum class Step : uint8_t {
     kMore,  // `out` has grown
-    kWait,  // nothing yet: ask again in a while (the server chooses, at most 100 ms)
+    kWait,  // nothing yet: ask again in a while (the server chooses, at most WaitMost)
     kEnd,   // `out` may have grown; nothing follows but the trailers
   };
   /// Destroyed within a second after the client has left, on a worker thread.
@@ -65,6 +66,8 @@ class ResponseBody {
   /// later one breaks the connection, so that what was sent looks incomplete. An exception does the
   /// same. Calls come one after another, from worker threads.
   virtual Result<Step> Next(std::string* out) = 0;
+  /// How long the server waits at most before it asks again after kWait; asked once for each.
+  virtual std::chrono::nanoseconds WaitMost() const { return std::chrono::milliseconds(100); }
   /// After kEnd. Their names are announced in the response's `Trailer` header by the handler.
   virtual std::vector<HttpField> Trailers() { return {}; }
 };
