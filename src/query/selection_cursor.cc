@@ -58,7 +58,7 @@ void SelectionCursor::Break() {
 }
 
 Status SelectionCursor::OpenView() {
-  auto stop = std::make_shared<ReadStop>(parts_.clock);
+  auto stop = std::make_shared<ReadStop>(parts_.clock, parts_.gone);
   {
     std::lock_guard lock(mutex_);
     stop_ = stop;

@@ -69,6 +69,8 @@ struct SelectionParts {
   size_t memory_bytes = size_t{64} << 20;
   std::chrono::nanoseconds view_life = std::chrono::seconds(10);
   bool wants_records = false;
+  /// Set once nobody wants the messages any more: Next ends soon, with kCancelled. May be null.
+  std::shared_ptr<const std::atomic<bool>> gone = nullptr;
 };
 
 class SelectionLane;
