@@ -36,9 +36,9 @@ bool StartsWithBearer(std::string_view text) {
 using Route_f = Answer (*)(Call*);
 Route_f FunctionOf(RouteId id) {
   static constexpr Route_f kFunctions[kRouteCount] = {
-      AnswerRecords, AnswerLatest,   AnswerCount,   AnswerMessages, AnswerTables, AnswerSymbols,
-      AnswerTopics,  AnswerCoverage, AnswerRefused, AnswerStatus,   AnswerLivez,  AnswerReadyz,
-      AnswerHealthz, AnswerMetrics,  AnswerOpenApi, AnswerPage};
+      AnswerRecords, AnswerLatest,  AnswerCount,    AnswerMessages, AnswerStream, AnswerTables,
+      AnswerSymbols, AnswerTopics,  AnswerCoverage, AnswerRefused,  AnswerStatus, AnswerLivez,
+      AnswerReadyz,  AnswerHealthz, AnswerMetrics,  AnswerOpenApi,  AnswerPage};
   return kFunctions[static_cast<size_t>(id)];
 }
 

@@ -59,7 +59,7 @@ struct Call {
   std::optional<StreamCoding> coding;  // that the client takes
   std::shared_ptr<ReadStop> stop;      // of everything that is read for it
 
-  /// Of path and parameters but limit and page_token.
+  /// Of path and parameters but limit, page_token and cursor.
   uint64_t QueryHash() const;
 };
 
@@ -68,6 +68,7 @@ Answer AnswerRecords(Call* call);   // record_routes.cc
 Answer AnswerLatest(Call* call);    // record_routes.cc
 Answer AnswerCount(Call* call);     // record_routes.cc
 Answer AnswerMessages(Call* call);  // message_route.cc
+Answer AnswerStream(Call* call);    // stream_route.cc
 Answer AnswerTables(Call* call);    // list_routes.cc
 Answer AnswerSymbols(Call* call);
 Answer AnswerTopics(Call* call);

@@ -22,6 +22,11 @@ constexpr Names kCountNames[] = {"symbols", "start", "end", "where", "topics", "
 constexpr Names kMessageNames[] = {
     "topic",    "partition", "lineage", "from_offset", "to_offset", "start",     "end",
     "encoding", "ts",        "limit",   "page_token",  "format",    "end_marker"};
+constexpr Names kStreamNames[] = {"topics", "symbols",  "tables",   "start",
+                                  "end",    "clock",    "order",    "follow",
+                                  "pace",   "speed",    "max_idle", "messages_per_second",
+                                  "value",  "encoding", "ts",       "numbers",
+                                  "origin", "format",   "cursor"};
 constexpr Names kSymbolNames[] = {"table", "symbol", "prefix", "limit", "page_token"};
 constexpr Names kTopicNames[] = {"topic"};
 constexpr Names kRefusedNames[] = {"topic", "reason", "start", "end", "limit", "page_token"};
@@ -31,6 +36,7 @@ constexpr std::array<Route, kRouteCount> kRoutes = {{
     {RouteId::kLatest, "/v1/{table}/latest", RouteScope::kRead, kLatestNames, false},
     {RouteId::kCount, "/v1/{table}/count", RouteScope::kRead, kCountNames, false},
     {RouteId::kMessages, "/v1/messages", RouteScope::kRead, kMessageNames, false},
+    {RouteId::kStream, "/v1/stream", RouteScope::kRead, kStreamNames, false},
     {RouteId::kTables, "/v1/tables", RouteScope::kRead, {}, false},
     {RouteId::kSymbols, "/v1/symbols", RouteScope::kRead, kSymbolNames, false},
     {RouteId::kTopics, "/v1/topics", RouteScope::kRead, {}, false},
@@ -62,7 +68,7 @@ RouteMatch NotFound(std::string_view path) {
 }
 
 // Routes that come with a later version: no table is meant.
-constexpr Names kReserved[] = {"days", "objects", "stream"};
+constexpr Names kReserved[] = {"days", "objects"};
 
 bool IsReserved(std::string_view name) {
   return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);

@@ -25,6 +25,7 @@ enum class RouteId : uint8_t {
   kLatest,
   kCount,
   kMessages,
+  kStream,
   kTables,
   kSymbols,
   kTopics,
@@ -38,7 +39,7 @@ enum class RouteId : uint8_t {
   kOpenApi,
   kPage,  // the status page
 };
-inline constexpr size_t kRouteCount = 16;
+inline constexpr size_t kRouteCount = 17;
 
 /// Who may ask where tokens are in force.
 enum class RouteScope : uint8_t { kAnybody, kRead };

@@ -244,8 +244,9 @@ void ReadStyle(Call* call, RowAsk* ask) {
 
 uint64_t Call::QueryHash() const {
   std::vector<std::pair<std::string, std::string>> pairs = parameters.pairs();
-  std::erase_if(
-      pairs, [](const auto& pair) { return pair.first == "limit" || pair.first == "page_token"; });
+  std::erase_if(pairs, [](const auto& pair) {
+    return pair.first == "limit" || pair.first == "page_token" || pair.first == "cursor";
+  });
   std::sort(pairs.begin(), pairs.end());
   std::string text(route->pattern);
   auto add = [&text](std::string_view part) {

@@ -1,8 +1,10 @@
 #include "api_rig.h"
 
+#include <thread>
+
 namespace tapedeck::testing {
 
-Reply Drain(HttpResponse response) {
+Reply Drain(HttpResponse response, const std::function<void()>& on_wait) {
   Reply reply;
   reply.status = response.status;
   reply.headers = std::move(response.headers);
@@ -14,6 +16,7 @@ Reply Drain(HttpResponse response) {
       reply.broken = step.status();
       break;
     }
+    if (*step == ResponseBody::Step::kWait && on_wait) on_wait();
     if (*step != ResponseBody::Step::kEnd) continue;
     reply.trailers = response.stream->Trailers();
     break;
@@ -48,7 +51,12 @@ HttpRequest ApiRig::RequestOf(std::string_view target, const Headers& headers,
 }
 
 Reply ApiRig::Get(std::string_view target, const Headers& headers, std::string_view method) {
-  return Drain(api->Handle(RequestOf(target, headers, method)));
+  // What is paced goes by this clock.
+  const bool paced = target.starts_with("/v1/stream");
+  return Drain(api->Handle(RequestOf(target, headers, method)), [&] {
+    if (paced) clock.Advance(std::chrono::hours(6));
+    std::this_thread::yield();
+  });
 }
 
 TpId ApiRig::TapeOf(const std::string& topic) {

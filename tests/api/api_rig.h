@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -106,8 +107,8 @@ struct Reply {
   }
 };
 
-/// Reads a response to its end, as the server does.
-Reply Drain(HttpResponse response);
+/// Reads a response to its end, as the server does. `on_wait`: nothing was ready yet.
+Reply Drain(HttpResponse response, const std::function<void()>& on_wait = {});
 
 class ApiRig {
  public:
