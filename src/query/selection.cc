@@ -55,17 +55,25 @@ bool MayHold(const TapeIndexEntry& index, const Selection& selection) {
 }
 
 // An upper bound: whole blocks that reach into the range.
-Result<uint64_t> CountBlocks(const ReadPoint& point, const PartitionEntry& entry,
-                             const TapeRange& range, const Selection& selection) {
+Status CountBlocks(const ReadPoint& point, const PartitionEntry& entry, const TapeRange& range,
+                   Frozen* frozen) {
+  const Selection& selection = frozen->selection;
   TapeBlocks blocks(&point.view(), entry.tp, entry.tape.ToString(), ScanKind::kLong);
   TD_RETURN_IF_ERROR(blocks.Seek(range.from));
-  uint64_t messages = 0;
   for (; blocks.Valid() && blocks.base() < range.to;) {
     const TapeIndexEntry& index = blocks.index();
-    if (MayHold(index, selection)) messages += index.count;
+    if (MayHold(index, selection)) {
+      frozen->messages_at_most += index.count;
+      int64_t ns = 0;
+      if (index.kafka_min_ms >= 0 && !__builtin_mul_overflow(index.kafka_min_ms, kNsPerMs, &ns)) {
+        Timestamp least(ns);
+        if (selection.clock == SelectionClock::kKafka) least = std::max(least, selection.start);
+        frozen->oldest = std::min(frozen->oldest.value_or(least), least);
+      }
+    }
     TD_RETURN_IF_ERROR(blocks.Next());
   }
-  return messages;
+  return Status::Ok();
 }
 
 Status CheckRequest(const ReadPoint& point, const SelectionRequest& request) {
@@ -153,10 +161,33 @@ Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& r
       if (LosesNothing(gap.reason) || !MayTouch(gap, range, selection)) continue;
       frozen.missing.push_back({range.tape, gap});
     }
-    TD_ASSIGN_OR_RETURN(uint64_t messages, CountBlocks(point, *entry, range, selection));
-    frozen.messages_at_most += messages;
+    TD_RETURN_IF_ERROR(CountBlocks(point, *entry, range, &frozen));
   }
   return frozen;
+}
+
+Result<uint64_t> LargestMessage(const ReadPoint& point, const Selection& selection, uint64_t over) {
+  uint64_t largest = 0;
+  TapeBlock block;
+  CodecBuffers buffers;
+  for (const TapeRange& range : selection.ranges) {
+    for (const auto& [tp, tape] : point.state().tapes) {
+      if (NameOf(tape) != NameOf(range.tape)) continue;
+      TapeBlocks blocks(&point.view(), tp, tape.ToString(), ScanKind::kLong);
+      TD_RETURN_IF_ERROR(blocks.Seek(range.from));
+      for (; blocks.Valid() && blocks.base() < range.to;) {
+        const TapeIndexEntry& index = blocks.index();
+        if (index.raw_bytes > over && MayHold(index, selection)) {
+          TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
+          for (size_t i = 0; i < block.size(); ++i) {
+            largest = std::max<uint64_t>(largest, block.At(i).PayloadBytes());
+          }
+        }
+        TD_RETURN_IF_ERROR(blocks.Next());
+      }
+    }
+  }
+  return largest > over ? largest : 0;
 }
 
 }  // namespace tapedeck

@@ -78,11 +78,18 @@ struct Frozen {
   std::vector<TapeGap> missing;
   /// Messages of the ranges' blocks: what is selected at most, and all of it where nothing narrows.
   uint64_t messages_at_most = 0;
+  /// No selected message is older, by its Kafka timestamp; nullopt: unknown.
+  std::optional<Timestamp> oldest;
 };
 
 /// As recorded at `point`: what comes later is not in it. kInvalidArgument: a topic, partition,
 /// lineage or table that is not there, an empty or reversed range, nothing named.
 Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& request);
+
+/// Bytes of key, value and headers of the largest message of the ranges, where it is above `over`;
+/// else 0. Reads only blocks that may hold such a one; what has been shipped and pruned is not
+/// looked at.
+Result<uint64_t> LargestMessage(const ReadPoint& point, const Selection& selection, uint64_t over);
 
 }  // namespace tapedeck
 

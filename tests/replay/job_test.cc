@@ -1,5 +1,5 @@
-// Jobs as values: what clients may ask, what the store keeps, and that any order of requests ends as
-// a plain model says (E11).
+// Jobs as values: what clients may ask, what the store keeps, and that any order of requests ends
+// as a plain model says (E11).
 
 #include "replay/job.h"
 
@@ -83,8 +83,9 @@ TEST(ReplayRequest, MistakesAreNamedByField) {
     EXPECT_TRUE(spec.status().message().starts_with(field))
         << body << " -> " << spec.status().message();
   }
-  auto near = ParseReplayRequest(R"({"sorce":{},"target":{"name":"lab","topic":"t"}})", kNow);
-  EXPECT_NE(near.status().message().find("source meant"), std::string_view::npos);
+  auto near = ParseReplayRequest(R"({"sourze":{},"target":{"name":"lab","topic":"t"}})", kNow);
+  EXPECT_NE(near.status().message().find("is source meant"), std::string_view::npos)
+      << near.status().ToString();
 }
 
 TEST(ReplayPatch, CommandsAreReadOnTopOfTheJob) {

@@ -1,0 +1,348 @@
+#include "replay/attempt.h"
+
+#include <algorithm>
+
+#include "base/failpoint.h"
+#include "base/log.h"
+
+namespace tapedeck {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+constexpr milliseconds kStartWithin{10'000};
+constexpr milliseconds kAnswerWithin{10'000};
+constexpr milliseconds kCommitWithin{10'000};
+constexpr milliseconds kAbortWithin{2'000};
+// In a wait, the desk is looked at this often: a change is in force within 100 ms.
+constexpr milliseconds kLook{20};
+// A wait longer than this gives the store's view back.
+constexpr nanoseconds kRelease = std::chrono::seconds(1);
+constexpr nanoseconds kReadBefore = milliseconds(200);
+constexpr nanoseconds kPublish = milliseconds(100);
+// A transaction is committed before it outgrows what brokers and readers keep for it.
+constexpr uint64_t kTransactionBytesMax = uint64_t{32} << 20;
+// At least once: how often the place is noted, and how many notes may wait.
+constexpr nanoseconds kNoteEvery = milliseconds(100);
+constexpr uint64_t kLookEvery = 64;  // messages at full speed between looks at the desk
+
+}  // namespace
+
+ReplayAttempt::ReplayAttempt(const WorkerParts& parts, JobDesk* desk)
+    : parts_(parts),
+      desk_(desk),
+      job_(desk->job()),
+      exactly_once_(job_.spec.delivery == SinkDelivery::kExactlyOnce),
+      pacer_(job_.pace, {.messages_per_second = parts.messages_per_second_max}, parts.clock) {}
+
+ReplayAttempt::~ReplayAttempt() = default;
+
+void ReplayAttempt::Break() {
+  std::lock_guard lock(mutex_);
+  if (cursor_ != nullptr) cursor_->Break();
+}
+
+// A sink that was fenced was perhaps only too slow. Who has taken over writes its name first.
+Status ReplayAttempt::CheckOwner() {
+  Result<std::optional<SinkProgress>> read = sink_->ReadProgress(kAnswerWithin);
+  if (!read.ok()) return Status::Ok();  // an open transaction hides it: it must be fenced anyway
+  if (!read->has_value()) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const ReplayProgress found, DecodeProgress(**read));
+  if (found.owner == parts_.owner) return Status::Ok();
+  return Status::AlreadyExists("another worker has taken job " + job_.id +
+                               " over: a node with a copy of this store?");
+}
+
+Status ReplayAttempt::ReadProgress() {
+  if (!exactly_once_) {
+    progress_.note = job_.note;
+    progress_.command = job_.commands.empty() ? job_.last_command : job_.commands[0].number - 1;
+    return Status::Ok();
+  }
+  std::optional<SinkProgress> read;
+  const MonotonicTime deadline = parts_.clock->Monotonic() + kStartWithin;
+  for (;;) {
+    Result<std::optional<SinkProgress>> one = sink_->ReadProgress(kAnswerWithin);
+    if (one.ok()) {
+      read = std::move(one).value();
+      break;
+    }
+    if (one.status().code() != StatusCode::kUnavailable || parts_.clock->Monotonic() >= deadline ||
+        desk_->stopping()) {
+      return one.status();
+    }
+    parts_.clock->SleepFor(kLook);
+  }
+  if (read) {
+    TD_ASSIGN_OR_RETURN(progress_, DecodeProgress(*read));
+    return Status::Ok();
+  }
+  if (!job_.begun) return Status::Ok();
+  return Status::NotFound("the progress of job " + job_.id +
+                          " is gone from the target: it has expired, or the topic "
+                          "was deleted; " +
+                          std::to_string(job_.note.next_seq - 1) +
+                          " messages had been sent. A job never begins again by itself");
+}
+
+Status ReplayAttempt::Start(bool again) {
+  TD_RETURN_IF_ERROR(FailpointHit("replay.start"));
+  seen_version_ = desk_->version();
+  TD_ASSIGN_OR_RETURN(auto partitions, parts_.look_at_target(job_));
+  outgoing_ = std::make_unique<Outgoing>(job_, parts_.name, std::move(partitions));
+  TD_ASSIGN_OR_RETURN(sink_, parts_.open_sink(job_));
+  if (again && exactly_once_) TD_RETURN_IF_ERROR(CheckOwner());
+  TD_RETURN_IF_ERROR(sink_->Start(kStartWithin));
+  TD_RETURN_IF_ERROR(FailpointHit("replay.started"));
+  TD_RETURN_IF_ERROR(ReadProgress());
+  progress_.owner = parts_.owner;
+  const ReplayJob job = desk_->job();
+  TD_RETURN_IF_ERROR(CarryOut(job));
+  TD_RETURN_IF_ERROR(CommitProgress());
+  TD_RETURN_IF_ERROR(FailpointHit("replay.owned"));
+  if (!job.begun || job.state == ReplayState::kQueued) {
+    TD_RETURN_IF_ERROR(desk_->Change([](ReplayJob* changed) {
+      changed->begun = true;
+      if (changed->state == ReplayState::kQueued) changed->state = ReplayState::kRunning;
+      return Status::Ok();
+    }));
+  }
+  return OpenCursor(job);
+}
+
+// Seeks above the progress's command; pace and end are in the job as they are to be.
+Status ReplayAttempt::CarryOut(const ReplayJob& job) {
+  for (const ReplayCommand& command : job.commands) {
+    if (command.number <= progress_.command) continue;
+    progress_.command = command.number;
+    if (command.kind != CommandKind::kSeek) continue;
+    // Before the first message of that time: no tape sorts before an empty name.
+    progress_.note.position = MessagePosition{.time = command.time}.Encode();
+    progress_.note.shifted = false;
+    pacer_.Restart();
+  }
+  if (!(job.pace == pacer_.pace())) pacer_.Change(job.pace);
+  return Status::Ok();
+}
+
+Status ReplayAttempt::OpenCursor(const ReplayJob& job) {
+  std::optional<MessagePosition> after;
+  if (!progress_.note.position.empty()) {
+    TD_ASSIGN_OR_RETURN(after, MessagePosition::Decode(progress_.note.position));
+  }
+  TD_ASSIGN_OR_RETURN(auto cursor, SelectionCursor::Open({.open_point = parts_.open_point,
+                                                          .clock = parts_.clock,
+                                                          .memory_bytes = parts_.memory_bytes},
+                                                         job.selection, std::move(after)));
+  std::lock_guard lock(mutex_);
+  cursor_ = std::move(cursor);
+  pending_ = nullptr;
+  at_end_ = false;
+  return Status::Ok();
+}
+
+// Encoded only when it is needed.
+void ReplayAttempt::NotePosition() {
+  if (position_moved_) progress_.note.position = sent_position_.Encode();
+  position_moved_ = false;
+}
+
+// A transaction with progress only, or what one says without transactions.
+Status ReplayAttempt::CommitProgress() {
+  if (!exactly_once_) {
+    desk_->SetNote(progress_.note, progress_.command);
+    return Status::Ok();
+  }
+  TD_RETURN_IF_ERROR(sink_->Begin());
+  open_ = true;
+  return CommitOpen();
+}
+
+Status ReplayAttempt::CommitOpen() {
+  if (!open_) return Status::Ok();
+  NotePosition();
+  TD_RETURN_IF_ERROR(FailpointHit("replay.before_commit"));
+  TD_RETURN_IF_ERROR(sink_->Commit(EncodeProgress(progress_), kCommitWithin));
+  TD_RETURN_IF_ERROR(FailpointHit("replay.after_commit"));
+  open_ = false;
+  open_bytes_ = 0;
+  desk_->SetNote(progress_.note, progress_.command);
+  return Status::Ok();
+}
+
+// At least once: a note counts when everything before it has arrived.
+void ReplayAttempt::NoteArrived() {
+  std::optional<ReplayNote> arrived;
+  while (!unarrived_.empty() && unarrived_.front().next_seq - 1 <= sink_->acked_through()) {
+    arrived = std::move(unarrived_.front());
+    unarrived_.pop_front();
+  }
+  if (arrived) desk_->SetNote(*arrived, progress_.command);
+}
+
+// What was asked for since. `leave`: the attempt ends.
+Status ReplayAttempt::TakeOrders(bool* leave) {
+  *leave = desk_->stopping();
+  if (*leave || desk_->version() == seen_version_) return Status::Ok();
+  seen_version_ = desk_->version();
+  const ReplayJob job = desk_->job();
+  *leave = job.wants() != JobWish::kRun;
+  if (*leave) return Status::Ok();
+  const bool commands = job.last_command > progress_.command;
+  if (!commands) return Status::Ok();
+  TD_RETURN_IF_ERROR(CommitOpen());
+  NotePosition();
+  TD_RETURN_IF_ERROR(CarryOut(job));
+  TD_RETURN_IF_ERROR(CommitProgress());
+  return OpenCursor(job);
+}
+
+Status ReplayAttempt::Next() {
+  if (pending_ != nullptr || at_end_) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(pending_, cursor_->Next());
+  at_end_ = pending_ == nullptr;
+  return Status::Ok();
+}
+
+// Until the message is due or there is something else to do. Nothing stays open in a long wait.
+Status ReplayAttempt::WaitFor(MonotonicTime due) {
+  const MonotonicTime now = parts_.clock->Monotonic();
+  MonotonicTime until = std::min(due, now + kLook);
+  if (open_) {
+    const MonotonicTime commit_at = opened_ + parts_.txn_interval;
+    if (now >= commit_at || due > commit_at) {
+      if (due - now > kLook || now >= commit_at) return CommitOpen();
+      until = std::min(until, commit_at);
+    }
+  }
+  if (due - now > kRelease || cursor_->broken()) return WaitLong(due);
+  if (!exactly_once_) {
+    TD_RETURN_IF_ERROR(sink_->Serve(milliseconds(0)));
+    NoteArrived();
+  }
+  WaitUntil(until, parts_.clock);
+  return Status::Ok();
+}
+
+// Without a view of the store: the message is read again when it is nearly due.
+Status ReplayAttempt::WaitLong(MonotonicTime due) {
+  NotePosition();
+  TD_RETURN_IF_ERROR(OpenCursor(desk_->job()));
+  while (due - parts_.clock->Monotonic() > kReadBefore && desk_->version() == seen_version_) {
+    parts_.clock->SleepFor(kLook);
+    if (exactly_once_) continue;
+    TD_RETURN_IF_ERROR(sink_->Serve(milliseconds(0)));
+    NoteArrived();
+  }
+  return Status::Ok();
+}
+
+Status ReplayAttempt::SendPending(MonotonicTime due) {
+  if (exactly_once_ && !open_) {
+    TD_RETURN_IF_ERROR(sink_->Begin());
+    open_ = true;
+    opened_ = parts_.clock->Monotonic();
+  }
+  ReplayNote& note = progress_.note;
+  TD_ASSIGN_OR_RETURN(const OutgoingContent* out,
+                      outgoing_->Make(*pending_, note.next_seq, &note, parts_.clock->Now()));
+  TD_RETURN_IF_ERROR(sink_->Send(*out->topic, out->message, kCommitWithin)
+                         .WithContext("message " + std::to_string(note.next_seq)));
+  TD_RETURN_IF_ERROR(FailpointHit("replay.sent"));
+  lag_ = pacer_.Sent(pending_->greatest_time, out->bytes, due);
+  if (parts_.on_sent) parts_.on_sent(lag_);
+  ++note.next_seq;
+  note.bytes += out->bytes;
+  note.digest += out->hash;
+  sent_position_ = *cursor_->position();
+  position_moved_ = true;
+  open_bytes_ += out->bytes;
+  last_time_ = pending_->greatest_time;
+  pending_ = nullptr;
+  return Status::Ok();
+}
+
+void ReplayAttempt::Publish(MonotonicTime now) {
+  if (now - published_ < kPublish) return;
+  const double seconds = std::chrono::duration<double>(now - published_).count();
+  const double rate = static_cast<double>(progress_.note.next_seq - published_seq_) / seconds;
+  if (published_seq_ > 0) rate_ = 0.8 * rate_ + 0.2 * rate;
+  published_ = now;
+  published_seq_ = progress_.note.next_seq;
+  ReplayLive live;
+  live.acked = sink_->acked();
+  live.rate = rate_;
+  live.position = last_time_;
+  live.lag = lag_;
+  live.late_p50 = pacer_.lateness().Quantile(0.5);
+  live.late_p99 = pacer_.lateness().Quantile(0.99);
+  live.late_max = pacer_.lateness().max();
+  live.shifted = pacer_.shifted();
+  live.extra_records = cursor_->extra_records();
+  if (trail_ != nullptr) {
+    live.verified = trail_->verified();
+    live.foreign = trail_->foreign();
+  }
+  desk_->SetLive(live);
+}
+
+Status ReplayAttempt::Send() {
+  bool leave = false;
+  for (uint64_t n = 0; !leave; ++n) {
+    if (n % kLookEvery == 0 || pending_ != nullptr) TD_RETURN_IF_ERROR(TakeOrders(&leave));
+    if (leave) break;
+    TD_RETURN_IF_ERROR(Next());
+    if (at_end_) break;
+    const MonotonicTime due = pacer_.Due(pending_->greatest_time, 0);
+    const MonotonicTime now = parts_.clock->Monotonic();
+    if (n % kLookEvery == 0 || due > now) Publish(now);
+    if (due > now + kPaceQuantum) {
+      TD_RETURN_IF_ERROR(WaitFor(due));
+      continue;
+    }
+    TD_RETURN_IF_ERROR(SendPending(due));
+    if (exactly_once_) {
+      if (now - opened_ >= parts_.txn_interval || open_bytes_ >= kTransactionBytesMax) {
+        TD_RETURN_IF_ERROR(CommitOpen());
+      }
+    } else if (now - opened_ >= kNoteEvery) {
+      opened_ = now;
+      NotePosition();
+      unarrived_.push_back(progress_.note);
+      TD_RETURN_IF_ERROR(sink_->Serve(milliseconds(0)));
+      NoteArrived();
+    }
+  }
+  return End(leave);
+}
+
+// Everything is out and counted; or the process ends, and what is open goes.
+Status ReplayAttempt::End(bool leave) {
+  if (exactly_once_) {
+    if (open_ && desk_->stopping()) return sink_->Abort(kAbortWithin);
+    TD_RETURN_IF_ERROR(CommitOpen());
+  } else {
+    NotePosition();
+    unarrived_.push_back(progress_.note);
+    const MonotonicTime deadline =
+        parts_.clock->Monotonic() + (desk_->stopping() ? kAbortWithin : kCommitWithin);
+    while (!unarrived_.empty()) {
+      TD_RETURN_IF_ERROR(sink_->Serve(kLook));
+      NoteArrived();
+      if (parts_.clock->Monotonic() < deadline) continue;
+      return Status::Unavailable("messages did not arrive in time");
+    }
+  }
+  sent_all_ = !leave;
+  published_ = MonotonicTime(0);
+  Publish(parts_.clock->Monotonic());
+  return Status::Ok();
+}
+
+Status RenewProgress(const WorkerParts& parts, JobDesk* desk) {
+  ReplayAttempt attempt(parts, desk);
+  return attempt.Start(false);
+}
+
+}  // namespace tapedeck

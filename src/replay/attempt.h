@@ -1,0 +1,92 @@
+#ifndef TAPEDECK_REPLAY_ATTEMPT_H_
+#define TAPEDECK_REPLAY_ATTEMPT_H_
+
+// ReplayAttempt: one sink's life within a worker: from reading the progress to the end of the
+// selection, an order, or an error. A part of ReplayWorker, which says what an attempt does.
+//
+// Owned by one thread, but Break.
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "base/status.h"
+#include "replay/outgoing.h"
+#include "replay/pacing.h"
+#include "replay/progress.h"
+#include "replay/trail_thread.h"
+#include "replay/worker.h"
+
+namespace tapedeck {
+
+class ReplayAttempt {
+ public:
+  ReplayAttempt(const WorkerParts& parts, JobDesk* desk);
+  ~ReplayAttempt();
+
+  /// Sink, progress, seeks that wait. `again`: not this worker's first.
+  Status Start(bool again);
+  /// Until all is sent and committed (sent_all), or an order says otherwise. Nothing is open
+  /// afterwards.
+  Status Send();
+  void Watch(const TrailThread* trail) { trail_ = trail; }
+  bool sent_all() const { return sent_all_; }
+  const ReplayNote& note() const { return progress_.note; }
+  void Break();
+
+ private:
+  Status CheckOwner();
+  Status ReadProgress();
+  Status CarryOut(const ReplayJob& job);
+  Status OpenCursor(const ReplayJob& job);
+  Status TakeOrders(bool* leave);
+  Status Next();
+  Status WaitFor(MonotonicTime due);
+  Status WaitLong(MonotonicTime due);
+  void NotePosition();
+  Status SendPending(MonotonicTime due);
+  Status CommitOpen();
+  Status End(bool leave);
+  Status CommitProgress();
+  void NoteArrived();
+  void Publish(MonotonicTime now);
+
+  const WorkerParts& parts_;
+  JobDesk* const desk_;
+  const ReplayJob job_;  // as it was when the attempt began: target, delivery, names
+  const bool exactly_once_;
+  const TrailThread* trail_ = nullptr;
+  std::unique_ptr<MessageSink> sink_;
+  std::unique_ptr<Outgoing> outgoing_;
+  ReplayProgress progress_;  // with everything that was handed to the sink
+  Pacer pacer_;
+  uint64_t seen_version_ = 0;
+
+  std::mutex mutex_;  // of the pointer
+  std::unique_ptr<SelectionCursor> cursor_;
+  const SelectedMessage* pending_ = nullptr;  // the cursor's, not sent yet
+  MessagePosition sent_position_;
+  bool position_moved_ = false;  // since the progress was last made
+  bool at_end_ = false;
+  bool sent_all_ = false;
+  bool open_ = false;  // a transaction
+  MonotonicTime opened_{0};
+  uint64_t open_bytes_ = 0;
+  /// At least once: what may be noted once everything before it has arrived.
+  std::deque<ReplayNote> unarrived_;
+
+  MonotonicTime published_{0};
+  uint64_t published_seq_ = 0;
+  double rate_ = 0;
+  Timestamp last_time_;
+  std::chrono::nanoseconds lag_{0};
+};
+
+/// Writes the progress of a job that does not run once more, so that the target keeps it.
+Status RenewProgress(const WorkerParts& parts, JobDesk* desk);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_ATTEMPT_H_

@@ -1,0 +1,117 @@
+#include "replay/outgoing.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr int64_t kNsPerMs = 1'000'000;
+
+int64_t FloorMs(int64_t ns) { return ns >= 0 ? ns / kNsPerMs : -((-(ns + 1)) / kNsPerMs) - 1; }
+
+}  // namespace
+
+std::string ReplayName(std::string_view group, std::string_view node, std::string_view job) {
+  std::string name(group);
+  name.append("/").append(node).append("/").append(job);
+  return name;
+}
+
+SentHasher::SentHasher(const ReplayJob& job)
+    : time_(job.target_sets_time ? HashTime::kLeftOut : HashTime::kIncluded) {}
+
+Hash128 SentHasher::Hash(MessageView message) {
+  message.timestamp_type = TimestampType::kCreate;
+  return hasher_.Content(message, time_);
+}
+
+Outgoing::Outgoing(const ReplayJob& job, std::string name, std::map<std::string, int> partitions)
+    : job_(job), name_(std::move(name)), partitions_(std::move(partitions)), hasher_(job) {}
+
+Result<const Outgoing::Topic*> Outgoing::TopicOf(const StoredMessage& stored) {
+  if (last_topic_ != nullptr && last_source_ == stored.tape->topic) return last_topic_;
+  auto found = by_source_.find(stored.tape->topic);
+  if (found == by_source_.end()) {
+    Topic topic{job_.spec.target.TopicFor(stored.tape->topic), 0};
+    auto known = partitions_.find(topic.name);
+    if (known == partitions_.end() || known->second <= 0) {
+      return Status::NotFound("target topic " + topic.name + " is not there");
+    }
+    topic.partitions = known->second;
+    found = by_source_.emplace(stored.tape->topic, std::move(topic)).first;
+  }
+  last_source_ = stored.tape->topic;
+  last_topic_ = &found->second;
+  return last_topic_;
+}
+
+Result<int32_t> Outgoing::PartitionOf(const StoredMessage& stored, const Topic& topic) const {
+  switch (job_.spec.target.partition) {
+    case PartitionPolicy::kSame:
+      if (stored.tape->partition < topic.partitions) return stored.tape->partition;
+      return Status::InvalidArgument("target topic " + topic.name + " has no partition " +
+                                     std::to_string(stored.tape->partition));
+    case PartitionPolicy::kFixed:
+      return job_.spec.target.fixed_partition;
+    case PartitionPolicy::kKey:
+      // Without a key the order of the source partition is kept.
+      if (stored.message.key) return -1;
+      return stored.tape->partition % topic.partitions;
+  }
+  return Status::Internal("no such partition policy");
+}
+
+int64_t Outgoing::TimeOf(const StoredMessage& stored, ReplayNote* note, Timestamp now) const {
+  const int64_t recorded = FloorMs(stored.time.ns());
+  switch (job_.spec.target.timestamps) {
+    case ReplayTimestamps::kOriginal:
+      return std::max<int64_t>(0, recorded);
+    case ReplayTimestamps::kNow:
+      return FloorMs(now.ns());
+    case ReplayTimestamps::kShift:
+      break;
+  }
+  if (!note->shifted) {
+    note->shifted = true;
+    note->shift_ms = FloorMs(now.ns()) - recorded;
+  }
+  return std::max<int64_t>(0, recorded + note->shift_ms);
+}
+
+void Outgoing::AddProvenance(const StoredMessage& stored, uint64_t seq) {
+  const TapeId& tape = *stored.tape;
+  seq_ = std::to_string(seq);
+  origin_ = tape.topic;
+  origin_.append("/").append(std::to_string(tape.partition));
+  origin_.append("/").append(std::to_string(tape.lineage));
+  origin_.append("/").append(std::to_string(stored.message.offset));
+  time_ = std::to_string(stored.message.timestamp_ms);
+  headers_.push_back({kReplayHeader, name_});
+  headers_.push_back({kSeqHeader, seq_});
+  headers_.push_back({kOriginHeader, origin_});
+  headers_.push_back({kTimeHeader, time_});
+}
+
+Result<const OutgoingContent*> Outgoing::Make(const SelectedMessage& selected, uint64_t seq,
+                                              ReplayNote* note, Timestamp now) {
+  const StoredMessage& stored = *selected.stored;
+  TD_ASSIGN_OR_RETURN(const Topic* topic, TopicOf(stored));
+  TD_ASSIGN_OR_RETURN(const int32_t partition, PartitionOf(stored, *topic));
+  headers_.assign(stored.message.headers.begin(), stored.message.headers.end());
+  if (job_.spec.target.provenance) AddProvenance(stored, seq);
+  OutgoingMessage& message = content_.message;
+  message.key = stored.message.key;
+  message.value = stored.message.value;
+  message.headers = headers_;
+  message.partition = partition;
+  message.timestamp_ms = TimeOf(stored, note, now);
+  message.tag = seq;
+  content_.topic = &topic->name;
+  MessageView view{.timestamp_ms = message.timestamp_ms,
+                   .key = message.key,
+                   .value = message.value,
+                   .headers = headers_};
+  content_.hash = hasher_.Hash(view);
+  content_.bytes = view.PayloadBytes();
+  return &content_;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,136 @@
+#ifndef TAPEDECK_REPLAY_RUNNER_H_
+#define TAPEDECK_REPLAY_RUNNER_H_
+
+// ReplayRunner: all replay jobs of a node: makes them from requests, starts a worker for each that
+// should run, keeps what they tell, and finds them again after a restart.
+//
+//   TD_ASSIGN_OR_RETURN(auto runner, ReplayRunner::Make(options, parts));
+//   TD_RETURN_IF_ERROR(runner->Start());                   // jobs of the store go on
+//   TD_ASSIGN_OR_RETURN(ReplayView view, runner->Create(body, idempotency_key));
+//   TD_RETURN_IF_ERROR(runner->Patch(view.job.id, R"({"state":"paused"})", "").status());
+//   runner->Stop();                                        // open transactions are aborted
+//
+// At most max_jobs run at once, one thread each with a second one that reads back; others wait in
+// the order of their creation. A paused job holds no thread; once a day its progress is written
+// again, because brokers forget offsets that nobody commits.
+//
+// Errors: kInvalidArgument (the request, with its field), kNotFound (no such job), kAlreadyExists
+// (the key was used for another request), kFailedPrecondition (not in this state, gaps, a loop, a
+// target that cannot take the messages: the text says what to do), kResourceExhausted (too many
+// jobs), kUnavailable (no broker answers; the node ends).
+//
+// Thread-safe. Start and Stop by the owner. The parts outlive it.
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "kafka/client_properties.h"
+#include "replay/job_desk.h"
+#include "replay/worker.h"
+#include "store/store_queue.h"
+
+namespace tapedeck {
+
+/// A place that replays may write to; only the configuration names them.
+struct ReplayTargetConfig {
+  std::string bootstrap_servers;
+  KafkaProperties properties;
+  std::vector<std::string> topics;  // regular expressions; one must match the whole name
+};
+
+struct ReplayOptions {
+  std::string node_id;
+  std::string group;                         // of the node's consumer: part of provenance
+  std::vector<std::string> recorded_topics;  // names, and patterns that begin with '^'
+  std::map<std::string, ReplayTargetConfig> targets;
+  size_t max_jobs = 4;
+  uint64_t max_messages_per_second = 0;  // of each job; 0: none
+  std::chrono::nanoseconds txn_interval = std::chrono::milliseconds(100);
+  size_t memory_bytes = size_t{32} << 20;  // of each job
+};
+
+struct ReplayParts {
+  Clock* clock = nullptr;
+  StoreQueue* queue = nullptr;
+  std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point;
+  std::function<void(std::chrono::nanoseconds)> on_sent;  // lateness of each message; may be empty
+};
+
+struct ReplayView {
+  ReplayJob job;
+  ReplayLive live;
+};
+
+/// As GET shows it.
+std::string ReplayViewJson(const ReplayView& view);
+
+/// Jobs that are kept, ended ones included; and those that have not ended.
+inline constexpr size_t kReplayJobsMax = 1000;
+inline constexpr size_t kReplayLiveJobsMax = 100;
+
+class ReplayRunner {
+ public:
+  /// kInvalidArgument: a target's properties or expressions.
+  static Result<std::unique_ptr<ReplayRunner>> Make(ReplayOptions options, ReplayParts parts);
+  ~ReplayRunner();
+  ReplayRunner(const ReplayRunner&) = delete;
+  ReplayRunner& operator=(const ReplayRunner&) = delete;
+
+  Status Start();
+  void Stop();
+  /// The store must be opened again: nothing of it is held on to.
+  void Break();
+
+  Result<ReplayView> Create(std::string_view body, std::string_view key);
+  Result<ReplayView> Get(std::string_view id) const;
+  /// In the order of their creation.
+  std::vector<ReplayView> List() const;
+  Result<ReplayView> Patch(std::string_view id, std::string_view body, std::string_view key);
+  /// Cancels and forgets.
+  Status Delete(std::string_view id);
+  /// The desk, for waiting for news. kNotFound.
+  Result<std::shared_ptr<const JobDesk>> Desk(std::string_view id) const;
+  /// How many there are, by state.
+  std::array<size_t, kReplayStates> Counts() const;
+  /// Sent by all jobs since Start.
+  uint64_t messages_sent() const { return sent_.load(std::memory_order_relaxed); }
+
+ private:
+  struct Slot;
+  ReplayRunner(ReplayOptions options, ReplayParts parts);
+  Result<ReplayJob> MakeJob(ReplaySpec spec, Timestamp now) const;
+  Status CheckTargetOf(const ReadPoint& point, const Selection& selection, Timestamp oldest,
+                       ReplayJob* job) const;
+  Result<std::shared_ptr<JobDesk>> FindByKey(std::string_view key, const Hash128& request) const;
+  std::shared_ptr<JobDesk> MakeDesk(ReplayJob job);
+  WorkerParts PartsOf(const ReplayJob& job) const;
+  void Keep();
+  void StartWorkers();
+  void Reap(bool all);
+  void SaveNotes();
+  void RenewOne();
+
+  const ReplayOptions options_;
+  const ReplayParts parts_;
+  std::atomic<uint64_t> sent_{0};
+  mutable std::mutex mutex_;  // of what follows
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  bool woken_ = false;
+  std::map<std::string, std::shared_ptr<Slot>, std::less<>> slots_;  // by id: in order of creation
+  std::vector<std::shared_ptr<Slot>> leaving_;  // forgotten, their workers still end
+  std::thread keeper_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_RUNNER_H_

@@ -1,0 +1,195 @@
+// Jobs of a runner after they were made: requests about them, and the threads that carry them out.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "replay/attempt.h"
+#include "replay/job_json.h"
+#include "replay/runner.h"
+#include "replay/runner_slot.h"
+
+namespace tapedeck {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kKeepEvery{1'000};
+// Brokers forget a group's offsets after seven days by default.
+constexpr std::chrono::hours kRenewEvery{24};
+
+Status NoJob(std::string_view id) {
+  return Status::NotFound("there is no replay job " + Quoted(id));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const JobDesk>> ReplayRunner::Desk(std::string_view id) const {
+  std::lock_guard lock(mutex_);
+  auto found = slots_.find(id);
+  if (found == slots_.end()) return NoJob(id);
+  return std::shared_ptr<const JobDesk>(found->second->desk);
+}
+
+Result<ReplayView> ReplayRunner::Get(std::string_view id) const {
+  TD_ASSIGN_OR_RETURN(const auto desk, Desk(id));
+  return ReplayView{desk->job(), desk->live()};
+}
+
+std::vector<ReplayView> ReplayRunner::List() const {
+  std::vector<ReplayView> views;
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, slot] : slots_) views.push_back({slot->desk->job(), slot->desk->live()});
+  return views;
+}
+
+std::array<size_t, kReplayStates> ReplayRunner::Counts() const {
+  std::array<size_t, kReplayStates> counts{};
+  std::lock_guard lock(mutex_);
+  for (const auto& [id, slot] : slots_) ++counts[static_cast<size_t>(slot->desk->state())];
+  return counts;
+}
+
+Result<ReplayView> ReplayRunner::Patch(std::string_view id, std::string_view body,
+                                       std::string_view key) {
+  std::shared_ptr<JobDesk> desk;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = slots_.find(id);
+    if (found == slots_.end()) return NoJob(id);
+    desk = found->second->desk;
+  }
+  const Timestamp now = parts_.clock->Now();
+  // One change: all commands of the request, or none.
+  const Status changed = desk->Change([&](ReplayJob* job) -> Status {
+    TD_ASSIGN_OR_RETURN(auto commands, ParseReplayPatch(body, *job, now));
+    for (size_t i = 0; i < commands.size(); ++i) {
+      const std::string own = key.empty() ? "" : std::string(key) + "#" + std::to_string(i);
+      TD_RETURN_IF_ERROR(AddCommand(std::move(commands[i]), job, own));
+    }
+    return Status::Ok();
+  });
+  if (!changed.ok()) return changed;
+  std::lock_guard lock(mutex_);
+  woken_ = true;
+  wake_.notify_all();
+  return ReplayView{desk->job(), desk->live()};
+}
+
+Status ReplayRunner::Delete(std::string_view id) {
+  std::shared_ptr<Slot> slot;
+  {
+    std::lock_guard lock(mutex_);
+    auto found = slots_.find(id);
+    if (found == slots_.end()) return NoJob(id);
+    slot = found->second;
+  }
+  const std::string key(id);
+  TD_RETURN_IF_ERROR(parts_.queue->Write([&](StoreBatch* batch) {
+    slot->forgotten.store(true);  // nothing comes behind this batch
+    batch->DeleteJob(key);
+    return Status::Ok();
+  }));
+  slot->desk->Stop();
+  std::lock_guard lock(mutex_);
+  slots_.erase(key);
+  leaving_.push_back(std::move(slot));
+  woken_ = true;
+  wake_.notify_all();
+  return Status::Ok();
+}
+
+void ReplayRunner::Reap(bool all) {
+  std::vector<std::shared_ptr<Slot>> over;
+  {
+    std::lock_guard lock(mutex_);
+    auto take = [&](const std::shared_ptr<Slot>& slot) {
+      if (slot->thread.joinable() && (all || slot->ended.load())) over.push_back(slot);
+    };
+    for (const auto& [id, slot] : slots_) take(slot);
+    for (const auto& slot : leaving_) take(slot);
+  }
+  for (const auto& slot : over) slot->thread.join();
+  std::lock_guard lock(mutex_);
+  for (const auto& slot : over) slot->worker = nullptr;
+  std::erase_if(leaving_, [](const auto& slot) { return slot->worker == nullptr; });
+}
+
+void ReplayRunner::StartWorkers() {
+  std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  auto busy = [](const auto& entry) { return entry.second->worker != nullptr; };
+  size_t running =
+      static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), busy)) + leaving_.size();
+  for (const auto& entry : slots_) {
+    Slot* slot = entry.second.get();
+    if (running >= options_.max_jobs) return;
+    if (slot->worker != nullptr) continue;
+    const ReplayJob job = slot->desk->job();
+    if (job.ended() || job.wants() != JobWish::kRun) continue;
+    slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());
+    slot->ended.store(false);
+    slot->renewed = parts_.clock->Monotonic();
+    slot->thread = std::thread([this, slot] {
+      slot->worker->Run();
+      slot->ended.store(true);
+      std::lock_guard done(mutex_);
+      woken_ = true;
+      wake_.notify_all();
+    });
+    ++running;
+  }
+}
+
+void ReplayRunner::SaveNotes() {
+  std::vector<std::shared_ptr<Slot>> slots;
+  {
+    std::lock_guard lock(mutex_);
+    for (const auto& [id, slot] : slots_) slots.push_back(slot);
+  }
+  for (const auto& slot : slots) {
+    const Status status = slot->desk->SaveNote();
+    if (!status.ok()) TD_LOG(kWarn, "replay", "note", status.ToString());
+  }
+}
+
+// One at a time, on the keeper's thread: there is a day for each.
+void ReplayRunner::RenewOne() {
+  std::shared_ptr<Slot> slot;
+  {
+    std::lock_guard lock(mutex_);
+    const MonotonicTime now = parts_.clock->Monotonic();
+    for (const auto& [id, one] : slots_) {
+      const ReplayJob job = one->desk->job();
+      const bool due = one->worker == nullptr && job.state == ReplayState::kPaused && job.begun &&
+                       job.spec.delivery == SinkDelivery::kExactlyOnce &&
+                       now - one->renewed >= kRenewEvery;
+      if (!due) continue;
+      slot = one;
+      one->renewed = now;
+      break;
+    }
+  }
+  if (slot == nullptr) return;
+  const WorkerParts parts = PartsOf(slot->desk->job());
+  const Status status = RenewProgress(parts, slot->desk.get());
+  if (!status.ok()) TD_LOG(kWarn, "replay", "renew", status.ToString());
+}
+
+void ReplayRunner::Keep() {
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, kKeepEvery, [this] { return stopping_ || woken_; });
+      if (stopping_) break;
+      woken_ = false;
+    }
+    Reap(false);
+    StartWorkers();
+    SaveNotes();
+    RenewOne();
+  }
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,27 @@
+#ifndef TAPEDECK_REPLAY_RUNNER_SLOT_H_
+#define TAPEDECK_REPLAY_RUNNER_SLOT_H_
+
+// ReplayRunner::Slot: a job of the runner and the thread that carries it out. A part of the runner.
+//
+// Protected by the runner's mutex, but what is atomic and the desk.
+
+#include <atomic>
+#include <memory>
+#include <thread>
+
+#include "replay/runner.h"
+
+namespace tapedeck {
+
+struct ReplayRunner::Slot {
+  std::shared_ptr<JobDesk> desk;
+  std::unique_ptr<ReplayWorker> worker;  // while its thread runs
+  std::thread thread;
+  std::atomic<bool> ended{false};      // the thread may be joined
+  std::atomic<bool> forgotten{false};  // nothing is written any more
+  MonotonicTime renewed{0};
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_RUNNER_SLOT_H_

@@ -1,0 +1,78 @@
+#include "replay/trail_thread.h"
+
+#include <utility>
+
+namespace tapedeck {
+namespace {
+
+constexpr std::chrono::milliseconds kPoll{50};
+// Longer than a broker takes to show a committed transaction; the end may be met before it.
+constexpr std::chrono::seconds kShownWithin{30};
+
+}  // namespace
+
+TrailThread::TrailThread(const WorkerParts& parts, ReplayJob job)
+    : parts_(parts), job_(std::move(job)), verifier_(job_, parts.name), next_(job_.target_starts) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+TrailThread::~TrailThread() {
+  stop_.store(true);
+  thread_.join();
+}
+
+Status TrailThread::ReadOn() {
+  if (trail_ == nullptr) {
+    ReplayJob job = job_;
+    job.target_starts = next_;
+    TD_ASSIGN_OR_RETURN(trail_, parts_.open_trail(job));
+  }
+  TD_RETURN_IF_ERROR(trail_->Poll(kPoll, [this](const TopicPartition& tp, const MessageView& m) {
+    std::lock_guard lock(mutex_);
+    next_[tp] = m.offset + 1;
+    verifier_.See(tp, m);
+  }));
+  {
+    std::lock_guard lock(mutex_);
+    verified_.store(verifier_.messages(), std::memory_order_relaxed);
+    foreign_.store(verifier_.foreign(), std::memory_order_relaxed);
+  }
+  if (finishing_.load() && trail_->at_end()) ++rounds_at_end_;
+  return Status::Ok();
+}
+
+void TrailThread::Run() {
+  while (!stop_.load()) {
+    const Status status = ReadOn();
+    if (status.ok()) continue;
+    trail_ = nullptr;
+    if (status.code() != StatusCode::kUnavailable) {
+      std::lock_guard lock(mutex_);
+      status_ = status;
+      return;
+    }
+    parts_.clock->SleepFor(kPoll);
+  }
+}
+
+// The end that the reader met may be older than the last commit: it must be met again, and either
+// be what was sent, or stay what it is for a while.
+Status TrailThread::Finish(uint64_t messages, const Digest& digest,
+                           const std::function<bool()>& give_up) {
+  finishing_.store(true);
+  constexpr uint64_t kRounds = 3;
+  uint64_t seen = 0;
+  MonotonicTime changed = parts_.clock->Monotonic();
+  for (; !give_up(); parts_.clock->SleepFor(std::chrono::milliseconds(10))) {
+    std::lock_guard lock(mutex_);
+    TD_RETURN_IF_ERROR(status_);
+    const MonotonicTime now = parts_.clock->Monotonic();
+    if (std::exchange(seen, verifier_.messages()) != verifier_.messages()) changed = now;
+    if (rounds_at_end_.load() < kRounds) continue;
+    const Status same = verifier_.Compare(messages, digest);
+    if (same.ok() || seen > messages || now - changed >= kShownWithin) return same;
+  }
+  return Status::Cancelled("verification was interrupted");
+}
+
+}  // namespace tapedeck

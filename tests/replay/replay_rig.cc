@@ -1,0 +1,110 @@
+#include "replay/replay_rig.h"
+
+#include "base/clock.h"
+
+namespace tapedeck::testing {
+
+using namespace std::chrono_literals;
+
+void ReplayRig::Fill(size_t messages) {
+  const int64_t begin_ms = SystemClock().Now().ns() / 1'000'000 - 3'600'000;
+  TpId tapes[2] = {filler_.AddTape({"recorded-cluster", "ticks", 0, 0}),
+                   filler_.AddTape({"recorded-cluster", "ticks", 0, 1}, 500)};
+  for (size_t i = 0; i < messages; ++i) {
+    for (size_t p = 0; p < 2; ++p) {
+      FillMessage m;
+      m.timestamp_ms = begin_ms + static_cast<int64_t>(i);
+      m.value = R"([{"k":"q","s":")" + std::string(i % 3 == 0 ? "BTC" : "ETH") + R"(","t":)" +
+                std::to_string(begin_ms * 1'000'000 + static_cast<int64_t>(i)) + R"(,"b":")" +
+                std::to_string(i) + R"(.50"}])";
+      if (i % 5 == 0) m.key = "key" + std::to_string(i % 7);
+      if (i % 11 == 0) m.value.reset();
+      if (i % 13 == 0) m.value = "";
+      if (i % 4 == 0) m.headers.emplace_back("h", std::nullopt);
+      if (i % 4 == 1) m.headers.emplace_back("h", std::string("\0\xff", 2));
+      if (i % 100 == 50) m.skip = 2;
+      filler_.Append(tapes[p], m);
+    }
+    if (i % 500 == 499) filler_.Commit();
+  }
+  filler_.Commit();
+}
+
+void ReplayRig::Start(ReplayOptions options) {
+  options.node_id = "node-1";
+  options.group = "tapedeck";
+  if (options.targets.empty()) {
+    options.targets["lab"] = {.bootstrap_servers = bootstrap_servers_,
+                              .properties = {},
+                              .topics = {".*-replay.*", "looped"}};
+  }
+  stop_.store(false);
+  writer_ = std::thread([this] {
+    while (!stop_.load()) {
+      if (queue_.waiting()) {
+        const Status served = queue_.Serve(&filler_.store());
+        EXPECT_TRUE(served.ok()) << served.ToString();
+      }
+      SystemClock().SleepFor(2ms);
+    }
+  });
+  auto runner =
+      ReplayRunner::Make(options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
+                                     return ReadPoint::Take(filler_.open_rows(),
+                                                            &filler_.directory(), filler_.store());
+                                   }});
+  ASSERT_TRUE(runner.ok()) << runner.status().ToString();
+  runner_ = std::move(runner).value();
+  const Status started = runner_->Start();
+  ASSERT_TRUE(started.ok()) << started.ToString();
+}
+
+void ReplayRig::Stop() {
+  runner_ = nullptr;
+  stop_.store(true);
+  if (writer_.joinable()) writer_.join();
+}
+
+nlohmann::json ReplayRig::Request(const std::string& topic) {
+  return {{"source", {{"topics", {"ticks"}}}}, {"target", {{"name", "lab"}, {"topic", topic}}}};
+}
+
+std::string ReplayRig::Create(const nlohmann::json& request, const std::string& key) {
+  auto view = runner_->Create(request.dump(), key);
+  EXPECT_TRUE(view.ok()) << view.status().ToString();
+  return view.ok() ? view->job.id : "";
+}
+
+Status ReplayRig::Refused(const nlohmann::json& request) {
+  return runner_->Create(request.dump(), "").status();
+}
+
+Status ReplayRig::Patch(const std::string& id, const nlohmann::json& patch) {
+  return runner_->Patch(id, patch.dump(), "").status();
+}
+
+bool ReplayRig::WaitFor(const std::string& id, ReplayState state, int seconds) {
+  const MonotonicTime deadline = SystemClock().Monotonic() + std::chrono::seconds(seconds);
+  for (;; SystemClock().SleepFor(10ms)) {
+    const ReplayView view = View(id);
+    if (view.job.state == state) return true;
+    if (view.job.ended() || SystemClock().Monotonic() > deadline) {
+      ADD_FAILURE() << ReplayViewJson(view);
+      return false;
+    }
+  }
+}
+
+bool ReplayRig::WaitSent(const std::string& id, uint64_t messages, int seconds) {
+  const MonotonicTime deadline = SystemClock().Monotonic() + std::chrono::seconds(seconds);
+  for (;; SystemClock().SleepFor(5ms)) {
+    const ReplayView view = View(id);
+    if (view.job.note.next_seq > messages) return true;
+    if (view.job.ended() || SystemClock().Monotonic() > deadline) {
+      ADD_FAILURE() << ReplayViewJson(view);
+      return false;
+    }
+  }
+}
+
+}  // namespace tapedeck::testing

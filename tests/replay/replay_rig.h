@@ -1,0 +1,65 @@
+#ifndef TAPEDECK_TESTS_REPLAY_REPLAY_RIG_H_
+#define TAPEDECK_TESTS_REPLAY_REPLAY_RIG_H_
+
+// ReplayRig: a filled store with a writer's thread that serves its queue, and a runner on a real
+// Kafka.
+//
+//   ReplayRig rig(dir.path(), kafka->bootstrap_servers());
+//   rig.Fill(1000);                                       // before Start
+//   rig.Start({});
+//   const std::string id = rig.Create(R"(…)");
+//   rig.WaitFor(id, ReplayState::kDone);
+//
+// Owned by one thread.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <thread>
+
+#include "query/store_filler.h"
+#include "replay/runner.h"
+
+namespace tapedeck::testing {
+
+class ReplayRig {
+ public:
+  ReplayRig(const std::string& dir, std::string bootstrap_servers)
+      : filler_(dir), bootstrap_servers_(std::move(bootstrap_servers)) {}
+  ~ReplayRig() { Stop(); }
+
+  StoreFiller& filler() { return filler_; }
+  ReplayRunner& runner() { return *runner_; }
+
+  /// `messages` on each of two partitions of "ticks", one millisecond apart, with odd ones.
+  void Fill(size_t messages);
+  void Start(ReplayOptions options = {});
+  void Stop();
+
+  /// The id; a failure of the test where it is refused.
+  std::string Create(const nlohmann::json& request, const std::string& key = "");
+  Status Refused(const nlohmann::json& request);
+  Status Patch(const std::string& id, const nlohmann::json& patch);
+  ReplayView View(const std::string& id) { return runner_->Get(id).value(); }
+  /// False, and a failure of the test, where it is not in that state in time or has failed.
+  bool WaitFor(const std::string& id, ReplayState state, int seconds = 60);
+  bool WaitSent(const std::string& id, uint64_t messages, int seconds = 60);
+
+  /// {"source":{"topics":["ticks"]},"target":{"name":"lab","topic":topic}}
+  static nlohmann::json Request(const std::string& topic);
+
+ private:
+  StoreFiller filler_;
+  const std::string bootstrap_servers_;
+  StoreQueue queue_;
+  std::atomic<bool> stop_{false};
+  std::thread writer_;
+  std::unique_ptr<ReplayRunner> runner_;
+};
+
+}  // namespace tapedeck::testing
+
+#endif  // TAPEDECK_TESTS_REPLAY_REPLAY_RIG_H_
