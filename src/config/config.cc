@@ -9,6 +9,7 @@
 #include "base/units.h"
 #include "config/archive_section.h"
 #include "config/http_section.h"
+#include "config/replay_section.h"
 #include "config/layers.h"
 #include "config/section_reader.h"
 #include "config/topic_section.h"
@@ -28,7 +29,7 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 constexpr size_t kProblemsShown = 20;
 
 // Known sections of later versions: accepted, so that one file serves this version and the next.
-constexpr std::array<std::string_view, 2> kLaterSections = {"replay", "alerts"};
+constexpr std::array<std::string_view, 1> kLaterSections = {"alerts"};
 
 std::string HostName() {
   std::array<char, 256> name{};
@@ -196,6 +197,7 @@ Result<Config> Config::Load(const ConfigSources& sources) {
   ReadTables(root, &config, &findings);
   ReadArchive(root, &config, &findings);
   ReadHttp(root, &config, &findings);
+  ReadReplay(root, &config, &findings);
   ReadLimitsAndLog(root, &config, &findings);
   if (findings.problems.empty()) SplitBudget(&config, &findings);
   TD_RETURN_IF_ERROR(ProblemsStatus(findings.problems));
@@ -219,9 +221,11 @@ std::string Config::Show() const {
 }
 
 bool IsSecretKey(std::string_view key) {
-  constexpr std::string_view kProperties = "kafka.properties.";
-  if (!key.starts_with(kProperties)) return false;
-  std::string_view name = key.substr(kProperties.size());
+  constexpr std::string_view kProperties = ".properties.";
+  const size_t at = key.find(kProperties);
+  if (at == std::string_view::npos) return false;
+  if (!key.starts_with("kafka.") && !key.starts_with("replay.targets.")) return false;
+  const std::string_view name = key.substr(at + kProperties.size());
   constexpr std::array<std::string_view, 3> kOpen = {"sasl.mechanism", "sasl.mechanisms",
                                                      "sasl.oauthbearer.method"};
   if (std::find(kOpen.begin(), kOpen.end(), name) != kOpen.end()) return false;

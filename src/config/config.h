@@ -15,7 +15,7 @@
 //   TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources));
 //   std::cout << config.Show();   // what is in force, and where it comes from; secrets redacted
 //
-// Sections of later versions (replay, alerts), and single keys of them, are accepted
+// The section of a later version (alerts), and single keys of them, are accepted
 // with a warning that says that they have no effect yet: one file can serve this version and the
 // next.
 //
@@ -135,6 +135,20 @@ struct HttpConfig {
   uint64_t read_rate_min = 1024;  // bytes a second, over half a minute, of whoever reads a stream
 };
 
+/// A place that replays may write to.
+struct ReplayTargetSection {
+  std::string bootstrap_servers;
+  std::vector<std::string> topics;                // regular expressions of whole names
+  std::map<std::string, std::string> properties;  // librdkafka's, verbatim
+};
+
+struct ReplayConfig {
+  uint64_t max_jobs = 4;                 // that run at once
+  uint64_t max_messages_per_second = 0;  // of each job; 0: none
+  std::chrono::nanoseconds txn_interval = std::chrono::milliseconds(100);
+  std::map<std::string, ReplayTargetSection> targets;
+};
+
 struct LogConfig {
   enum class Level : uint8_t { kDebug, kInfo, kWarn, kError };
   enum class Format : uint8_t { kAuto, kText, kJson };
@@ -174,6 +188,7 @@ struct Config {
   uint64_t memory = uint64_t{2} << 30;
   MemoryBudget budget;
   HttpConfig http;
+  ReplayConfig replay;
   LogConfig log;
 
   std::vector<EffectiveSetting> settings;  // of all known keys, in the order of the documentation

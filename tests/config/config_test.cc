@@ -284,15 +284,48 @@ TEST_F(ConfigTest, AFileWithSecretsThatAllMayReadIsWarnedOf) {
 }
 
 TEST_F(ConfigTest, SectionsOfLaterVersionsAreWarnedOfNotRefused) {
-  Result<Config> config = Load("[replay]\nmax_jobs = 3\n[store]\nretain = \"30d\"\n");
+  Result<Config> config = Load("[alerts]\nwebhook = \"x\"\n[store]\nretain = \"30d\"\n");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   ASSERT_EQ(config->warnings.size(), 2u);
-  EXPECT_NE(config->warnings[0].find("node.toml:1: [replay] is not available in this version"),
+  EXPECT_NE(config->warnings[0].find("node.toml:1: [alerts] is not available in this version"),
             std::string::npos)
       << config->warnings[0];
   EXPECT_NE(config->warnings[1].find("store.retain has no effect in this version"),
             std::string::npos)
       << config->warnings[1];
+}
+
+TEST_F(ConfigTest, TargetsOfReplaysAreReadAndTheirSecretsHidden) {
+  Result<Config> config = Load(
+      "[replay]\nmax_jobs = 3\nmax_messages_per_second = 5000\ntxn_interval = \"50ms\"\n"
+      "[replay.targets.lab]\nbootstrap_servers = \"127.0.0.1:9092\"\n"
+      "topics = [\"^.*-replay$\"]\n"
+      "[replay.targets.lab.properties]\nsecurity.protocol = \"sasl_ssl\"\n"
+      "\"sasl.password\" = \"hush\"\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->replay.max_jobs, 3u);
+  EXPECT_EQ(config->replay.max_messages_per_second, 5000u);
+  EXPECT_EQ(config->replay.txn_interval, std::chrono::milliseconds(50));
+  const ReplayTargetSection& lab = config->replay.targets.at("lab");
+  EXPECT_EQ(lab.bootstrap_servers, "127.0.0.1:9092");
+  EXPECT_EQ(lab.topics, std::vector<std::string>{"^.*-replay$"});
+  EXPECT_EQ(lab.properties.at("security.protocol"), "sasl_ssl");
+  EXPECT_EQ(lab.properties.at("sasl.password"), "hush");
+  EXPECT_EQ(config->Show().find("hush"), std::string::npos);
+}
+
+TEST_F(ConfigTest, TargetsOfReplaysThatLackSomethingAreRefusedByKey) {
+  EXPECT_NE(Mistake("[replay.targets.lab]\ntopics = [\"a\"]\n").find("lab.bootstrap_servers"),
+            std::string::npos);
+  EXPECT_NE(Mistake("[replay.targets.lab]\nbootstrap_servers = \"x:1\"\n").find("lab.topics"),
+            std::string::npos);
+  EXPECT_NE(Mistake("[replay.targets.lab]\nbootstrap_servers = \"x:1\"\ntopics = [\"(\"]\n")
+                .find("no expression"),
+            std::string::npos);
+  EXPECT_NE(Mistake("[replay]\nmax_jobs = 0\n").find("replay.max_jobs"), std::string::npos);
+  EXPECT_NE(Mistake("[replay]\nmax_jobs = \"3\"\n").find("whole number"), std::string::npos);
+  EXPECT_NE(Mistake("[replay]\nmax_job = 3\n").find("max_jobs"), std::string::npos);
+  EXPECT_NE(Mistake("[replay]\ntxn_interval = \"1ms\"\n").find("txn_interval"), std::string::npos);
 }
 
 TEST_F(ConfigTest, TheSameTopicTwiceIsRefused) {
