@@ -6,7 +6,8 @@
 // Only names that the store wrote down (`o` entries) are ever deleted, never something because a
 // listing lacks or shows it. A name that was to be put goes if no draft in hand names it (its draft
 // was given up) and it is older than the grace period; entries of objects that a manifest lists
-// left the store in the batch that made the day shipped. A retired name goes after its grace period.
+// left the store in the batch that made the day shipped. A retired name goes after its grace
+// period.
 //
 // Owned by the shipper's thread.
 

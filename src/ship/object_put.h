@@ -20,8 +20,8 @@
 
 namespace tapedeck {
 
-/// Puts it, or finds it there as it should be. Other content under its name goes, unless `manifest`,
-/// the one that is to list it, is in the archive already.
+/// Puts it, or finds it there as it should be. Other content under its name goes, unless
+/// `manifest`, the one that is to list it, is in the archive already.
 Status PutOnce(const Journey& journey, const std::string& name, const BlobContent& content,
                const std::string& manifest);
 /// What was put did not come back: puts it once more, under the same condition.

@@ -3,8 +3,8 @@
 
 // TapeShipment: the next range of one tape on its way into the archive.
 //
-//   kOpen -> kWritten    the range's messages are in a local file; the manifest to be, and the names
-//                        to be put, are in the store
+//   kOpen -> kWritten    the range's messages are in a local file; the manifest to be, and the
+//                        names to be put, are in the store
 //   kWritten -> kUploaded   the file was decoded again and compared; it is in the archive
 //   kUploaded -> kVerified  it was read back in full, decoded and compared
 //   kVerified -> kOpen      its manifest is there too: `shipped` moves

@@ -1,0 +1,186 @@
+// D1: the shipper is killed at every step, as kill -9 does, and what it leaves is the same.
+//
+// The child is this test program, started again for the disabled test below, with a failpoint in
+// its environment. It ships a store into a folder on a clock that stands where the parent says, so
+// that everything that a killed and an undisturbed run write can be compared byte by byte.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "base/failpoint.h"
+#include "blob/open_store.h"
+#include "ship/ship_rig.h"
+#include "support/seed.h"
+
+extern char** environ;
+
+namespace tapedeck::testing {
+namespace {
+
+constexpr char kDirVariable[] = "TAPEDECK_TEST_SHIP_DIR";
+constexpr int64_t kStart = 1'720'500'000'000'000'000;
+constexpr char kOrphan[] = "trades/dt=2024-01-01/orphan.parquet";
+
+std::unique_ptr<BlobStore> OpenArchive(const std::filesystem::path& dir, Clock* clock) {
+  std::filesystem::create_directories(dir / "archive");
+  BlobStoreOptions options;
+  options.clock = clock;
+  auto opened = OpenBlobStore("file://" + (dir / "archive").string(), options);
+  EXPECT_TRUE(opened.ok()) << opened.status().ToString();
+  return std::move(opened).value();
+}
+
+void ShipUntilPruned(Store* store, BlobStore* blobs, ManualClock* clock,
+                     const std::filesystem::path& dir) {
+  ShipOptions options;
+  options.node_id = store->meta().node_id;
+  options.version = "1.2.3";
+  options.work_folder = (dir / "work").string();
+  options.per_message = {"Finhub1"};
+  options.formats = {"parquet", "ndjson.zst"};
+  options.file_rows = 50;  // several objects
+  StoreQueue queue;
+  ShipParts parts;
+  parts.store = store;
+  parts.queue = &queue;
+  parts.blobs = blobs;
+  parts.clock = clock;
+  parts.request_flush = [](const std::vector<ShipDay>&) { return uint64_t{1}; };
+  parts.flushes_done = [] { return uint64_t{1}; };
+  parts.progress = [] { return std::vector<PartitionProgress>(); };
+  ShipperImpl shipper(options, parts);
+  QueueServer server(&queue, store);
+  ASSERT_TRUE(shipper.Prepare().ok());
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(shipper.Round().ok());
+  EXPECT_EQ(shipper.State().last_error, "");
+  clock->Advance(options.keep_local);
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(shipper.Round().ok());
+    clock->Advance(std::chrono::minutes(1));
+  }
+  EXPECT_EQ(shipper.State().last_error, "");
+}
+
+// The other process. Runs only when it was started for this.
+TEST(ShipChild, DISABLED_ShipsUntilPruned) {
+  const char* dir = std::getenv(kDirVariable);
+  if (dir == nullptr) GTEST_SKIP() << "started by hand";
+  const std::filesystem::path path(dir);
+  ManualClock clock{Timestamp(kStart)};
+  auto store = Store::Open({.dir = path / "store", .create = false, .ballast_bytes = 0});
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  const auto blobs = OpenArchive(path, &clock);
+  ShipUntilPruned(store->get(), blobs.get(), &clock, path);
+}
+
+// Its exit status; -signal where one ended it.
+int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
+  std::vector<std::string> text;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, "TAPEDECK_FAILPOINT=", 19) != 0) text.emplace_back(*entry);
+  }
+  text.push_back(std::string(kDirVariable) + "=" + dir.string());
+  if (!failpoint.empty()) text.push_back("TAPEDECK_FAILPOINT=" + failpoint);
+  std::vector<char*> environment;
+  for (std::string& entry : text) environment.push_back(entry.data());
+  environment.push_back(nullptr);
+  std::string program = "ship_test", filter = "--gtest_filter=ShipChild.*",
+              also = "--gtest_also_run_disabled_tests";
+  char* arguments[] = {program.data(), filter.data(), also.data(), nullptr};
+  const std::string log = (dir / "child.log").string();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ::dup2(out, STDOUT_FILENO);
+    ::dup2(out, STDERR_FILENO);
+    ::execve("/proc/self/exe", arguments, environment.data());
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// A store with a day that is closed, a late generation that is closed, and a name that was given
+// up.
+void Fill(ShipRig* rig) {
+  rig->recorder.log.Create("Finhub1", 2);
+  for (int i = 0; i < 40; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+  rig->Record({kShipDay});
+  for (int i = 0; i < 5; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+  rig->Record({kShipDay});
+  StoreBatch batch;
+  batch.PutObject(kOrphan, {ObjectPurpose::kPut, Timestamp(1)});
+  ASSERT_TRUE(rig->recorder.store->Write(batch).ok());
+}
+
+void Copy(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::filesystem::create_directories(to);
+  std::filesystem::copy(from, to / "store", std::filesystem::copy_options::recursive);
+  ManualClock clock{Timestamp(kStart)};
+  const auto blobs = OpenArchive(to, &clock);
+  ASSERT_TRUE(blobs->Put(kOrphan, BlobContent::Bytes("left"), PutMode::kCreate).ok());
+}
+
+TEST(ShipCrash, D1KilledAtEveryStepItWritesTheSameBytesAndPrunesTheSame) {
+  ShipRig rig(TestSeed());
+  Fill(&rig);
+  const Holdings before = rig.InStore();
+  const StoreState state = rig.recorder.LoadState();
+  rig.recorder.CloseStore();
+  ManualClock clock{Timestamp(kStart)};
+  const auto root = rig.recorder.dir.path();
+
+  Copy(rig.StoreDir(), root / "whole");
+  ASSERT_EQ(RunChild(root / "whole", ""), 0) << "see " << (root / "whole" / "child.log");
+  const auto wanted = ContentsOf(OpenArchive(root / "whole", &clock).get());
+  EXPECT_EQ(ShipRig::InArchive(wanted, state), before);
+  EXPECT_FALSE(wanted.contains(kOrphan));
+
+  std::set<std::string> missed;
+  for (const std::string_view name : AllFailpoints()) {
+    if (!name.starts_with("ship.")) continue;
+    bool reached = false;
+    for (const char* hit : {":1:abort", ":2:abort"}) {
+      const std::string failpoint = std::string(name) + hit;
+      SCOPED_TRACE(failpoint);
+      const auto dir = root / failpoint;
+      Copy(rig.StoreDir(), dir);
+      const int first = RunChild(dir, failpoint);
+      if (first == -SIGKILL) {
+        reached = true;
+        ASSERT_EQ(RunChild(dir, ""), 0);
+      } else {
+        ASSERT_EQ(first, 0);
+      }
+      const auto found = ContentsOf(OpenArchive(dir, &clock).get());
+      ASSERT_EQ(found.size(), wanted.size());
+      for (const auto& [object, bytes] : wanted) {
+        ASSERT_TRUE(found.contains(object)) << object;
+        EXPECT_TRUE(found.at(object) == bytes) << object;
+      }
+      auto store = Store::Open({.dir = dir / "store", .create = false, .ballast_bytes = 0});
+      ASSERT_TRUE(store.ok());
+      const StoreState after = (*store)->View()->LoadState().value();
+      for (const auto& [key, entry] : after.days) EXPECT_EQ(entry.phase, DayPhase::kPruned);
+      const auto view = (*store)->View();
+      EXPECT_TRUE(view->Objects()->empty());
+      auto series = view->Scan("s", "t", ScanKind::kPoint);
+      series->SeekToFirst();
+      EXPECT_FALSE(series->Valid()) << "blocks of pruned days are left";
+      store->reset();
+      std::filesystem::remove_all(dir);
+    }
+    if (!reached) missed.insert(std::string(name));
+  }
+  EXPECT_EQ(missed, std::set<std::string>{}) << "never reached";
+}
+
+}  // namespace
+}  // namespace tapedeck::testing

@@ -1,0 +1,223 @@
+// Object stores that fail, lie and lose answers; disks and writers that are not what they should be.
+
+#include <gtest/gtest.h>
+
+#include "ship/ship_rig.h"
+#include "support/seed.h"
+
+namespace tapedeck::testing {
+namespace {
+
+using std::chrono::minutes;
+
+const TopicPartition kFirst{"Finhub1", 0};
+
+// A day in the store, closed.
+void FillADay(ShipRig* rig, int messages = 30) {
+  rig->recorder.log.Create("Finhub1", 2);
+  for (int i = 0; i < messages; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+  rig->Record({kShipDay});
+  rig->StartShipper();
+}
+
+// Rounds while time passes, until the day is shipped.
+void ShipPatiently(ShipRig* rig, int rounds = 400) {
+  for (int round = 0; round < rounds; ++round) {
+    ASSERT_TRUE(rig->Round().ok());
+    if (rig->Days().begin()->second.phase == DayPhase::kShipped) return;
+    rig->recorder.clock.Advance(minutes(6));
+  }
+  FAIL() << "not shipped: " << rig->shipper->State().last_error;
+}
+
+void ExpectWhole(ShipRig* rig, const Holdings& before) {
+  EXPECT_EQ(ShipRig::InArchive(rig->fake.Contents(), rig->recorder.LoadState()), before);
+  EXPECT_TRUE(rig->ObjectEntries().empty());
+}
+
+TEST(ShipFaults, D4FailuresAreTriedAgainAndNothingIsPrunedMeanwhile) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  const Holdings before = rig.InStore();
+  rig.fake.Inject({.op = BlobOp::kPut, .times = 7});
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_NE(rig.shipper->State().last_error, "");
+  EXPECT_EQ(rig.fake.calls(BlobOp::kPut), 1u) << "the archive as a whole is left alone for a while";
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_EQ(rig.fake.calls(BlobOp::kPut), 1u);
+  rig.recorder.clock.Advance(rig.options.keep_local);
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_EQ(rig.InStore(), before);
+  ShipPatiently(&rig);
+  ExpectWhole(&rig, before);
+  EXPECT_EQ(rig.shipper->State().last_error, "");
+}
+
+TEST(ShipFaults, D5LostAnswersOfPutsLeaveOneObjectEach) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  const Holdings before = rig.InStore();
+  for (int skip = 0; skip < 12; skip += 2)
+    rig.fake.Inject({.op = BlobOp::kPut, .kind = BlobFault::kLostAnswer, .skip = skip});
+  ShipPatiently(&rig);
+  ExpectWhole(&rig, before);
+  EXPECT_EQ(rig.fake.Contents().size(), 6u) << "two tapes and a day, with their manifests";
+}
+
+TEST(ShipFaults, D6ObjectsThatAreStoredCutOrAlteredArePutAgain) {
+  for (const BlobFault kind : {BlobFault::kHalf, BlobFault::kAltered}) {
+    ShipRig rig(TestSeed());
+    FillADay(&rig);
+    const Holdings before = rig.InStore();
+    rig.fake.Inject({.op = BlobOp::kPut, .kind = kind});             // the first tape
+    rig.fake.Inject({.op = BlobOp::kPut, .kind = kind, .skip = 4});  // the day
+    ShipPatiently(&rig);
+    ExpectWhole(&rig, before);
+  }
+}
+
+TEST(ShipFaults, D6AStoreThatAlwaysAltersGetsNoManifest) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  const Holdings before = rig.InStore();
+  rig.fake.Inject({.op = BlobOp::kPut, .kind = BlobFault::kAltered, .times = -1});
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_TRUE(rig.Round().ok());
+    rig.recorder.clock.Advance(rig.options.keep_local);
+  }
+  EXPECT_TRUE(rig.added.empty());
+  EXPECT_EQ(rig.InStore(), before);
+  EXPECT_NE(rig.shipper->State().last_error, "");
+}
+
+TEST(ShipFaults, D7AnObjectThatAManifestListsIsNeverReplaced) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  rig.CopyStore("closing");
+  rig.StartShipper();
+  rig.ShipAll();
+  const std::string manifest = rig.Days().begin()->second.manifest;
+  const auto records =
+      std::get<RecordManifest>(ParseManifest(rig.fake.Contents().at(manifest)).value());
+  const std::string object = records.objects.front().name;
+  // As if the store's last batches were lost: it ships the same day again.
+  {
+    QueueServer server(&rig.queue, rig.recorder.store.get());
+    auto [key, entry] = *rig.Days().begin();
+    entry.phase = DayPhase::kWritten;
+    entry.draft = rig.fake.Contents().at(manifest);
+    ASSERT_TRUE(rig.queue
+                    .Write([&](StoreBatch* batch) {
+                      batch->PutDay(key, entry);
+                      return Status::Ok();
+                    })
+                    .ok());
+  }
+  rig.fake.SetContent(object, "something else");
+  rig.StartShipper();
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_EQ(rig.fake.Contents().at(object), "something else");
+  const ShipState state = rig.shipper->State();
+  ASSERT_EQ(state.days.size(), 1u);
+  EXPECT_NE(state.days[0].trouble.find("somebody changed it"), std::string::npos)
+      << state.days[0].trouble;
+  EXPECT_TRUE(rig.StoreHas('s'));
+}
+
+TEST(ShipFaults, D8NotAllowedNeverMeansThere) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  const Holdings before = rig.InStore();
+  rig.fake.Inject(
+      {.op = BlobOp::kPut, .times = 5, .status = Status::FailedPrecondition("403 AccessDenied")});
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_TRUE(rig.fake.Contents().empty());
+  EXPECT_NE(rig.shipper->State().last_error.find("403"), std::string::npos);
+  ShipPatiently(&rig);
+  ExpectWhole(&rig, before);
+}
+
+TEST(ShipFaults, D10AListThatLacksThingsDeletesAndShipsNothing) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  rig.fake.Inject({.op = BlobOp::kList, .kind = BlobFault::kStaleList, .times = -1});
+  rig.ShipAll();
+  const auto before = rig.fake.Contents();
+  rig.recorder.clock.Advance(rig.options.grace * 2);
+  rig.StartShipper();
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+  EXPECT_EQ(rig.fake.Contents(), before);
+}
+
+TEST(ShipFaults, AMissingObjectKeepsItsDayInTheStore) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  rig.ShipAll();
+  for (const auto& [name, bytes] : rig.fake.Contents()) {
+    if (name.starts_with("trades/")) {
+      ASSERT_TRUE(rig.fake.Delete(name).ok());
+    }
+  }
+  rig.recorder.clock.Advance(rig.options.keep_local);
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+  EXPECT_TRUE(rig.StoreHas('s'));
+  EXPECT_EQ(rig.Days().begin()->second.phase, DayPhase::kShipped);
+  EXPECT_NE(rig.shipper->State().last_error, "");
+}
+
+TEST(ShipFaults, ObjectsOfAGivenUpDraftAreCollectedAfterTheGracePeriod) {
+  ShipRig rig(TestSeed());
+  FillADay(&rig);
+  const Holdings before = rig.InStore();
+  rig.fake.Inject({.op = BlobOp::kOpen, .times = 1});  // the read-back of the first tape
+  ASSERT_TRUE(rig.Round().ok());
+  ASSERT_FALSE(rig.fake.Contents().empty());
+  rig.options.version = "1.2.4";  // which names, and may write, otherwise
+  {
+    QueueServer server(&rig.queue, rig.recorder.store.get());
+    ASSERT_TRUE(rig.queue
+                    .Write([&](StoreBatch* batch) {
+                      const StoreState state = rig.recorder.LoadState();
+                      for (auto [tp, ship] : state.ships) {
+                        ship.phase = DayPhase::kOpen;
+                        ship.draft.clear();
+                        batch->PutTapeShip(tp, ship);
+                      }
+                      return Status::Ok();
+                    })
+                    .ok());
+  }
+  rig.StartShipper();
+  ShipPatiently(&rig);
+  EXPECT_FALSE(rig.ObjectEntries().empty());
+  EXPECT_EQ(rig.fake.Contents().size(), 7u);
+  rig.recorder.clock.Advance(rig.options.grace);
+  ASSERT_TRUE(rig.Round().ok());
+  EXPECT_EQ(rig.fake.Contents().size(), 6u);
+  ExpectWhole(&rig, before);
+}
+
+// Half of all calls fail, answers get lost, reads break off, and the process ends in between.
+TEST(ShipFaults, D4D5RandomMiseryAndRestartsEndWithEveryRowOnce) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  ShipRig rig(seed);
+  FillADay(&rig);
+  rig.options.file_rows = 20;
+  rig.StartShipper();
+  const Holdings before = rig.InStore();
+  rig.fake.SetChaos(seed, 3);
+  bool shipped = false;
+  for (int round = 0; round < 2000 && !shipped; ++round) {
+    ASSERT_TRUE(rig.Round().ok());
+    rig.recorder.clock.Advance(minutes(6));
+    if (rig.recorder.random.OneIn(4)) rig.StartShipper();
+    shipped = rig.Days().begin()->second.phase >= DayPhase::kShipped;
+  }
+  ASSERT_TRUE(shipped) << rig.shipper->State().last_error;
+  rig.fake.SetChaos(0, 0);
+  EXPECT_EQ(ShipRig::InArchive(rig.fake.Contents(), rig.recorder.LoadState()), before);
+}
+
+}  // namespace
+}  // namespace tapedeck::testing
