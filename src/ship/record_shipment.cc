@@ -7,46 +7,11 @@
 #include "base/check.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "query/generation_cursor.h"
 #include "query/tape_blocks.h"
+#include "ship/generation_rows.h"
 #include "ship/object_put.h"
 
 namespace tapedeck {
-
-/// Counts rows and sums their hashes.
-class RecordShipment::Counter {
- public:
-  Counter(const Table& table, const StoreState& state) : table_(table.name), hasher_(table) {
-    for (const auto& [tp, tape] : state.tapes) {
-      if (Raw(tp) >= tapes_.size()) tapes_.resize(Raw(tp) + 1);
-      tapes_[Raw(tp)] = TapeHash(tape);
-    }
-  }
-  void Add(std::string_view symbol, const Rows& rows, uint32_t first, uint32_t count) {
-    if (!series_known_ || symbol != symbol_) {
-      symbol_ = symbol;
-      series_ = SeriesHash(table_, symbol);
-      series_known_ = true;
-    }
-    tally_.rows += count;
-    if (first == 0 && count == rows.size()) {
-      tally_.digest += hasher_.DigestOf(series_, tapes_, rows);
-      return;
-    }
-    for (uint32_t row = first; row < first + count; ++row)
-      tally_.digest += hasher_.Hash(series_, tapes_[rows.tp[row]], rows, row);
-  }
-  const Tally& tally() const { return tally_; }
-
- private:
-  const std::string table_;
-  RecordHasher hasher_;
-  std::vector<Hash128> tapes_;  // by Raw(tp)
-  std::string symbol_;
-  Hash128 series_;
-  bool series_known_ = false;
-  Tally tally_;
-};
 
 RecordShipment::RecordShipment(const Journey* journey, const StoreState* state, keys::DayKey key,
                                DayEntry entry)
@@ -91,6 +56,7 @@ Result<RecordManifest> RecordShipment::Draft() const {
 }
 
 Status RecordShipment::Ship(const std::map<TpId, TapeShip>& ships) {
+  if (!ReplacedAreShipped()) return Status::Ok();
   if (entry_.phase == DayPhase::kClosing) TD_RETURN_IF_ERROR(Write().WithContext(Where()));
   if (entry_.phase == DayPhase::kWritten) TD_RETURN_IF_ERROR(Upload().WithContext(Where()));
   if (entry_.phase == DayPhase::kUploaded) TD_RETURN_IF_ERROR(Verify().WithContext(Where()));
@@ -99,13 +65,26 @@ Status RecordShipment::Ship(const std::map<TpId, TapeShip>& ships) {
   return Status::Ok();
 }
 
+// A generation of an upsert table stands for all before it, so they are in the archive first.
+bool RecordShipment::ReplacedAreShipped() const {
+  if (!table_->upsert()) return true;
+  return std::ranges::all_of(state_->days, [&](const auto& day) {
+    return !Replaces(day.first) || day.second.phase >= DayPhase::kShipped;
+  });
+}
+
+bool RecordShipment::Replaces(const keys::DayKey& other) const {
+  return table_->upsert() && other.table == key_.table && other.day == key_.day &&
+         other.generation < key_.generation;
+}
+
 // Rows of the generation into files of every format; what they come to must be what the flushes
 // counted.
-Result<std::vector<WrittenObject>> RecordShipment::WriteFiles(Tally* tally) {
+Result<std::vector<WrittenObject>> RecordShipment::WriteFiles(RowSum* tally) {
   const std::unique_ptr<StoreView> view = journey_->parts->store->View();
-  const TapeRanks ranks(state_->tapes);
-  GenerationCursor rows(view.get(), table_, key_.day, key_.generation, &ranks);
-  Counter counter(*table_, *state_);
+  TD_ASSIGN_OR_RETURN(const auto rows,
+                      GenerationRows::Open(*journey_, *view, *state_, key_, FilePrefix("rows")));
+  RowTally counter(*table_, *state_);
   std::vector<std::unique_ptr<RecordObjectWriter>> writers;
   for (const std::string& name : journey_->options->formats) {
     TD_ASSIGN_OR_RETURN(const ObjectFormat format, ParseObjectFormat(name));
@@ -124,7 +103,7 @@ Result<std::vector<WrittenObject>> RecordShipment::WriteFiles(Tally* tally) {
   }
   for (RowRun run;;) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
-    TD_RETURN_IF_ERROR(rows.Next(&run));
+    TD_RETURN_IF_ERROR(rows->Next(&run));
     if (run.count == 0) break;
     counter.Add(run.symbol, *run.rows, run.first, run.count);
     for (auto& writer : writers)
@@ -135,15 +114,15 @@ Result<std::vector<WrittenObject>> RecordShipment::WriteFiles(Tally* tally) {
     TD_ASSIGN_OR_RETURN(std::vector<WrittenObject> files, writer->Finish());
     std::ranges::move(files, std::back_inserter(written));
   }
-  *tally = counter.tally();
-  if (*tally == Tally{entry_.rows, entry_.digest}) return written;
-  return Status::Corruption("the store's blocks hold " + std::to_string(tally->rows) +
+  *tally = counter.sum();
+  if (rows->own() == RowSum{entry_.rows, entry_.digest}) return written;
+  return Status::Corruption("the store's blocks hold " + std::to_string(rows->own().rows) +
                             " rows that are not the " + std::to_string(entry_.rows) +
                             " which were flushed");
 }
 
 Status RecordShipment::Write() {
-  Tally tally;
+  RowSum tally;
   TD_ASSIGN_OR_RETURN(std::vector<WrittenObject> written, WriteFiles(&tally));
   RecordManifest manifest;
   TD_RETURN_IF_ERROR(Describe(std::move(written), tally, &manifest));
@@ -165,7 +144,7 @@ Status RecordShipment::Write() {
   return FailpointHit("ship.written");
 }
 
-Status RecordShipment::Describe(std::vector<WrittenObject> written, const Tally& tally,
+Status RecordShipment::Describe(std::vector<WrittenObject> written, const RowSum& tally,
                                 RecordManifest* manifest) {
   manifest->writer = journey_->Writer();
   manifest->table = table_->name;
@@ -174,6 +153,9 @@ Status RecordShipment::Describe(std::vector<WrittenObject> written, const Tally&
   manifest->day_size = table_->day_size;
   manifest->day = key_.day;
   manifest->generation = key_.generation;
+  for (const auto& [other, entry] : state_->days) {
+    if (Replaces(other)) manifest->replaces.push_back(other.generation);
+  }
   manifest->rows = tally.rows;
   manifest->digest = tally.digest;
   std::map<std::string, uint32_t> numbers;  // by format
@@ -189,10 +171,28 @@ Status RecordShipment::Describe(std::vector<WrittenObject> written, const Tally&
   return DescribeRanges(*journey_->parts->store->View(), manifest);
 }
 
+// What the objects cover: with what they stand for, since the ranges of a day's generations follow
+// each other.
+std::vector<DayEntry::Range> RecordShipment::Vector() const {
+  std::map<TpId, DayEntry::Range> ranges;
+  for (const DayEntry::Range& range : entry_.vector) ranges[range.tp] = range;
+  for (const auto& [other, entry] : state_->days) {
+    if (!Replaces(other)) continue;
+    for (const DayEntry::Range& range : entry.vector) {
+      DayEntry::Range& whole = ranges.try_emplace(range.tp, range).first->second;
+      whole.from = std::min(whole.from, range.from);
+      whole.to = std::max(whole.to, range.to);
+    }
+  }
+  std::vector<DayEntry::Range> vector;
+  for (const auto& [tp, range] : ranges) vector.push_back(range);
+  return vector;
+}
+
 // The vector by names of tapes, its gaps, and the mappings that made its records.
 Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* manifest) {
   std::map<TpId, TapeId> tapes(state_->tapes.begin(), state_->tapes.end());
-  for (const DayEntry::Range& range : entry_.vector) {
+  for (const DayEntry::Range& range : Vector()) {
     const TapeId& tape = tapes[range.tp];
     manifest->vector.push_back({tape, range.from, range.to});
     TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, view.Gaps(range.tp));
@@ -222,14 +222,14 @@ Status RecordShipment::EnsureFiles(const RecordManifest& manifest) {
     return std::filesystem::file_size(PathOf(object), none) != object.bytes;
   };
   if (std::ranges::any_of(manifest.objects, missing)) {
-    Tally tally;
+    RowSum tally;
     TD_ASSIGN_OR_RETURN(const std::vector<WrittenObject> written, WriteFiles(&tally));
     for (const WrittenObject& file : written)
       TD_RETURN_IF_ERROR(MoveFile(file.path, PathOf(file.object)));
     if (std::ranges::any_of(manifest.objects, missing))
       return StartAgain("another version of tapedeck writes it otherwise");
   }
-  std::map<std::string, Tally> found;
+  std::map<std::string, RowSum> found;
   for (const ShippedObject& object : manifest.objects)
     TD_RETURN_IF_ERROR(CompareFile(PathOf(object).string(), object, &found[object.format]));
   return CheckTallies(manifest, found);
@@ -237,7 +237,7 @@ Status RecordShipment::EnsureFiles(const RecordManifest& manifest) {
 
 // Decodes a file by the reader of objects, which shares nothing with the writer but the schema.
 Status RecordShipment::CompareFile(const std::string& path, const ShippedObject& object,
-                                   Tally* tally) {
+                                   RowSum* tally) {
   TD_ASSIGN_OR_RETURN(const auto source, OpenLocalObject(path, object.name));
   TD_ASSIGN_OR_RETURN(const ObjectFormat format, ParseObjectFormat(object.format));
   std::map<std::tuple<std::string, int32_t, uint32_t>, TpId> tapes;
@@ -251,7 +251,7 @@ Status RecordShipment::CompareFile(const std::string& path, const ShippedObject&
                               "not");
   };
   TD_ASSIGN_OR_RETURN(const auto scan, OpenRecordScan(source.get(), format, *table_, resolve));
-  Counter counter(*table_, *state_);
+  RowTally counter(*table_, *state_);
   for (;;) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
     TD_RETURN_IF_ERROR(scan->Next());
@@ -259,19 +259,18 @@ Status RecordShipment::CompareFile(const std::string& path, const ShippedObject&
     if (rows.count == 0) break;
     counter.Add(rows.symbol, *rows.rows, rows.first, rows.count);
   }
-  if (counter.tally().rows != object.rows) {
-    return Status::Corruption(object.name + " holds " + std::to_string(counter.tally().rows) +
+  if (counter.sum().rows != object.rows) {
+    return Status::Corruption(object.name + " holds " + std::to_string(counter.sum().rows) +
                               " rows of " + std::to_string(object.rows));
   }
-  tally->rows += counter.tally().rows;
-  tally->digest += counter.tally().digest;
+  *tally += counter.sum();
   return Status::Ok();
 }
 
 Status RecordShipment::CheckTallies(const RecordManifest& manifest,
-                                    const std::map<std::string, Tally>& found) {
+                                    const std::map<std::string, RowSum>& found) {
   for (const auto& [format, tally] : found) {
-    if (tally == Tally{manifest.rows, manifest.digest}) continue;
+    if (tally == RowSum{manifest.rows, manifest.digest}) continue;
     return Status::Corruption("its " + format + " objects hold " + std::to_string(tally.rows) +
                               " rows that are not the store's " + std::to_string(manifest.rows));
   }
@@ -291,7 +290,7 @@ Status RecordShipment::Upload() {
 
 Status RecordShipment::Verify() {
   TD_ASSIGN_OR_RETURN(const RecordManifest manifest, Draft());
-  std::map<std::string, Tally> found;
+  std::map<std::string, RowSum> found;
   for (size_t n = 0; n < manifest.objects.size(); ++n)
     TD_RETURN_IF_ERROR(FetchAndCompare(manifest, n, &found[manifest.objects[n].format]));
   TD_RETURN_IF_ERROR(CheckTallies(manifest, found));
@@ -299,7 +298,7 @@ Status RecordShipment::Verify() {
 }
 
 // Fetches object number `n`. One that was cut or altered on its way is put again, once.
-Status RecordShipment::FetchAndCompare(const RecordManifest& manifest, size_t n, Tally* tally) {
+Status RecordShipment::FetchAndCompare(const RecordManifest& manifest, size_t n, RowSum* tally) {
   const ShippedObject& object = manifest.objects[n];
   const std::string back = (journey_->Work() / (FilePrefix(object.format) + "back")).string();
   TD_ASSIGN_OR_RETURN(bool same, ReadBack(*journey_, object, back));
@@ -332,12 +331,20 @@ Status RecordShipment::List() {
   TD_RETURN_IF_ERROR(FailpointHit("ship.manifest_put"));
   if (journey_->parts->manifest_added) journey_->parts->manifest_added(entry_.manifest, manifest);
 
+  TD_ASSIGN_OR_RETURN(const std::set<std::string> retired, RetiredNames());
   DayEntry next = entry_;
   next.phase = DayPhase::kShipped;
   next.since = journey_->time.Now();
   next.draft.clear();
   TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
     batch->PutDay(key_, next);
+    for (const std::string& name : retired)
+      batch->PutObject(name, {ObjectPurpose::kRetired, next.since});
+    for (auto [other, entry] : state_->days) {
+      if (!Replaces(other)) continue;
+      entry.manifest = next.manifest;  // where its rows are now
+      batch->PutDay(other, entry);
+    }
     for (const ShippedObject& object : manifest.objects) batch->DeleteObject(object.name);
     batch->DeleteObject(next.manifest);
     return Status::Ok();
@@ -345,6 +352,20 @@ Status RecordShipment::List() {
   entry_ = std::move(next);
   RemoveFiles();
   return FailpointHit("ship.shipped");
+}
+
+// What readers no longer look at once this generation is listed.
+Result<std::set<std::string>> RecordShipment::RetiredNames() const {
+  std::set<std::string> names;
+  if (!table_->upsert()) return names;
+  for (const std::string& name : ManifestsBelow(*state_, key_, DayPhase::kShipped)) {
+    TD_ASSIGN_OR_RETURN(const RecordManifest manifest, FetchRecordManifest(*journey_, name));
+    for (const ShippedObject& object : manifest.objects) names.insert(object.name);
+    names.insert(name);
+  }
+  // The same rows again, as where a later generation changed nothing, have names of their own: the
+  // generation is part of them.
+  return names;
 }
 
 Status RecordShipment::Put(const DayEntry& next) {

@@ -10,19 +10,22 @@
 //   kUploaded -> kVerified  they were read back in full, decoded and compared
 //   kVerified -> kShipped   tape manifests cover its vector, and its own manifest is there
 //
-// In each format of ShipOptions there are all rows. A rerun after a crash writes the same bytes:
+// A generation of an upsert table holds the winners of all up to it and replaces those before, which
+// leave the archive after a grace period. In each format of ShipOptions there are all rows. A rerun after a crash writes the same bytes:
 // rows come in one order, and the draft keeps what a second look might see otherwise.
 //
 // Owned by the shipper's thread.
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "archive/record_object_writer.h"
 #include "ship/journey.h"
+#include "ship/row_tally.h"
 
 namespace tapedeck {
 
@@ -39,24 +42,22 @@ class RecordShipment {
   void RemoveFiles() const;
 
  private:
-  struct Tally {
-    uint64_t rows = 0;
-    Digest digest;
-    bool operator==(const Tally&) const = default;
-  };
-  class Counter;
-
   Status Write();
-  Result<std::vector<WrittenObject>> WriteFiles(Tally* tally);
-  Status Describe(std::vector<WrittenObject> written, const Tally& tally, RecordManifest* manifest);
+  Result<std::vector<WrittenObject>> WriteFiles(RowSum* tally);
+  Status Describe(std::vector<WrittenObject> written, const RowSum& tally,
+                  RecordManifest* manifest);
   Status DescribeRanges(const StoreView& view, RecordManifest* manifest);
   Status Upload();
   Status EnsureFiles(const RecordManifest& manifest);
-  Status CompareFile(const std::string& path, const ShippedObject& object, Tally* tally);
-  Status CheckTallies(const RecordManifest& manifest, const std::map<std::string, Tally>& found);
+  Status CompareFile(const std::string& path, const ShippedObject& object, RowSum* tally);
+  Status CheckTallies(const RecordManifest& manifest, const std::map<std::string, RowSum>& found);
   Status Verify();
-  Status FetchAndCompare(const RecordManifest& manifest, size_t n, Tally* tally);
+  Status FetchAndCompare(const RecordManifest& manifest, size_t n, RowSum* tally);
   Status List();
+  Result<std::set<std::string>> RetiredNames() const;
+  bool Replaces(const keys::DayKey& other) const;
+  bool ReplacedAreShipped() const;
+  std::vector<DayEntry::Range> Vector() const;
   bool Covered(const std::map<TpId, TapeShip>& ships) const;
   Status Enter(DayPhase phase);
   Status StartAgain(const std::string& why);

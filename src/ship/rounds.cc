@@ -79,6 +79,10 @@ Status ShipperImpl::Round() {
     ShipTapes(state);
     PutMessages(state);
     ShipDays(state);
+    // What was shipped just now has changed days and objects.
+    Result<StoreState> again = parts_.store->View()->LoadState();
+    if (!again.ok()) return Status::Ok();
+    state = std::move(again).value();
     Prune(state);
     Collect(state);
     EndRequests();
