@@ -285,9 +285,13 @@ Status RecorderImpl::OpenLineage(Lane* lane, const TailAnswer& answer, uint32_t 
   }
   const Checkpoint known = lane->now;
   StoredTapeReader tape(*parts_.store, *book_, lane->tape);
+  const int64_t tape_start = std::max(known.start, book_->ship(lane->tape).pruned);
   TD_ASSIGN_OR_RETURN(Divergence divergence,
-                      CompareLogAndTape(probe_.get(), &tape, lane->tp, answer.bounds, known.start,
+                      CompareLogAndTape(probe_.get(), &tape, lane->tp, answer.bounds, tape_start,
                                         known.next, known.anchor, options_.broker_timeout));
+  // Where all that is left here differs, what has left for the archive is not taken for equal.
+  if (tape_start > known.start && divergence.first_different <= tape_start)
+    divergence.first_different = std::max(answer.bounds.start, known.start);
   lane->now = Checkpoint{};
   lane->now.start = divergence.first_different;
   if (!divergence.held.empty())

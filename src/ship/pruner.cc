@@ -106,7 +106,6 @@ Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message
     ++marks;
   }
   bound = std::min({bound, ship->shipped, checkpoint.watermark});
-  if (checkpoint.anchor.offset >= 0) bound = std::min(bound, checkpoint.anchor.offset);
   if (checkpoint.last.offset >= 0) bound = std::min(bound, checkpoint.last.offset);
   if (per_message) bound = std::min(bound, ship->messages);
   TD_ASSIGN_OR_RETURN(bound, FirstKept(*journey_->parts->store->View(), tp, bound));

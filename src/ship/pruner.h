@@ -6,8 +6,8 @@
 // A generation: its entry becomes kPruned in the batch of the first deletions, so a reader's view
 // has either all blocks and kShipped, or kPruned; what is left is deleted in further batches, also
 // after a crash. A tape: `pruned` moves in the same way, to the first block that stays; it never
-// passes what tape manifests cover, the series watermark, the landmarks that the tail check needs,
-// or messages whose own objects are not there yet.
+// passes what tape manifests cover, the series watermark, the last message, or messages whose own
+// objects are not there yet.
 //
 // Before a generation goes, its objects are looked for: one that is missing or has another size
 // keeps it here (kCorruption).

@@ -10,9 +10,10 @@
 //   kUploaded -> kVerified  they were read back in full, decoded and compared
 //   kVerified -> kShipped   tape manifests cover its vector, and its own manifest is there
 //
-// A generation of an upsert table holds the winners of all up to it and replaces those before, which
-// leave the archive after a grace period. In each format of ShipOptions there are all rows. A rerun after a crash writes the same bytes:
-// rows come in one order, and the draft keeps what a second look might see otherwise.
+// A generation of an upsert table holds the winners of all up to it and replaces those before,
+// which leave the archive after a grace period. In each format of ShipOptions there are all rows. A
+// rerun after a crash writes the same bytes: rows come in one order, and the draft keeps what a
+// second look might see otherwise.
 //
 // Owned by the shipper's thread.
 

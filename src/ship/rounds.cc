@@ -227,22 +227,23 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
   const std::string what = "tape " + tape.ToString();
   const MonotonicTime now = parts_.clock->Monotonic();
   const MonotonicTime seen = tape_seen_.try_emplace(tp, now).first->second;
+  TapeShip& ship = ships_[tp];
+  const bool time = ship.last_at == Timestamp()
+                        ? now - seen >= options_.tape_ship
+                        : journey_.OldEnough(ship.last_at, options_.tape_ship);
+  if (time) wanted = checkpoint->second.next;
   for (;;) {
-    TapeShip& ship = ships_[tp];
-    const bool never = ship.last_at == Timestamp();
-    const bool time = never ? now - seen >= options_.tape_ship
-                            : journey_.OldEnough(ship.last_at, options_.tape_ship);
     const bool more = checkpoint->second.next > ship.shipped;
-    const bool due = ship.phase != DayPhase::kOpen ||
-                     (more && (ship.shipped < wanted || time ||
-                               watch_.At(tp).bytes >= options_.tape_ship_bytes));
+    const bool due =
+        ship.phase != DayPhase::kOpen ||
+        (more && (ship.shipped < wanted || watch_.At(tp).bytes >= options_.tape_ship_bytes));
     if (!due || !journey_.CheckStop().ok() || !MayTry(what)) return;
     TapeShipment shipment(&journey_, tp, tape, checkpoint->second, ship);
     const Status outcome = shipment.Ship();
     ship = shipment.ship();
     if (!Note(what, "tape", outcome)) return;
     live_.messages += shipment.messages();
-    watch_.Shipped(tp);
+    watch_.Shipped(tp, shipment.raw_bytes());
   }
 }
 

@@ -89,15 +89,15 @@ Status TapeShipment::Ship() {
 }
 
 // Where the range ends: blocks are taken whole, until they hold enough.
-Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) const {
+Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
   TapeBlocks blocks(&view, tp_, tape_.ToString(), ScanKind::kPoint);
   TD_RETURN_IF_ERROR(blocks.Seek(ship_.shipped));
-  uint64_t bytes = 0;
+  raw_bytes_ = 0;
   while (blocks.Valid()) {
-    bytes += blocks.index().raw_bytes;
+    raw_bytes_ += blocks.index().raw_bytes;
     const int64_t end = blocks.index().last_offset + 1;
     TD_RETURN_IF_ERROR(blocks.Next());
-    if (bytes >= journey_->options->tape_ship_bytes && blocks.Valid()) return end;
+    if (raw_bytes_ >= journey_->options->tape_ship_bytes && blocks.Valid()) return end;
   }
   return checkpoint_.next;
 }

@@ -35,11 +35,12 @@ class TapeShipment {
   Status Ship();
   /// As the store has it now.
   const TapeShip& ship() const { return ship_; }
-  uint64_t messages() const { return messages_; }  // shipped by Ship
+  uint64_t messages() const { return messages_; }    // shipped by Ship
+  uint64_t raw_bytes() const { return raw_bytes_; }  // of the range that Ship began
 
  private:
   Status Write();
-  Result<int64_t> ChooseEnd(const StoreView& view) const;
+  Result<int64_t> ChooseEnd(const StoreView& view);
   Status WriteFile(const StoreView& view, TapeManifest* manifest);
   Status Describe(const StoreView& view, TapeManifest* manifest);
   Status DescribeBlocks(const StoreView& view, TapeManifest* manifest);
@@ -59,6 +60,7 @@ class TapeShipment {
   const Checkpoint checkpoint_;
   TapeShip ship_;
   uint64_t messages_ = 0;
+  uint64_t raw_bytes_ = 0;
 };
 
 }  // namespace tapedeck

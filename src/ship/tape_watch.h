@@ -9,6 +9,7 @@
 //
 // Owned by the shipper's thread.
 
+#include <algorithm>
 #include <map>
 
 #include "ship/journey.h"
@@ -21,12 +22,12 @@ class TapeWatch {
     int64_t looked = 0;  // entries below were seen
     /// Greatest event time, believed up to kBelieveAhead past the block's Kafka times.
     Timestamp believed = Timestamp::Min();
-    uint64_t bytes = 0;  // of messages since the last Shipped
+    uint64_t bytes = 0;  // of messages that were not Shipped, about
   };
 
   Status Look(const StoreView& view, const StoreState& state, Timestamp now);
   const Tape& At(TpId tp) { return tapes_[tp]; }
-  void Shipped(TpId tp) { tapes_[tp].bytes = 0; }
+  void Shipped(TpId tp, uint64_t bytes) { tapes_[tp].bytes -= std::min(bytes, tapes_[tp].bytes); }
 
  private:
   std::map<TpId, Tape> tapes_;

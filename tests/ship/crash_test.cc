@@ -110,6 +110,7 @@ int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
 // A store with a day that is closed, a late generation that is closed, and a name that was given
 // up.
 void Fill(ShipRig* rig) {
+  rig->recorder.options.commit_bytes = 500;  // small blocks
   rig->recorder.log.Create("Finhub1", 2);
   for (int i = 0; i < 40; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
   rig->Record({kShipDay});

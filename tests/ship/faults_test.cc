@@ -1,4 +1,4 @@
-// Object stores that fail, lie and lose answers; disks and writers that are not what they should be.
+// Object stores that fail, lie and lose answers.
 
 #include <gtest/gtest.h>
 

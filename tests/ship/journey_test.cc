@@ -48,6 +48,7 @@ TEST(Journey, AClosedDayAndItsTapesAreInTheArchiveAsTheyWereInTheStore) {
 
 TEST(Journey, WhatWasShippedLongEnoughAgoLeavesTheStore) {
   ShipRig rig(TestSeed());
+  rig.recorder.options.commit_bytes = 500;  // small blocks
   ProduceADay(&rig);
   rig.Record({kShipDay});
   const Holdings before = rig.InStore();
@@ -64,6 +65,7 @@ TEST(Journey, WhatWasShippedLongEnoughAgoLeavesTheStore) {
   for (const auto& [tp, checkpoint] : state.checkpoints) {
     const TapeShip ship = state.ShipOf(tp);
     EXPECT_EQ(ship.shipped, checkpoint.next);
+    EXPECT_GT(ship.pruned, 0);
     for (const auto& [offset, text] : rig.recorder.StoredTape(tp)) EXPECT_GE(offset, ship.pruned);
   }
   EXPECT_EQ(ShipRig::InArchive(rig.fake.Contents(), state), before);
@@ -135,8 +137,9 @@ TEST(Journey, BothFormatsHoldAllRows) {
 
 TEST(Journey, TapesShipByTimeAndBySizeInRangesThatFollowEachOther) {
   ShipRig rig(TestSeed());
+  rig.recorder.options.commit_bytes = 500;  // small blocks
   ProduceADay(&rig);
-  rig.options.tape_ship_bytes = 4000;
+  rig.options.tape_ship_bytes = 1000;
   rig.Record();
   const Holdings before = rig.InStore();
   rig.StartShipper();

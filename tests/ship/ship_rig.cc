@@ -43,8 +43,10 @@ std::string TextOf(const Rows& rows, size_t row) {
 
 void TakeRecords(const RecordManifest& manifest, const std::map<std::string, std::string>& objects,
                  const StoreState& state, Holdings* held) {
-  uint64_t rows = 0;
+  // Each format holds all rows.
+  std::map<std::string, decltype(held->rows)> formats;
   for (const ShippedObject& object : manifest.objects) {
+    auto& rows = formats[object.format];
     ASSERT_TRUE(objects.contains(object.name)) << object.name << " is listed and not there";
     const std::string& content = objects.at(object.name);
     EXPECT_EQ(content.size(), object.bytes);
@@ -59,12 +61,11 @@ void TakeRecords(const RecordManifest& manifest, const std::map<std::string, std
       ASSERT_TRUE(next.ok()) << next.ToString();
       const RowSlice& slice = (*scan)->rows();
       if (slice.count == 0) break;
-      for (uint32_t n = 0; n < slice.count; ++n, ++rows) {
+      for (uint32_t n = 0; n < slice.count; ++n) {
         const Rows& r = *slice.rows;
         const uint32_t row = slice.RowAt(n);
         const bool is_new =
-            held->rows
-                .emplace(RecorderRig::RowKey{std::string(slice.symbol), r.ts[row], r.tp[row],
+            rows.emplace(RecorderRig::RowKey{std::string(slice.symbol), r.ts[row], r.tp[row],
                                              r.offset[row], r.index[row]},
                          TextOf(r, row))
                 .second;
@@ -72,7 +73,14 @@ void TakeRecords(const RecordManifest& manifest, const std::map<std::string, std
       }
     }
   }
-  EXPECT_EQ(rows, manifest.rows) << manifest.table << " " << manifest.day.ToString();
+  for (auto& [format, rows] : formats) {
+    EXPECT_EQ(rows.size(), manifest.rows) << manifest.table << " " << manifest.day.ToString();
+    EXPECT_EQ(rows, formats.begin()->second) << format;
+  }
+  if (formats.empty()) return;
+  const size_t wanted = held->rows.size() + formats.begin()->second.size();
+  held->rows.merge(formats.begin()->second);
+  EXPECT_EQ(held->rows.size(), wanted) << "a row in two generations of the archive";
 }
 
 void TakeTape(const TapeManifest& manifest, const std::map<std::string, std::string>& objects,
