@@ -44,7 +44,9 @@ StartPlan PlanStart(const StartFacts& facts) {
   if (facts.own_next) {
     plan.next = *facts.own_next;
     plan.coverage_start = *facts.own_next;
-    if (by_another && facts.commit->next > *facts.own_next)
+    // A store of our name that is gone has left nothing behind that is not in the archive: what it
+    // recorded beyond is read again.
+    if (by_another && !own_disk_gone && facts.commit->next > *facts.own_next)
       ContinueAfter(&plan, facts, *facts.own_next);
   } else if (own_disk_gone) {
     StartFresh(&plan, facts);

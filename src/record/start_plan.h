@@ -14,8 +14,9 @@
 //   no c, k          as above with the start of the log for c
 //   no c, no k       the topic's start; the log's start for a partition that appeared later
 //
-// A commit under our node's name by another store means that the disk is gone: until there is an
-// archive to continue from, the topic's start, with a warning. A commit without our metadata is an
+// A commit under our node's name by another store means that the disk is gone. A store that was
+// restored from the archive (restore.h) goes on at its own checkpoint, whatever that commit says;
+// an empty one begins at the topic's start, with a warning. A commit without our metadata is an
 // operator's; it counts for nothing where there is a checkpoint.
 //
 // Thread-safe: a pure function.

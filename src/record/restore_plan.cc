@@ -1,0 +1,264 @@
+#include "record/restore_plan.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+#include "archive/object_source.h"
+#include "archive/tape_object.h"
+
+namespace tapedeck {
+namespace {
+
+// Event times of one range that lie further apart are rather decoded than looked up day by day.
+constexpr int64_t kDaysMax = 400;
+
+// Which offsets of a tape some record manifest of a (table, day) covers: ranges in order, joined.
+class Covered {
+ public:
+  void Add(int64_t from, int64_t to) {
+    if (from < to) ranges_.emplace_back(from, to);
+  }
+  void Join() {
+    std::sort(ranges_.begin(), ranges_.end());
+    std::vector<std::pair<int64_t, int64_t>> joined;
+    for (const auto& range : ranges_) {
+      if (!joined.empty() && range.first <= joined.back().second) {
+        joined.back().second = std::max(joined.back().second, range.second);
+      } else {
+        joined.push_back(range);
+      }
+    }
+    ranges_ = std::move(joined);
+  }
+  bool Holds(int64_t from, int64_t to) const {
+    auto after = std::upper_bound(ranges_.begin(), ranges_.end(), std::pair(from, INT64_MAX));
+    return after != ranges_.begin() && std::prev(after)->second >= to;
+  }
+
+ private:
+  std::vector<std::pair<int64_t, int64_t>> ranges_;
+};
+
+/// What record manifests cover of one tape, looked up day by day.
+class Coverage {
+ public:
+  Coverage(const ManifestSet* manifests, const TapeId* tape) : manifests_(manifests), tape_(tape) {}
+
+  Result<bool> Holds(const Table& table, Day day, int64_t from, int64_t to) {
+    auto [found, made] = days_.try_emplace({table.name, day});
+    if (made) TD_RETURN_IF_ERROR(Load(table, day, &found->second));
+    return found->second.Holds(from, to);
+  }
+
+ private:
+  Status Load(const Table& table, Day day, Covered* covered) {
+    TD_ASSIGN_OR_RETURN(auto listed, manifests_->RecordsOf(table.name, day, day));
+    for (const ListedRecords& records : listed) {
+      if (records.replaced_by != nullptr) continue;
+      for (const TapeRange& range : records.manifest().vector) {
+        if (range.tape == *tape_) covered->Add(range.from, range.to);
+      }
+    }
+    covered->Join();
+    return Status::Ok();
+  }
+
+  const ManifestSet* manifests_;
+  const TapeId* tape_;
+  std::map<std::pair<std::string, Day>, Covered> days_;
+};
+
+/// Finds the first offset of a tape whose records are not all covered.
+class FirstUncovered {
+ public:
+  FirstUncovered(const ManifestSet* manifests, const TapeId* tape, BlobStore* blobs,
+                 ArchivedDecoders* decoders, const ReadStop* stop)
+      : tape_(tape),
+        blobs_(blobs),
+        decoders_(decoders),
+        stop_(stop),
+        coverage_(manifests, tape),
+        partition_{tape->topic, tape->partition} {}
+
+  /// Within the part; nullopt: all of it is covered.
+  Result<std::optional<int64_t>> In(const RestorePart& part) {
+    TD_ASSIGN_OR_RETURN(const bool plainly, PlainlyCovered(part));
+    if (plainly) return std::optional<int64_t>();
+    std::optional<int64_t> first;
+    const Status found = Status::Cancelled("found");
+    const Status read = ReadPart(blobs_, *tape_, part, stop_, [&](const ArchivedMessage& m) {
+      Result<bool> covered = IsCovered(*part.listing, m);
+      TD_RETURN_IF_ERROR(covered.status());
+      if (*covered) return Status::Ok();
+      first = m.message.offset;
+      return found;
+    });
+    if (!first) TD_RETURN_IF_ERROR(read);
+    return first;
+  }
+
+ private:
+  Result<bool> PlainlyCovered(const RestorePart& part) {
+    const TapeManifest& manifest = part.listing->manifest;
+    if (manifest.event_min_ns > manifest.event_max_ns) return true;  // no records
+    for (const auto& [offset, mapping] : manifest.mapping_from) {
+      TD_ASSIGN_OR_RETURN(ArchivedDecoders::Entry * entry, decoders_->For(mapping));
+      for (const std::string& name : entry->spec.tables()) {
+        const Table* table = decoders_->tables().Find(name);
+        if (table == nullptr) return false;
+        const Day last = table->DayOf(Timestamp(manifest.event_max_ns));
+        Day day = table->DayOf(Timestamp(manifest.event_min_ns));
+        if (last.days() - day.days() > kDaysMax) return false;
+        while (day <= last) {
+          TD_ASSIGN_OR_RETURN(const bool held, coverage_.Holds(*table, day, part.from, part.to));
+          if (!held) return false;
+          day = NextDay(*table, day);
+        }
+      }
+    }
+    return true;
+  }
+
+  // The first day of the following period. 400 days on is within the next year, 40 the next month.
+  static Day NextDay(const Table& table, Day day) {
+    for (int32_t step = 1;; ++step) {
+      const Day next = table.DayOf(Day(day.days() + step).start());
+      if (next > day) return next;
+    }
+  }
+
+  Result<bool> IsCovered(const TapeListing& listing, const ArchivedMessage& m) {
+    TD_ASSIGN_OR_RETURN(const Hash128 mapping, MappingAt(listing, m.message.offset));
+    TD_ASSIGN_OR_RETURN(ArchivedDecoders::Entry * entry, decoders_->For(mapping));
+    entry->decoder->Decode(partition_, m.message, m.received, &decoded_);
+    for (const DecodedRecord& record : decoded_.records) {
+      const Table& table = *decoders_->tables().Find(record.table);
+      TD_ASSIGN_OR_RETURN(const bool held, coverage_.Holds(table, table.DayOf(record.ts),
+                                                           m.message.offset, m.message.offset + 1));
+      if (!held) return false;
+    }
+    return true;
+  }
+
+  const TapeId* tape_;
+  BlobStore* blobs_;
+  ArchivedDecoders* decoders_;
+  const ReadStop* stop_;
+  Coverage coverage_;
+  const TopicPartition partition_;
+  Decoded decoded_;
+};
+
+// The tape's ranges from its first manifest on, each offset from one of them.
+RestoreTape Chain(const TapeId& tape, std::vector<std::shared_ptr<const TapeListing>> listings) {
+  std::sort(listings.begin(), listings.end(), [](const auto& a, const auto& b) {
+    const TapeRange& x = a->manifest.range;
+    const TapeRange& y = b->manifest.range;
+    return std::tie(x.from, y.to, a->name) < std::tie(y.from, x.to, b->name);
+  });
+  RestoreTape chain;
+  chain.tape = tape;
+  chain.from = listings.front()->manifest.range.from;
+  chain.to = chain.from;
+  for (const auto& listing : listings) {
+    const TapeRange& range = listing->manifest.range;
+    if (range.to <= chain.to) continue;
+    if (range.from > chain.to) chain.holes.push_back({tape, chain.to, range.from});
+    chain.parts.push_back({listing, std::max(range.from, chain.to), range.to});
+    chain.to = range.to;
+    chain.last = listing;
+  }
+  return chain;
+}
+
+Status CutToUncovered(FirstUncovered* uncovered, RestoreTape* chain) {
+  for (size_t i = 0; i < chain->parts.size(); ++i) {
+    TD_ASSIGN_OR_RETURN(const std::optional<int64_t> first, uncovered->In(chain->parts[i]));
+    if (!first) continue;
+    chain->from = *first;
+    chain->parts.erase(chain->parts.begin(), chain->parts.begin() + static_cast<int64_t>(i));
+    chain->parts.front().from = *first;
+    std::erase_if(chain->holes, [&](const TapeRange& hole) { return hole.to <= *first; });
+    return Status::Ok();
+  }
+  chain->from = chain->to;
+  chain->parts.clear();
+  chain->holes.clear();
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<ArchivedDecoders::Entry*> ArchivedDecoders::For(const Hash128& mapping) {
+  auto found = entries_.find(mapping);
+  if (found != entries_.end()) return &found->second;
+  const std::string* text = manifests_->FindMapping(mapping);
+  if (text == nullptr) {
+    return Status::Corruption("no manifest has the text of mapping " + mapping.ToString());
+  }
+  Entry entry;
+  TD_ASSIGN_OR_RETURN(entry.spec, MappingSpec::FromCanonical(*text));
+  if (entry.spec.hash() != mapping) {
+    return Status::Corruption("a manifest gives another text for mapping " + mapping.ToString());
+  }
+  TD_ASSIGN_OR_RETURN(entry.decoder, Decoder::Make(entry.spec, tables_));
+  return &entries_.emplace(mapping, std::move(entry)).first->second;
+}
+
+Result<Hash128> MappingAt(const TapeListing& listing, int64_t offset) {
+  const auto& from = listing.manifest.mapping_from;
+  auto after = std::upper_bound(from.begin(), from.end(), offset,
+                                [](int64_t at, const auto& entry) { return at < entry.first; });
+  if (after != from.begin()) return std::prev(after)->second;
+  return Status::Corruption(listing.name + " names no mapping for offset " +
+                            std::to_string(offset));
+}
+
+Status ReadPart(BlobStore* blobs, const TapeId& tape, const RestorePart& part, const ReadStop* stop,
+                const std::function<Status(const ArchivedMessage&)>& sink) {
+  for (const ShippedObject& object : part.listing->manifest.objects) {
+    Result<std::unique_ptr<Blob>> blob = blobs->Open(object.name);
+    if (blob.status().code() == StatusCode::kNotFound) {
+      return Status::Corruption("the archive lacks " + object.name + ", which " +
+                                part.listing->name + " lists");
+    }
+    TD_RETURN_IF_ERROR(blob.status());
+    const std::unique_ptr<ObjectSource> source = OpenBlobObject(std::move(blob).value());
+    TD_ASSIGN_OR_RETURN(auto footer, TapeObjectFooter::Read(*source));
+    TD_ASSIGN_OR_RETURN(auto reader, TapeObjectReader::Open(source.get(), footer, tape));
+    TD_RETURN_IF_ERROR(reader->Seek(part.from));
+    for (;;) {
+      if (stop != nullptr) TD_RETURN_IF_ERROR(stop->Check());
+      TD_RETURN_IF_ERROR(reader->Next());
+      if (reader->empty()) break;
+      for (size_t i = 0; i < reader->size(); ++i) {
+        if (reader->offset(i) < part.from) continue;
+        if (reader->offset(i) >= part.to) return Status::Ok();
+        TD_RETURN_IF_ERROR(sink({reader->At(i), reader->ReceivedAt(i)}));
+      }
+    }
+  }
+  return Status::Ok();
+}
+
+Result<std::vector<RestoreTape>> PlanRestore(const ManifestSet& manifests, const std::string& node,
+                                             BlobStore* blobs, ArchivedDecoders* decoders,
+                                             const ReadStop* stop) {
+  std::vector<RestoreTape> plan;
+  for (const TapeId& tape : manifests.tape_ids()) {
+    TD_ASSIGN_OR_RETURN(auto listed, manifests.TapesOf(tape));
+    std::vector<std::shared_ptr<const TapeListing>> ours;
+    for (const auto& listing : listed) {
+      if (listing->manifest.writer.node == node) ours.push_back(listing);
+    }
+    if (ours.empty()) continue;
+    RestoreTape chain = Chain(tape, std::move(ours));
+    FirstUncovered uncovered(&manifests, &tape, blobs, decoders, stop);
+    TD_RETURN_IF_ERROR(CutToUncovered(&uncovered, &chain));
+    plan.push_back(std::move(chain));
+  }
+  return plan;
+}
+
+}  // namespace tapedeck
