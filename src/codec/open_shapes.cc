@@ -26,7 +26,9 @@ bool SameEnds(const char* a, const char* b, size_t size) {
 
 // memcmp without the call: pieces are short.
 inline bool SameBytes(const char* a, const char* b, size_t size) {
-  if (size > 32) return std::memcmp(a, b, size) == 0;
+  for (; size > 32; a += 16, b += 16, size -= 16) {
+    if (!SameEnds<Word16>(a, b, 16)) return false;
+  }
   if (size >= 16) return SameEnds<Word16>(a, b, size);
   if (size >= 8) return SameEnds<uint64_t>(a, b, size);
   if (size >= 4) return SameEnds<uint32_t>(a, b, size);
@@ -62,6 +64,24 @@ bool Fits(const OpenShape& shape, std::string_view value, std::span<const SlotRa
   return value.size() - done == piece && SameBytes(value.data() + done, fixed, piece);
 }
 
+// Whether the value is the shape's joined text with the hint's tokens where it varies. The other
+// slots of the hint do not matter: their tokens are in the text. As above, nothing wraps.
+bool FitsJoined(const OpenShape& shape, std::string_view value, std::span<const SlotRange> slots) {
+  const char* text = shape.joined.data();
+  size_t done = 0;
+  for (const OpenShape::Varying& varying : shape.varying) {
+    const SlotRange slot = slots[varying.slot];
+    if (slot.begin != done + varying.before || slot.begin > value.size() ||
+        slot.size > value.size() - slot.begin ||
+        !SameBytes(value.data() + done, text, varying.before))
+      return false;
+    text += varying.before;
+    done = slot.begin + slot.size;
+  }
+  const size_t rest = static_cast<size_t>(shape.joined.data() + shape.joined.size() - text);
+  return value.size() - done == rest && SameBytes(value.data() + done, text, rest);
+}
+
 }  // namespace
 
 void OpenShape::AppendValue(size_t i, std::string* out) const {
@@ -75,16 +95,53 @@ void OpenShape::AppendValue(size_t i, std::string* out) const {
 
 bool OpenShapes::Take(OpenShape* shape, std::string_view value, const MessageShape& hint) {
   const size_t slots = hint.slots.size();
-  if (slots != shape->slots.size() || !Fits(*shape, value, hint.slots)) return false;
-  const size_t message = shape->messages++;
-  if (message == shape->room) {
+  if (slots != shape->slots.size()) return false;
+  OpenSlot* to = shape->slots.data();
+  if (shape->messages > 0 && FitsJoined(*shape, value, hint.slots)) [[likely]] {
+    const size_t message = Count(shape);
+    for (const OpenShape::Varying& varying : shape->varying) {
+      const SlotRange slot = hint.slots[varying.slot];
+      to[varying.slot].Add(message, value.data(), slot.begin, slot.size);
+    }
+    return true;
+  }
+  if (!Fits(*shape, value, hint.slots)) return false;
+  const size_t message = Count(shape);
+  for (size_t i = 0; i < slots; ++i)
+    to[i].Add(message, value.data(), hint.slots[i].begin, hint.slots[i].size);
+  Join(shape);
+  return true;
+}
+
+// One message more; its number. There is room for it.
+size_t OpenShapes::Count(OpenShape* shape) {
+  if (shape->messages == shape->room) {
     shape->room = std::max(kRoomMin, 2 * shape->room);
     for (OpenSlot& slot : shape->slots) slot.Reserve(shape->room);
   }
-  OpenSlot* to = shape->slots.data();
-  for (size_t i = 0; i < slots; ++i)
-    to[i].Add(message, value.data(), hint.slots[i].begin, hint.slots[i].size);
-  return true;
+  return shape->messages++;
+}
+
+// Joins what was the same in all messages of the block. A slot that varied once is left apart in
+// later blocks too: so this happens once for a block and once more for each slot that begins to.
+void OpenShapes::Join(OpenShape* shape) {
+  shape->has_varied.resize(shape->slots.size());
+  shape->joined.clear();
+  shape->varying.clear();
+  size_t done = 0, before = 0;
+  for (size_t i = 0; i < shape->slots.size(); ++i) {
+    shape->joined.append(shape->fixed, done, shape->pieces[i]);
+    done += shape->pieces[i];
+    if (!shape->slots[i].Same()) shape->has_varied[i] = true;
+    if (shape->has_varied[i]) {
+      shape->varying.push_back(
+          {static_cast<uint32_t>(i), static_cast<uint32_t>(shape->joined.size() - before)});
+      before = shape->joined.size();
+    } else {
+      shape->joined.append(shape->slots[i].Entry(0));
+    }
+  }
+  shape->joined.append(shape->fixed, done);
 }
 
 uint8_t OpenShapes::Add(std::string_view value, const MessageShape& hint) {
@@ -136,7 +193,8 @@ size_t OpenShapes::memory_bytes() const {
   size_t bytes = 0;
   for (const OpenShape& shape : shapes_) {
     bytes += shape.fixed.capacity() + shape.pieces.capacity() * sizeof(uint32_t) +
-             shape.slots.capacity() * sizeof(OpenSlot);
+             shape.slots.capacity() * sizeof(OpenSlot) + shape.joined.capacity() +
+             shape.varying.capacity() * sizeof(OpenShape::Varying);
     for (const OpenSlot& slot : shape.slots) bytes += slot.memory_bytes();
   }
   return bytes;

@@ -8,6 +8,9 @@
 // a wrong hint never changes what is stored. Its value is not kept beside: AppendValue puts it
 // together again.
 //
+// Many slots never change ("type":"quote"). As long as they do not, they and the pieces around them
+// are compared as one text, and nothing is kept for them but the first token (OpenSlot::Same).
+//
 // Owned by one thread; movable.
 
 #include <cstdint>
@@ -36,6 +39,16 @@ struct OpenShape {
   size_t messages = 0;
   size_t room = 0;  // messages that the slots have room for
 
+  // The value as it mostly is: slots that vary, with the texts before each and after the last one,
+  // where pieces are joined by tokens that were the same so far.
+  struct Varying {
+    uint32_t slot;
+    uint32_t before;  // bytes of `joined`
+  };
+  std::string joined;
+  std::vector<Varying> varying;
+  std::vector<bool> has_varied;  // by slot; not forgotten with the tokens
+
   /// The value of message `i` of the shape.
   void AppendValue(size_t i, std::string* out) const;
 };
@@ -56,6 +69,8 @@ class OpenShapes {
     uint8_t shape;  // in shapes_
   };
   static bool Take(OpenShape* shape, std::string_view value, const MessageShape& hint);
+  static size_t Count(OpenShape* shape);
+  static void Join(OpenShape* shape);
   uint8_t AddNew(std::string_view value, const MessageShape& hint);
   void Bind(uint64_t id, size_t shape);
 

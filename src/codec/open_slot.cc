@@ -75,6 +75,7 @@ bool OpenSlot::AddToDictionary(size_t i, std::string_view text) {
   while (table_[at].number != 0 && differs(table_[at])) at = (at + 1) & (table_.size() - 1);
   if (table_[at].number == 0) {
     if (entries() == kTokenDictionaryMax || entries() > kDictionaryTrial + i / 2) return false;
+    if (entries() == 1) std::fill_n(numbers_.begin(), i, 0);
     entry_text_.append(text);
     entry_ends_.push_back(static_cast<uint32_t>(entry_text_.size()));
     table_[at] = {word, size, static_cast<uint32_t>(entries())};

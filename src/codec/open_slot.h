@@ -20,6 +20,7 @@
 //
 // Owned by one thread; movable.
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -64,7 +65,7 @@ class OpenSlot {
   std::string_view Text(size_t i) const {
     switch (form_) {
       case Form::kDictionary:
-        return Entry(numbers_[i]);
+        return Entry(number(i));
       case Form::kCells:
         return {cells_[i].bytes + sizeof(Cell) - sizes_[i], sizes_[i]};
       default:
@@ -76,7 +77,17 @@ class OpenSlot {
   /// Of a dictionary.
   size_t entries() const { return entry_ends_.size(); }
   std::string_view Entry(size_t number) const { return TextAt(entry_text_, entry_ends_, number); }
-  uint32_t number(size_t i) const { return numbers_[i]; }
+  uint32_t number(size_t i) const { return entries() == 1 ? 0 : numbers_[i]; }
+  /// All tokens are one entry of a dictionary. Tokens that are that entry again need not be added.
+  bool Same() const { return form_ == Form::kDictionary && entries() == 1; }
+  /// The numbers of the first `count` tokens.
+  void CopyNumbers(size_t count, int64_t* out) const {
+    if (entries() == 1) {
+      std::fill_n(out, count, 0);
+    } else {
+      std::copy_n(numbers_.begin(), count, out);
+    }
+  }
   /// Of cells.
   const Cell& cell(size_t i) const { return cells_[i]; }
   uint8_t size(size_t i) const { return sizes_[i]; }
@@ -121,7 +132,7 @@ class OpenSlot {
   unsigned shift_ = 64;
   std::string entry_text_;
   std::vector<uint32_t> entry_ends_;
-  std::vector<uint32_t> numbers_;
+  std::vector<uint32_t> numbers_;  // not in use while there is one entry
   // Cells.
   std::vector<Cell> cells_;
   std::vector<uint8_t> sizes_;

@@ -165,7 +165,7 @@ void TokenColumnEncoder::EncodeDictionary(const OpenSlot& tokens, size_t count, 
   PutVarint(out, tokens.entries());
   for (size_t i = 0; i < tokens.entries(); ++i) PutBlob(out, tokens.Entry(i));
   numbers_.resize(count);
-  for (size_t i = 0; i < count; ++i) numbers_[i] = tokens.number(i);
+  tokens.CopyNumbers(count, numbers_.data());
   integers->Encode(numbers_, effort, out);
 }
 
@@ -185,7 +185,7 @@ void TokenColumnEncoder::ChooseGroup(const OpenShape& shape) {
   if (group_ == SIZE_MAX) return;
   const OpenSlot& group = shape.slots[group_];
   numbers_.resize(shape.messages);
-  for (size_t i = 0; i < shape.messages; ++i) numbers_[i] = group.number(i);
+  group.CopyNumbers(shape.messages, numbers_.data());
   GroupRows(numbers_, group.entries(), &order_);
 }
 

@@ -39,7 +39,7 @@ Template RandomTemplate(uint64_t id, Random* random) {
   const size_t slots = random->OneIn(10) ? kTapeSlotsMax : random->Uniform(8);
   for (size_t i = 0; i <= slots; ++i) {
     shape.pieces.push_back(random->Bytes(random->OneIn(6) ? 0 : random->Uniform(40)));
-    if (i < slots) shape.kinds.push_back(random->Uniform(9));
+    if (i < slots) shape.kinds.push_back(random->Uniform(10));
   }
   return shape;
 }
@@ -71,6 +71,8 @@ std::string RandomToken(uint64_t kind, Random* random) {
     case 7:  // mostly one form
       return random->OneIn(100) ? odd[random->Uniform(odd.size())]
                                 : "-" + std::to_string(random->Between(1, 5)) + ".25";
+    case 8:  // the same for long
+      return random->OneIn(200) ? "always " : "always";
     default:
       return "always";
   }
@@ -190,6 +192,47 @@ TEST(TapeShapes, AnyHintsAndAnyMessagesComeBackByteForByte) {
     ASSERT_NO_FATAL_FAILURE(ExpectHolds(bytes, messages, 100, &buffers));
   }
   EXPECT_GT(shaped, 50u);
+}
+
+Hinted Told(std::string_view kind, size_t number, std::string_view unit) {
+  Hinted made{.value = R"({"kind":")", .id = 3};
+  auto add = [&](std::string_view token, std::string_view after) {
+    made.slots.push_back(
+        {static_cast<uint32_t>(made.value.size()), static_cast<uint32_t>(token.size())});
+    made.value.append(token).append(after);
+  };
+  add(kind, R"(","number":)");
+  add(std::to_string(number), R"(,"unit":")");
+  add(unit, R"("})");
+  return made;
+}
+
+// Tokens that were the same so far are not kept message by message: each way of changing after all.
+TEST(TapeShapes, ASlotThatWasTheSameForLongVariesAfterAll) {
+  CodecBuffers buffers;
+  TapeBlockBuilder builder;
+  struct Block {
+    std::string_view kind, kind_later, unit, unit_later;
+  };
+  const Block blocks[] = {
+      {"quote", "quote", "USD", "USD"}, {"trade", "trade", "USD", "USD"},
+      {"quote", "quote", "EUR", "USD"}, {"quote", "a kind of more than eight bytes", "USD", ""},
+      {"", "quote", "", "1.25"},        {"quote", "quote", "USD", "USD"},
+  };
+  for (const Block& is : blocks) {
+    SCOPED_TRACE(std::string(is.kind) + " " + std::string(is.unit));
+    for (size_t at : {size_t{1}, size_t{63}, size_t{200}, size_t{399}}) {
+      std::vector<Hinted> messages;
+      for (size_t i = 0; i < 400; ++i)
+        messages.push_back(
+            Told(i < at ? is.kind : is.kind_later, i * 7, i < at + 1 ? is.unit : is.unit_later));
+      std::string bytes = Sealed(messages, 5, true, Effort::kLive, &buffers, &builder);
+      EXPECT_EQ(bytes[4], 2);
+      ASSERT_NO_FATAL_FAILURE(ExpectHolds(bytes, messages, 5, &buffers));
+      TapeBlockBuilder fresh;  // what was learned of earlier blocks is not in the bytes
+      EXPECT_EQ(Sealed(messages, 5, true, Effort::kLive, &buffers, &fresh), bytes);
+    }
+  }
 }
 
 TEST(TapeShapes, TokensThatLookLikeNumbersKeepTheirSpelling) {
