@@ -88,7 +88,9 @@ class ShipperImpl final : public Shipper {
   std::map<TpId, MonotonicTime> tape_seen_;
   std::map<std::pair<std::string, Day>, uint64_t> closing_;  // asked for: the flush that does it
   std::map<std::string, Trouble> troubles_;                  // by what is tried
-  Backoff archive_;  // the archive as a whole: nothing is asked of it meanwhile
+  /// The archive as a whole: nothing is asked of it meanwhile. Much shorter than that of a single
+  /// thing, so that one that always fails does not keep others from their turn.
+  Backoff archive_{std::chrono::seconds(15)};
   std::vector<AllRequest> all_;
   MonotonicTime last_prune_{0};
   ShipState live_;

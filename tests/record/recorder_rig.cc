@@ -92,6 +92,7 @@ Status RecorderRig::Run(std::function<bool(FakeSource*)> on_poll) {
   parts.directory = directory.get();
   parts.open_rows = open_rows.get();
   parts.clock = &clock;
+  parts.queue = queue;
   parts.metrics = &metrics;
   parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> {
     return std::unique_ptr<LogProbe>(new FakeProbe(&log));

@@ -73,6 +73,7 @@ class RecorderRig {
   std::unique_ptr<Store> store;
   std::unique_ptr<SeriesDirectory> directory;
   std::unique_ptr<OpenRows> open_rows;
+  StoreQueue* queue = nullptr;  // writes of others, if any
   Recorder* running = nullptr;  // while Run does not return
   RecorderState last_state;
   std::map<std::pair<TopicPartition, int64_t>, std::vector<ExpectedTrade>> expected;

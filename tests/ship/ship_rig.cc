@@ -223,15 +223,27 @@ Holdings ShipRig::InStore() {
 Holdings ShipRig::InArchive(const std::map<std::string, std::string>& objects,
                             const StoreState& state) {
   Holdings held;
+  std::vector<Manifest> manifests;
+  std::set<std::tuple<std::string, Day, uint32_t>> replaced;
   for (const auto& [name, content] : objects) {
     if (!name.starts_with(kManifestsPrefix)) continue;
     Result<Manifest> manifest = ParseManifest(content);
     EXPECT_TRUE(manifest.ok()) << name << ": " << manifest.status().ToString();
     if (!manifest.ok()) continue;
-    if (const auto* records = std::get_if<RecordManifest>(&*manifest))
-      TakeRecords(*records, objects, state, &held);
-    if (const auto* tape = std::get_if<TapeManifest>(&*manifest))
+    if (const auto* records = std::get_if<RecordManifest>(&*manifest)) {
+      for (uint32_t generation : records->replaces)
+        replaced.insert({records->table, records->day, generation});
+    }
+    manifests.push_back(std::move(*manifest));
+  }
+  for (const Manifest& manifest : manifests) {
+    if (const auto* tape = std::get_if<TapeManifest>(&manifest))
       TakeTape(*tape, objects, state, &held);
+    const auto* records = std::get_if<RecordManifest>(&manifest);
+    if (records != nullptr &&
+        !replaced.contains({records->table, records->day, records->generation})) {
+      TakeRecords(*records, objects, state, &held);
+    }
   }
   return held;
 }
