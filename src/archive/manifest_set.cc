@@ -241,33 +241,36 @@ class ManifestSetBuilder {
   std::shared_ptr<ManifestSet> set_{new ManifestSet};
 };
 
-Status ManifestSet::CheckBroken(std::string_view table, Day first, Day last) const {
+Status ManifestSet::CheckBroken(std::string_view table, Day first, Day last,
+                                std::string_view own_store) const {
   for (size_t i = 0; i < broken_.size(); ++i) {
     const ArchiveName& name = broken_names_[i];
     if (name.kind == ArchiveNameKind::kRecordManifest && name.table == table && name.day >= first &&
-        name.day <= last) {
+        name.day <= last && name.store != own_store) {
       return broken_[i].error.WithContext("a manifest of these days cannot be read");
     }
   }
   return Status::Ok();
 }
 
-Status ManifestSet::CheckBroken(const TapeId& tape) const {
-  if (broken_.empty()) return Status::Ok();
+std::vector<BrokenTape> ManifestSet::BrokenOf(const TapeId& tape) const {
+  std::vector<BrokenTape> found;
+  if (broken_.empty()) return found;
   const std::string topic = EncodeNamePart(tape.topic);
   for (size_t i = 0; i < broken_.size(); ++i) {
     const ArchiveName& name = broken_names_[i];
     if (name.kind == ArchiveNameKind::kTapeManifest && name.topic_part == topic &&
         name.partition == tape.partition && name.lineage == tape.lineage) {
-      return broken_[i].error.WithContext("a manifest of " + tape.ToString() + " cannot be read");
+      found.push_back({name.from, name.to, broken_[i].error});
     }
   }
-  return Status::Ok();
+  return found;
 }
 
 Result<std::span<const ListedRecords>> ManifestSet::RecordsOf(std::string_view table, Day first,
-                                                              Day last) const {
-  TD_RETURN_IF_ERROR(CheckBroken(table, first, last));
+                                                              Day last,
+                                                              std::string_view own_store) const {
+  TD_RETURN_IF_ERROR(CheckBroken(table, first, last, own_store));
   auto key = [](const ListedRecords& r) {
     return std::tuple(std::string_view(r.manifest().table), r.manifest().day);
   };
@@ -296,16 +299,14 @@ const RecordListing* ManifestSet::FindRecords(std::string_view name) const {
   return nullptr;
 }
 
-Result<std::span<const std::shared_ptr<const TapeListing>>> ManifestSet::TapesOf(
-    const TapeId& tape) const {
-  TD_RETURN_IF_ERROR(CheckBroken(tape));
-  auto from = std::lower_bound(tapes_.begin(), tapes_.end(), tape,
-                               [](const auto& listing, const TapeId& wanted) {
-                                 return KeyOf(listing->manifest.range.tape) < KeyOf(wanted);
-                               });
+std::span<const std::shared_ptr<const TapeListing>> ManifestSet::TapesOf(const TapeId& tape) const {
+  auto before = [](const auto& listing, const TapeId& wanted) {
+    return KeyOf(listing->manifest.range.tape) < KeyOf(wanted);
+  };
+  auto from = std::lower_bound(tapes_.begin(), tapes_.end(), tape, before);
   auto to = from;
   while (to != tapes_.end() && (*to)->manifest.range.tape == tape) ++to;
-  return std::span<const std::shared_ptr<const TapeListing>>(from, to);
+  return {from, to};
 }
 
 const std::string* ManifestSet::FindMapping(const Hash128& hash) const {

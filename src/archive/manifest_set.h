@@ -71,6 +71,12 @@ struct BrokenManifest {
   std::string name;
   Status error;
 };
+/// One of a tape, of offsets [from, to).
+struct BrokenTape {
+  int64_t from = 0;
+  int64_t to = 0;
+  Status error;
+};
 
 /// A record manifest that counts.
 struct ListedRecords {
@@ -92,16 +98,18 @@ class ManifestSet {
   /// By (table, day, node, store, generation).
   std::span<const ListedRecords> records() const { return records_; }
   /// The part of a table and the days [first, last]. The status of a broken manifest that may
-  /// belong there.
-  Result<std::span<const ListedRecords>> RecordsOf(std::string_view table, Day first,
-                                                   Day last) const;
+  /// belong there, unless `own_store` wrote it: that store knows by itself which ones it needs.
+  Result<std::span<const ListedRecords>> RecordsOf(std::string_view table, Day first, Day last,
+                                                   std::string_view own_store = {}) const;
   /// Null where it is not in the set.
   const RecordListing* FindRecords(std::string_view name) const;
 
   /// By (topic, partition, lineage, cluster, from, node, store).
   std::span<const std::shared_ptr<const TapeListing>> tapes() const { return tapes_; }
-  /// The part of one tape. The status of a broken manifest that may belong there.
-  Result<std::span<const std::shared_ptr<const TapeListing>>> TapesOf(const TapeId& tape) const;
+  /// The part of one tape; see BrokenOf.
+  std::span<const std::shared_ptr<const TapeListing>> TapesOf(const TapeId& tape) const;
+  /// Manifests of the tape that cannot be read, by what their names say.
+  std::vector<BrokenTape> BrokenOf(const TapeId& tape) const;
 
   /// Every tape that some manifest names, in order.
   std::span<const TapeId> tape_ids() const { return tape_ids_; }
@@ -114,8 +122,7 @@ class ManifestSet {
  private:
   friend class ManifestSetBuilder;
   ManifestSet() = default;
-  Status CheckBroken(std::string_view table, Day first, Day last) const;
-  Status CheckBroken(const TapeId& tape) const;
+  Status CheckBroken(std::string_view table, Day first, Day last, std::string_view own_store) const;
 
   bool loaded_ = false;
   uint64_t bytes_ = 0;
