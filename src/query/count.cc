@@ -6,20 +6,35 @@
 #include "base/text.h"
 #include "codec/series_block.h"
 #include "model/keys.h"
+#include "query/archive_plan.h"
+#include "query/archive_source.h"
 #include "query/range_facts.h"
 #include "query/series_cursor.h"
 
 namespace tapedeck {
 namespace {
 
-// Records of an append table, all of which count.
+Result<uint64_t> CountByReading(std::shared_ptr<const ReadPoint> point, RecordQuery query) {
+  TD_ASSIGN_OR_RETURN(auto cursor, RecordCursor::Open(std::move(point), std::move(query)));
+  for (RowRun run;;) {
+    TD_RETURN_IF_ERROR(cursor->Next(&run));
+    if (run.count == 0) return cursor->rows();
+  }
+}
+
+// Records of an append table, all of which count. No row of the range is in two places.
 class AppendCounter {
  public:
-  AppendCounter(const ReadPoint* point, const Table* table, const RecordQuery* query)
-      : point_(point), table_(table), query_(query) {}
+  AppendCounter(const ReadPoint* point, const Table* table, const RecordQuery* query,
+                const ArchivePlan* plan)
+      : point_(point), table_(table), query_(query), plan_(plan) {}
 
   Result<uint64_t> Count() {
     CountOpen();
+    for (const ManifestRows& part : plan_->parts) {
+      // The catalog's entry of a symbol counts rows of pruned days, too.
+      if (!part.own || query_->symbols.empty()) TD_RETURN_IF_ERROR(CountPart(part, nullptr));
+    }
     if (query_->symbols.empty()) {
       TD_RETURN_IF_ERROR(CountDays(nullptr));
     }
@@ -69,15 +84,39 @@ class AppendCounter {
     }
   }
 
+  // Rows in the archive: of one symbol, or of those of the query.
+  Status CountPart(const ManifestRows& part, const std::string* symbol) {
+    if (query_->symbols.empty() && HoldsDay(part.manifest().day)) {
+      count_ += part.manifest().rows;
+      return Status::Ok();
+    }
+    RowSelection selection;
+    selection.table = table_;
+    selection.symbols = query_->symbols;
+    if (symbol != nullptr) selection.symbols = {*symbol};
+    std::sort(selection.symbols.begin(), selection.symbols.end());
+    selection.start = query_->start.ns();
+    selection.end = query_->end.ns();
+    selection.stop = query_->stop.get();
+    TD_ASSIGN_OR_RETURN(const uint64_t rows, CountArchived(*point_, selection, part));
+    count_ += rows;
+    return Status::Ok();
+  }
+
   Status CountSymbol(const std::string& symbol) {
     Result<std::string> stored = point_->view().Get(keys::Catalog(table_->id, symbol));
     if (stored.status().code() == StatusCode::kNotFound) return Status::Ok();
     TD_RETURN_IF_ERROR(stored.status());
     TD_ASSIGN_OR_RETURN(CatalogEntry entry, DecodeCatalog(*stored));
     if (Outside(entry.first_ts, entry.last_ts)) return Status::Ok();
-    if (!Inside(entry.first_ts, entry.last_ts)) return CountDays(&symbol);
-    count_ += entry.rows;
-    return Status::Ok();
+    if (Inside(entry.first_ts, entry.last_ts)) {
+      count_ += entry.rows;
+      return Status::Ok();
+    }
+    for (const ManifestRows& part : plan_->parts) {
+      if (part.own) TD_RETURN_IF_ERROR(CountPart(part, &symbol));
+    }
+    return CountDays(&symbol);
   }
 
   // Of one symbol, or of all.
@@ -87,6 +126,7 @@ class AppendCounter {
     const Day last = table_->DayOf(query_->end);
     for (const auto& [key, entry] : point_->state().days) {
       if (key.table != table_->id || key.day < first || key.day > last) continue;
+      if (entry.phase == DayPhase::kPruned) continue;  // a part of the plan
       if (symbol == nullptr && HoldsDay(key.day)) {
         count_ += entry.rows;
         continue;
@@ -134,6 +174,7 @@ class AppendCounter {
   const ReadPoint* point_;
   const Table* table_;
   const RecordQuery* query_;
+  const ArchivePlan* plan_;
   uint64_t count_ = 0;
   CodecBuffers buffers_;
   Rows rows_;
@@ -159,7 +200,13 @@ Result<uint64_t> CountRecords(std::shared_ptr<const ReadPoint> point, const Reco
     }
   }
   if (query.start >= query.end && query.end != Timestamp::Max()) return uint64_t{0};
-  return AppendCounter(point.get(), table, &query).Count();
+  TD_ASSIGN_OR_RETURN(ArchivePlan plan,
+                      PlanArchive(*point, *table, query.start.ns(), query.end.ns()));
+  if (plan.Overlaps()) {
+    all.limit = UINT64_MAX;
+    return CountByReading(std::move(point), std::move(all));
+  }
+  return AppendCounter(point.get(), table, &query, &plan).Count();
 }
 
 }  // namespace tapedeck

@@ -4,24 +4,32 @@
 
 namespace tapedeck {
 
+ArchivePart ArchivePart::Take(Archive* archive, const StoreMeta& meta) {
+  if (archive == nullptr) return {};
+  return {archive->manifests().Take(), &archive->objects(), meta.node_id, meta.store_id};
+}
+
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::Take(const OpenRows& open_rows,
                                                          const SeriesDirectory* directory,
-                                                         const Store& store) {
+                                                         const Store& store, Archive* archive) {
   OpenRows::List chunks = open_rows.Take();
-  return Make(std::move(chunks), directory, store.View());
+  std::shared_ptr<const StoreView> view = store.View();
+  return Make(std::move(chunks), directory, std::move(view),
+              ArchivePart::Take(archive, store.meta()));
 }
 
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::Make(OpenRows::List chunks,
                                                          const SeriesDirectory* directory,
-                                                         std::shared_ptr<const StoreView> view) {
+                                                         std::shared_ptr<const StoreView> view,
+                                                         ArchivePart archive) {
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
-  return Make(std::move(chunks), directory, std::move(view), std::move(state));
+  return Make(std::move(chunks), directory, std::move(view), std::move(state), std::move(archive));
 }
 
 std::shared_ptr<const ReadPoint> ReadPoint::Make(OpenRows::List chunks,
                                                  const SeriesDirectory* directory,
                                                  std::shared_ptr<const StoreView> view,
-                                                 StoreState state) {
+                                                 StoreState state, ArchivePart archive) {
   std::shared_ptr<ReadPoint> point(new ReadPoint);
   std::erase_if(chunks, [&](const auto& chunk) { return chunk->commit() <= state.flushed_commit; });
   point->chunks_ = std::move(chunks);
@@ -29,8 +37,57 @@ std::shared_ptr<const ReadPoint> ReadPoint::Make(OpenRows::List chunks,
   point->view_ = std::move(view);
   point->state_ = std::move(state);
   std::sort(point->state_.tapes.begin(), point->state_.tapes.end());
+  point->archive_ = std::move(archive);
+  if (point->archive_.manifests != nullptr) point->AddArchived();
   point->ranks_ = TapeRanks(point->state_.tapes);
   return point;
+}
+
+// Tables and tapes of other nodes and stores.
+void ReadPoint::AddArchived() {
+  for (const Table& table : archive_.manifests->tables()) {
+    const Table* ours = state_.tables.Find(table.name);
+    const bool fixed = ours != nullptr && Fixed(*ours);
+    // What does not fit is left out here and found where the manifest's rows are wanted.
+    for (const Column& column : table.columns) {
+      if (ours != nullptr && ours->FindColumn(column.name) >= 0) continue;
+      (void)state_.tables.Declare(table.name, std::span(&column, 1)).ok();
+      ours = state_.tables.Find(table.name);
+    }
+    if (ours == nullptr) (void)state_.tables.Declare(table.name, {}).ok();
+    if (!fixed) {
+      (void)state_.tables.Configure(table.name, table.day_size, table.identity, false).ok();
+    }
+  }
+  auto& tapes = state_.tapes;
+  first_archived_ = tapes.empty() ? 0 : Raw(tapes.back().first) + 1;
+  tape_ids_.reserve(tapes.size());
+  for (const auto& [tp, tape] : tapes) tape_ids_.emplace_back(tape, tp);
+  std::sort(tape_ids_.begin(), tape_ids_.end());
+  const size_t ours = tape_ids_.size();
+  uint32_t next = first_archived_;
+  for (const TapeId& tape : archive_.manifests->tape_ids()) {
+    const std::pair<TapeId, TpId> least{tape, TpId{}};
+    const auto end = tape_ids_.begin() + static_cast<ptrdiff_t>(ours);
+    const auto at = std::lower_bound(tape_ids_.begin(), end, least);
+    if (at != end && at->first == tape) continue;
+    tapes.emplace_back(TpId{next}, tape);
+    tape_ids_.emplace_back(tape, TpId{next++});
+  }
+  std::sort(tape_ids_.begin(), tape_ids_.end());
+}
+
+// Whether the store has anything of the table: then it is as the store says.
+bool ReadPoint::Fixed(const Table& table) const {
+  return std::any_of(state_.days.begin(), state_.days.end(),
+                     [&](const auto& day) { return day.first.table == table.id; });
+}
+
+std::optional<TpId> ReadPoint::FindTape(const TapeId& tape) const {
+  const std::pair<TapeId, TpId> least{tape, TpId{}};
+  const auto at = std::lower_bound(tape_ids_.begin(), tape_ids_.end(), least);
+  if (at == tape_ids_.end() || at->first != tape) return std::nullopt;
+  return at->second;
 }
 
 const TapeId* ReadPoint::FindTape(TpId tp) const {

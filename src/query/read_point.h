@@ -1,11 +1,16 @@
 #ifndef TAPEDECK_QUERY_READ_POINT_H_
 #define TAPEDECK_QUERY_READ_POINT_H_
 
-// ReadPoint: what one read sees, frozen: published chunks, then a pinned view of the store.
+// ReadPoint: what one read sees, frozen: published chunks, then a pinned view of the store, then
+// the set of manifests of the archive.
 //
 // The order matters. Chunks are taken first and the view second; chunks that the view says are
-// flushed are dropped. So each row that was visible before is seen, and none twice, while recording
-// and flushing go on.
+// flushed are dropped. A day that the view says is pruned has its manifest in a set that was taken
+// later. So each row that was visible before is seen, and none twice, while recording, flushing,
+// shipping and pruning go on.
+//
+// With an archive, tables and tapes that only manifests name are part of the state: they get
+// numbers behind the store's own, which mean nothing outside this point.
 //
 //   TD_ASSIGN_OR_RETURN(auto point, ReadPoint::Take(open_rows, &directory, *store));
 //   TD_ASSIGN_OR_RETURN(auto cursor, RecordCursor::Open(point, query));
@@ -16,9 +21,13 @@
 // Thread safety: immutable and shared between threads (its view is only read).
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "archive/archive.h"
 #include "base/status.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
@@ -26,40 +35,65 @@
 
 namespace tapedeck {
 
+/// The archive as a read sees it. Nothing: there is none.
+struct ArchivePart {
+  std::shared_ptr<const ManifestSet> manifests;
+  ObjectCache* objects = nullptr;
+  // Of the store that is read: its own days are where its `d` entries say.
+  std::string node;
+  std::string store;
+
+  static ArchivePart Take(Archive* archive, const StoreMeta& meta);
+};
+
 class ReadPoint {
  public:
-  /// Inside a running node.
+  /// Inside a running node. `archive` may be null.
   static Result<std::shared_ptr<const ReadPoint>> Take(const OpenRows& open_rows,
                                                        const SeriesDirectory* directory,
-                                                       const Store& store);
+                                                       const Store& store,
+                                                       Archive* archive = nullptr);
   /// Of parts that the caller took in the right order.
   static Result<std::shared_ptr<const ReadPoint>> Make(OpenRows::List chunks,
                                                        const SeriesDirectory* directory,
-                                                       std::shared_ptr<const StoreView> view);
+                                                       std::shared_ptr<const StoreView> view,
+                                                       ArchivePart archive = {});
   /// The same, with the state that was loaded from `view` already.
   static std::shared_ptr<const ReadPoint> Make(OpenRows::List chunks,
                                                const SeriesDirectory* directory,
                                                std::shared_ptr<const StoreView> view,
-                                               StoreState state);
+                                               StoreState state, ArchivePart archive = {});
 
   const OpenRows::List& chunks() const { return chunks_; }
   const SeriesDirectory* directory() const { return directory_; }
   const StoreView& view() const { return *view_; }
   const StoreState& state() const { return state_; }
   const TapeRanks& ranks() const { return ranks_; }
+  /// Null where there is none.
+  const ManifestSet* manifests() const { return archive_.manifests.get(); }
+  const ArchivePart& archive() const { return archive_; }
   /// Null where the store has no such tape.
   const TapeId* FindTape(TpId tp) const;
+  /// The number of a tape; nullopt where neither the store nor a manifest names it.
+  std::optional<TpId> FindTape(const TapeId& tape) const;
+  /// Whether the store itself knows the tape: it has a checkpoint.
+  bool IsStored(TpId tp) const { return Raw(tp) < first_archived_; }
   /// kNotFound that lists the tables there are.
   Result<const Table*> FindTable(std::string_view name) const;
 
  private:
   ReadPoint() = default;
+  void AddArchived();
+  bool Fixed(const Table& table) const;
 
   OpenRows::List chunks_;
   const SeriesDirectory* directory_ = nullptr;
   std::shared_ptr<const StoreView> view_;
   StoreState state_;
   TapeRanks ranks_;
+  ArchivePart archive_;
+  uint32_t first_archived_ = UINT32_MAX;           // of the tapes that only manifests name
+  std::vector<std::pair<TapeId, TpId>> tape_ids_;  // sorted; only with an archive
 };
 
 }  // namespace tapedeck

@@ -125,6 +125,19 @@ Status RunHeap::AdvanceTop(uint32_t rows) {
   return Status::Ok();
 }
 
+void MergedSource::AddLater(int64_t bound, std::unique_ptr<RowSource> source) {
+  waiting_.push_back({bound, std::move(source)});
+  std::push_heap(waiting_.begin(), waiting_.end(), Later());
+}
+
+// Whether a source that waits may hold a row that comes before the heap's, or ties with it.
+bool MergedSource::MustOpen() const {
+  if (waiting_.empty() || heap_.empty()) return !waiting_.empty();
+  const int64_t ts = heap_.top().rows->ts[heap_.top().first];
+  const int64_t bound = waiting_.front().bound;
+  return order_ == ReadOrder::kAscending ? bound <= ts : bound >= ts;
+}
+
 Status MergedSource::Fill() {
   if (taken_ > 0) {
     const uint32_t taken = taken_;
@@ -132,11 +145,20 @@ Status MergedSource::Fill() {
     TD_RETURN_IF_ERROR(heap_.AdvanceTop(taken));
   }
   head_ = RowRun{};
+  while (MustOpen()) {
+    std::pop_heap(waiting_.begin(), waiting_.end(), Later());
+    std::unique_ptr<RowSource> source = std::move(waiting_.back().source);
+    waiting_.pop_back();
+    TD_RETURN_IF_ERROR(heap_.Add(std::move(source)));
+  }
   if (heap_.empty()) return Status::Ok();
   const bool up = order_ == ReadOrder::kAscending;
-  // No bound but the ends of time; a row at the very end of time still belongs to the run.
-  const uint32_t count = std::max(1u, heap_.TopRun(up ? std::numeric_limits<int64_t>::max()
-                                                      : std::numeric_limits<int64_t>::min()));
+  // Where nobody waits, no bound but the ends of time; a row at the very end of time still belongs
+  // to the run.
+  const int64_t end =
+      up ? std::numeric_limits<int64_t>::max() : std::numeric_limits<int64_t>::min();
+  const uint32_t count =
+      std::max(1u, heap_.TopRun(waiting_.empty() ? end : waiting_.front().bound));
   head_ = heap_.top();
   head_.count = count;
   return Status::Ok();

@@ -147,13 +147,27 @@ class MergedSource final : public RowSource {
  public:
   MergedSource(const TapeRanks* ranks, ReadOrder order) : heap_(ranks, order), order_(order) {}
   Status Add(std::unique_ptr<RowSource> source) { return heap_.Add(std::move(source)); }
+  /// A source none of whose rows comes before the time `bound`, in the order of reading: it is not
+  /// asked for any before the others have come that far.
+  void AddLater(int64_t bound, std::unique_ptr<RowSource> source);
   Status Fill() override;
 
  private:
+  struct Waiting {
+    int64_t bound;
+    std::unique_ptr<RowSource> source;
+  };
   void OnAdvance(uint32_t rows) override { taken_ += rows; }
+  bool MustOpen() const;
+  auto Later() const {
+    return [up = order_ == ReadOrder::kAscending](const Waiting& a, const Waiting& b) {
+      return up ? a.bound > b.bound : a.bound < b.bound;
+    };
+  }
 
   RunHeap heap_;
   ReadOrder order_;
+  std::vector<Waiting> waiting_;  // a heap: the bound that comes first is at the front
   uint32_t taken_ = 0;
 };
 

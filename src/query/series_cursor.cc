@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "model/keys.h"
+#include "query/archive_plan.h"
+#include "query/archive_source.h"
 #include "query/chunk_source.h"
 #include "query/store_source.h"
 
@@ -64,12 +66,36 @@ Status RecordCursor::Prepare() {
   if (query_.limit == 0 || (selection_.start >= selection_.end && selection_.end != INT64_MAX)) {
     return Status::Ok();
   }
+  return AddSources();
+}
+
+Status RecordCursor::AddSources() {
+  TD_ASSIGN_OR_RETURN(ArchivePlan plan,
+                      PlanArchive(*point_, *selection_.table, selection_.start, selection_.end));
+  // Rows of the store that others keep are left out.
+  auto ours = [&](std::unique_ptr<RowSource> source) {
+    if (plan.dropped.empty()) return source;
+    return MakeDroppingSource(&selection_, plan.dropped, std::move(source));
+  };
   for (const auto& chunk : point_->chunks()) {
     TD_RETURN_IF_ERROR(selection_.CheckStop());
     std::unique_ptr<RowSource> rows = MakeChunkSource(chunk, point_->directory(), &selection_);
-    if (rows != nullptr) TD_RETURN_IF_ERROR(source_->Add(std::move(rows)));
+    if (rows != nullptr) TD_RETURN_IF_ERROR(source_->Add(ours(std::move(rows))));
   }
-  return source_->Add(MakeStoreSource(point_.get(), &selection_, query_.memory_bytes));
+  // At most one day's manifests are open at once, beside the store's blocks.
+  std::map<Day, size_t> of_day;
+  size_t together = 1;
+  for (const ManifestRows& part : plan.parts) {
+    together = std::max(together, 1 + ++of_day[part.manifest().day]);
+  }
+  const size_t each = query_.memory_bytes / together;
+  for (const ManifestRows& part : plan.parts) {
+    int64_t bound = 0;
+    std::unique_ptr<RowSource> rows =
+        MakeArchiveSource(point_.get(), &selection_, part, each, &bound);
+    if (rows != nullptr) source_->AddLater(bound, std::move(rows));
+  }
+  return source_->Add(ours(MakeStoreSource(point_.get(), &selection_, each)));
 }
 
 // Place among the columns that are read; adds it to them.

@@ -16,7 +16,7 @@
 //   RecordPosition here = cursor->PositionOf(run, n);    // go on later: query.after = here
 //
 // The answer does not depend on where rows lie: in a published chunk, in any block of any
-// generation, later in the archive. Rows that cannot be read are an error (kCorruption,
+// generation, in the archive. Rows that cannot be read are an error (kCorruption,
 // kUnavailable), never left out.
 //
 // Errors of Open: kNotFound: no such table; kInvalidArgument: an unknown column or topic, doubled
@@ -78,6 +78,7 @@ class RecordCursor final : public RowCursor {
 
   RecordCursor(std::shared_ptr<const ReadPoint> point, RecordQuery query);
   Status Prepare();
+  Status AddSources();
   Status ChooseColumns();
   Status ChooseTopics();
   Status StartAfter();

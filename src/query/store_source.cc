@@ -135,6 +135,7 @@ class StoreSource final : public RowSource {
     const Day last = table.DayOf(Timestamp(selection->end));
     for (const auto& [key, entry] : point->state().days) {
       if (key.table != table.id || key.day < first || key.day > last) continue;
+      if (entry.phase == DayPhase::kPruned) continue;  // its rows are in the archive
       days_[key.day].push_back(key.generation);
     }
   }

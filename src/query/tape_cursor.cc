@@ -111,7 +111,7 @@ Status MessageCursor::AddTape(TpId tp, const TapeId& tape, size_t memory_bytes) 
       range.begin_at = after.time;
     }
   }
-  auto reader = std::make_unique<TapeReader>(&point_->view(), tp, &tape, range, memory_bytes,
+  auto reader = std::make_unique<TapeReader>(point_.get(), tp, &tape, range, memory_bytes,
                                              &shared_->scratch, &shared_->buffers);
   TD_RETURN_IF_ERROR(reader->Next());
   if (reader->Valid()) Push(std::move(reader));

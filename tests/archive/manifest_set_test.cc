@@ -92,7 +92,7 @@ TEST_F(ManifestSetTest, FindsByTableDayAndTape) {
   EXPECT_EQ(RecordsOf(Day(kDay.days() + 1), Day(kDay.days() + 9)), 0u);
   const auto set = holder_.Take();
   EXPECT_EQ(set->RecordsOf("quotes", kDay, kDay)->size(), 0u);
-  const auto tape = *set->TapesOf({"c1", "spot", 0, 0});
+  const auto tape = set->TapesOf({"c1", "spot", 0, 0});
   ASSERT_EQ(tape.size(), 2u);
   EXPECT_EQ(tape[1]->manifest.range.from, 10);
   EXPECT_EQ(tape[1]->refusals, 1u);

@@ -38,12 +38,12 @@ Timestamp OracleMessage::time() const {
   return none ? received : Timestamp(content.timestamp_ms * 1'000'000);
 }
 
-StoreFiller::StoreFiller(const std::string& dir, size_t series_rows)
+StoreFiller::StoreFiller(const std::string& dir, size_t series_rows, const std::string& node)
     : dir_(dir), series_rows_(series_rows) {
   auto open = [&]() -> Status {
     StoreOptions options;
     options.dir = dir_;
-    options.node_id = "filler";
+    options.node_id = node;
     options.ballast_bytes = 0;
     TD_ASSIGN_OR_RETURN(store_, Store::Open(std::move(options)));
     TD_ASSIGN_OR_RETURN(spec_, MappingSpec::Resolve("filler", {{"filler", kMapping}}, {}));
@@ -307,9 +307,9 @@ void StoreFiller::CloseDays() {
   if (!batch.empty()) Write(&batch);
 }
 
-std::shared_ptr<const ReadPoint> StoreFiller::Point() {
+std::shared_ptr<const ReadPoint> StoreFiller::Point(Archive* archive) {
   Result<std::shared_ptr<const ReadPoint>> point =
-      ReadPoint::Take(open_rows_, &directory_, *store_);
+      ReadPoint::Take(open_rows_, &directory_, *store_, archive);
   EXPECT_TRUE(point.ok()) << point.status().ToString();
   return *point;
 }

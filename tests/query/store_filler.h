@@ -65,7 +65,8 @@ struct OracleRecord {
 
 class StoreFiller {
  public:
-  explicit StoreFiller(const std::string& dir, size_t series_rows = 64);
+  explicit StoreFiller(const std::string& dir, size_t series_rows = 64,
+                       const std::string& node = "filler");
   ~StoreFiller();
 
   TpId AddTape(const TapeId& tape, int64_t start = 0);
@@ -93,7 +94,8 @@ class StoreFiller {
   const TableRegistry& tables() const { return tables_; }
   const std::vector<OracleMessage>& messages() const { return messages_; }
   const std::vector<OracleRecord>& records() const { return records_; }
-  std::shared_ptr<const ReadPoint> Point();
+  /// `archive` may be null.
+  std::shared_ptr<const ReadPoint> Point(Archive* archive = nullptr);
   const MappingSpec& mapping() const { return spec_; }
 
  private:

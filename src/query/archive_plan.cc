@@ -1,0 +1,262 @@
+#include "query/archive_plan.h"
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "archive/object_format.h"
+
+namespace tapedeck {
+namespace {
+
+// Who keeps a row that two have: the least.
+using SourceName = std::pair<std::string, std::string>;  // node, store id
+
+Status Contradicts(const RecordListing& listing, const std::string& what) {
+  return Status::FailedPrecondition("the manifest " + listing.name + " says otherwise than this " +
+                                    "store " + what + " of table '" + listing.manifest.table + "'");
+}
+
+Status CheckTable(const Table& table, const RecordListing& listing) {
+  const RecordManifest& manifest = listing.manifest;
+  if (manifest.day_size != table.day_size) return Contradicts(listing, "how long a day is");
+  if (manifest.identity != table.identity) return Contradicts(listing, "what the identity is");
+  for (const Column& column : manifest.columns) {
+    const int place = table.FindColumn(column.name);
+    if (place < 0 || table.columns[static_cast<size_t>(place)].type != column.type) {
+      return Contradicts(listing, "what column '" + column.name + "' is");
+    }
+  }
+  return Status::Ok();
+}
+
+// The objects of one format: Parquet where there is a choice.
+Result<std::vector<const ShippedObject*>> ChooseObjects(const RecordListing& listing) {
+  std::vector<const ShippedObject*> chosen;
+  std::string format(ObjectFormatName(ObjectFormat::kParquet));
+  for (int again = 0; again < 2 && chosen.empty(); ++again) {
+    for (const ShippedObject& object : listing.manifest.objects) {
+      if (object.format == format) chosen.push_back(&object);
+    }
+    if (chosen.empty() && !listing.manifest.objects.empty()) {
+      format = listing.manifest.objects.front().format;
+    }
+  }
+  uint64_t rows = 0;
+  for (const ShippedObject* object : chosen) rows += object->rows;
+  if (rows == listing.manifest.rows) return chosen;
+  return Status::Corruption("the objects of the manifest " + listing.name + " hold " +
+                            std::to_string(rows) + " rows; it says " +
+                            std::to_string(listing.manifest.rows));
+}
+
+class Planner {
+ public:
+  Planner(const ReadPoint* point, const Table* table) : point_(point), table_(table) {}
+
+  Result<ArchivePlan> Plan(Day first, Day last) {
+    TD_RETURN_IF_ERROR(AddOwn(first, last));
+    const ManifestSet* set = point_->manifests();
+    if (set == nullptr) return std::move(plan_);
+    TD_ASSIGN_OR_RETURN(auto listed,
+                        set->RecordsOf(table_->name, first, last, point_->archive().store));
+    for (size_t from = 0; from < listed.size();) {
+      size_t to = from;
+      const Day day = listed[from].manifest().day;
+      while (to < listed.size() && listed[to].manifest().day == day) ++to;
+      TD_RETURN_IF_ERROR(AddOthers(day, listed.subspan(from, to - from)));
+      from = to;
+    }
+    for (ManifestRows& part : plan_.parts) {
+      TD_RETURN_IF_ERROR(CheckTable(*table_, *part.listing));
+      TD_ASSIGN_OR_RETURN(part.objects, ChooseObjects(*part.listing));
+    }
+    std::stable_sort(plan_.parts.begin(), plan_.parts.end(), [](const auto& a, const auto& b) {
+      return a.manifest().day < b.manifest().day;
+    });
+    return std::move(plan_);
+  }
+
+ private:
+  // Generations of the store that are pruned.
+  Status AddOwn(Day first, Day last) {
+    for (const auto& [key, entry] : point_->state().days) {
+      if (key.table != table_->id || key.day < first || key.day > last) continue;
+      if (entry.phase != DayPhase::kPruned) continue;
+      const RecordListing* listing = point_->manifests() == nullptr
+                                         ? nullptr
+                                         : point_->manifests()->FindRecords(entry.manifest);
+      if (listing == nullptr) return MissingManifest(*point_, entry.manifest);
+      listing = InForce(*listing);
+      if (IsHere(*listing)) continue;
+      if (own_.insert(listing).second) plan_.parts.push_back({listing, true, nullptr, {}});
+    }
+    return Status::Ok();
+  }
+
+  // Whether the store's blocks have the rows of the manifest's generation, which replaces others.
+  bool IsHere(const RecordListing& listing) const {
+    const RecordManifest& m = listing.manifest;
+    if (m.replaces.empty() || table_->upsert()) return false;
+    for (const auto& [key, entry] : point_->state().days) {
+      if (key == keys::DayKey{table_->id, m.day, m.generation}) {
+        return entry.phase < DayPhase::kPruned;
+      }
+    }
+    return false;
+  }
+
+  // The manifest that stands for this one, if there is one: its objects stay when these leave.
+  const RecordListing* InForce(const RecordListing& listing) const {
+    const RecordManifest& wanted = listing.manifest;
+    const RecordListing* best = &listing;
+    auto listed = point_->manifests()->RecordsOf(table_->name, wanted.day, wanted.day,
+                                                 point_->archive().store);
+    if (!listed.ok()) return best;
+    for (const ListedRecords& other : *listed) {
+      const RecordManifest& m = other.manifest();
+      if (m.writer.store != wanted.writer.store || m.generation <= best->manifest.generation)
+        continue;
+      const auto& replaces = m.replaces;
+      if (std::find(replaces.begin(), replaces.end(), wanted.generation) != replaces.end()) {
+        best = other.listing.get();
+      }
+    }
+    return best;
+  }
+
+  // What the manifests of other stores say of one day, and who keeps what.
+  Status AddOthers(Day day, std::span<const ListedRecords> listed) {
+    std::map<SourceName, std::vector<const RecordListing*>> sources;
+    for (const ListedRecords& one : listed) {
+      const ManifestWriter& writer = one.manifest().writer;
+      const bool ours = writer.store == point_->archive().store || own_.contains(one.listing.get());
+      if (ours || one.replaced_by != nullptr) continue;
+      sources[{writer.node, writer.store}].push_back(one.listing.get());
+    }
+    if (sources.empty()) return Status::Ok();
+    const SourceName us{point_->archive().node, point_->archive().store};
+    sources.try_emplace(us);
+    TapeOffsets kept;  // by those before
+    for (const auto& [name, listings] : sources) {
+      TapeOffsets covered;
+      if (name == us) {
+        TD_ASSIGN_OR_RETURN(covered, CoveredHere(sources));
+      } else {
+        for (const RecordListing* listing : listings) Cover(*listing, &covered);
+      }
+      std::shared_ptr<const TapeOffsets> dropped;
+      if (kept.Meets(covered)) {
+        TapeOffsets both = covered;
+        TapeOffsets alone = covered;
+        alone.Remove(kept);
+        both.Remove(alone);
+        dropped = std::make_shared<const TapeOffsets>(std::move(both));
+      }
+      if (name == us) {
+        if (dropped != nullptr) DropHere(day, dropped);
+      } else {
+        for (const RecordListing* listing : listings) Take(*listing, dropped);
+      }
+      kept.Add(covered);
+    }
+    return Status::Ok();
+  }
+
+  void Take(const RecordListing& listing, const std::shared_ptr<const TapeOffsets>& dropped) {
+    if (listing.manifest.rows == 0) return;
+    std::shared_ptr<const TapeOffsets> some;
+    if (dropped != nullptr) {
+      TapeOffsets covered;
+      Cover(listing, &covered);
+      if (dropped->HasAll(covered)) return;
+      if (dropped->Meets(covered)) some = dropped;
+    }
+    plan_.parts.push_back({&listing, false, std::move(some), {}});
+  }
+
+  void DropHere(Day day, const std::shared_ptr<const TapeOffsets>& dropped) {
+    plan_.dropped[day] = dropped;
+    for (ManifestRows& part : plan_.parts) {
+      if (part.own && part.manifest().day == day) part.dropped = dropped;
+    }
+  }
+
+  void Cover(const RecordListing& listing, TapeOffsets* covered) const {
+    TapeOffsets ranges;
+    for (const TapeRange& range : listing.manifest.vector) {
+      if (const auto tp = point_->FindTape(range.tape)) ranges.Add(*tp, range.from, range.to);
+    }
+    for (const TapeGap& gap : listing.manifest.gaps) {
+      if (const auto tp = point_->FindTape(gap.tape)) ranges.Remove(*tp, gap.gap.from, gap.gap.to);
+    }
+    covered->Add(ranges);
+  }
+
+  // What the store itself has of the tapes that others have, too.
+  Result<TapeOffsets> CoveredHere(
+      const std::map<SourceName, std::vector<const RecordListing*>>& sources) {
+    TapeOffsets covered;
+    std::set<TpId> seen;
+    for (const auto& [name, listings] : sources) {
+      for (const RecordListing* listing : listings) {
+        for (const TapeRange& range : listing->manifest.vector) {
+          const auto tp = point_->FindTape(range.tape);
+          if (!tp || !point_->IsStored(*tp) || !seen.insert(*tp).second) continue;
+          auto [known, made] = recorded_.try_emplace(*tp);
+          if (made) {
+            TD_ASSIGN_OR_RETURN(known->second, RecordedOffsets(*point_, *tp));
+          }
+          covered.Add(known->second);
+        }
+      }
+    }
+    return covered;
+  }
+
+  const ReadPoint* point_;
+  const Table* table_;
+  ArchivePlan plan_;
+  std::set<const RecordListing*> own_;
+  std::map<TpId, TapeOffsets> recorded_;
+};
+
+}  // namespace
+
+bool ArchivePlan::HasOthers() const {
+  return std::any_of(parts.begin(), parts.end(), [](const auto& part) { return !part.own; });
+}
+
+bool ArchivePlan::Overlaps() const {
+  return !dropped.empty() || std::any_of(parts.begin(), parts.end(),
+                                         [](const auto& part) { return part.dropped != nullptr; });
+}
+
+Result<TapeOffsets> RecordedOffsets(const ReadPoint& point, TpId tp) {
+  TapeOffsets offsets;
+  if (!point.IsStored(tp)) return offsets;
+  for (const auto& [id, checkpoint] : point.state().checkpoints) {
+    if (id == tp) offsets.Add(tp, checkpoint.start, checkpoint.next);
+  }
+  TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
+  for (const Gap& gap : gaps) offsets.Remove(tp, gap.from, gap.to);
+  return offsets;
+}
+
+Status MissingManifest(const ReadPoint& point, const std::string& name) {
+  const std::string what = "the manifest " + name + ", which a pruned day needs, ";
+  if (point.manifests() == nullptr) {
+    return Status::FailedPrecondition(what + "is in an archive that this reader was not given");
+  }
+  for (const BrokenManifest& broken : point.manifests()->broken()) {
+    if (broken.name == name) return broken.error.WithContext("a pruned day");
+  }
+  return Status::Unavailable(what + "has not been read yet");
+}
+
+Result<ArchivePlan> PlanArchive(const ReadPoint& point, const Table& table, int64_t start,
+                                int64_t end) {
+  return Planner(&point, &table).Plan(table.DayOf(Timestamp(start)), table.DayOf(Timestamp(end)));
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,137 @@
+#include "query/tape_spans.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "query/archive_plan.h"
+
+namespace tapedeck {
+namespace {
+
+// What a manifest has of its range.
+TapeOffsets OffsetsOf(const TapeListing& listing, TpId tp) {
+  const TapeManifest& manifest = listing.manifest;
+  TapeOffsets offsets;
+  offsets.Add(tp, manifest.range.from, manifest.range.to);
+  for (const Gap& gap : manifest.gaps) offsets.Remove(tp, gap.from, gap.to);
+  return offsets;
+}
+
+std::vector<const TapeListing*> InOrder(const ReadPoint& point, const TapeId& tape) {
+  std::vector<const TapeListing*> listings;
+  if (point.manifests() == nullptr) return listings;
+  for (const auto& listing : point.manifests()->TapesOf(tape)) listings.push_back(listing.get());
+  const std::string& ours = point.archive().store;
+  auto key = [&](const TapeListing* listing) {
+    const ManifestWriter& writer = listing->manifest.writer;
+    return std::tuple(writer.store != ours, std::cref(writer.node), std::cref(writer.store));
+  };
+  std::stable_sort(listings.begin(), listings.end(),
+                   [&](const TapeListing* a, const TapeListing* b) {
+                     const auto& [other_a, node_a, store_a] = key(a);
+                     const auto& [other_b, node_b, store_b] = key(b);
+                     return std::tie(other_a, node_a.get(), store_a.get()) <
+                            std::tie(other_b, node_b.get(), store_b.get());
+                   });
+  return listings;
+}
+
+struct Assembled {
+  std::vector<TapeSpan> spans;
+  TapeOffsets known;
+};
+
+Assembled Assemble(const ReadPoint& point, TpId tp, const TapeId& tape, const TapeOffsets& stored) {
+  Assembled result;
+  auto add = [&](const TapeOffsets& offsets, const TapeListing* listing) {
+    for (const OffsetSpan& span : offsets.Of(tp)) {
+      result.spans.push_back({span.from, span.to, listing});
+    }
+  };
+  add(stored, nullptr);
+  result.known = stored;
+  for (const TapeListing* listing : InOrder(point, tape)) {
+    TapeOffsets more = OffsetsOf(*listing, tp);
+    more.Remove(result.known);
+    add(more, listing);
+    result.known.Add(more);
+  }
+  std::sort(result.spans.begin(), result.spans.end(),
+            [](const TapeSpan& a, const TapeSpan& b) { return a.from < b.from; });
+  return result;
+}
+
+std::string OffsetsText(const OffsetSpan& span) {
+  return "offsets " + std::to_string(span.from) + " to " + std::to_string(span.to - 1);
+}
+
+// Whether something of [from, to) should be there and is not.
+Status CheckWhole(const ReadPoint& point, TpId tp, const TapeId& tape, const TapeOffsets& pruned,
+                  const TapeOffsets& known, OffsetSpan asked) {
+  TapeOffsets missing = pruned;
+  missing.Remove(known);
+  missing.Remove(tp, INT64_MIN, asked.from);
+  missing.Remove(tp, asked.to, INT64_MAX);
+  const std::span<const OffsetSpan> lost = missing.Of(tp);
+  if (point.manifests() != nullptr) {
+    for (const BrokenTape& broken : point.manifests()->BrokenOf(tape)) {
+      const int64_t from = std::max(broken.from, asked.from);
+      const int64_t to = std::min(broken.to, asked.to);
+      if (!known.HasAll(tp, from, to)) {
+        return broken.error.WithContext("a manifest of " + tape.ToString() + " cannot be read");
+      }
+    }
+  }
+  if (lost.empty()) return Status::Ok();
+  const std::string what = tape.ToString() + ", " + OffsetsText(lost.front());
+  if (point.manifests() == nullptr) {
+    return Status::FailedPrecondition(what +
+                                      ": they are in an archive that this reader was not given");
+  }
+  return Status::Unavailable(what + ": the manifest of where they are was not read yet");
+}
+
+// What the store recorded: above and below its pruned end.
+struct Stored {
+  TapeOffsets here;
+  TapeOffsets pruned;
+};
+Result<Stored> StoredOf(const ReadPoint& point, TpId tp) {
+  Stored stored;
+  TD_ASSIGN_OR_RETURN(stored.here, RecordedOffsets(point, tp));
+  if (!point.IsStored(tp)) return stored;
+  const int64_t pruned = point.state().ShipOf(tp).pruned;
+  stored.pruned = stored.here;
+  stored.pruned.Remove(tp, pruned, INT64_MAX);
+  stored.here.Remove(stored.pruned);
+  return stored;
+}
+
+}  // namespace
+
+Result<std::vector<TapeSpan>> SpansOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                      int64_t from, int64_t to) {
+  TD_ASSIGN_OR_RETURN(const Stored stored, StoredOf(point, tp));
+  Assembled all = Assemble(point, tp, tape, stored.here);
+  TD_RETURN_IF_ERROR(CheckWhole(point, tp, tape, stored.pruned, all.known, {from, to}));
+  std::vector<TapeSpan> spans;
+  for (TapeSpan span : all.spans) {
+    span.from = std::max(span.from, from);
+    span.to = std::min(span.to, to);
+    if (span.from >= span.to) continue;
+    // Over a gap that nobody fills the same source goes on.
+    if (!spans.empty() && spans.back().archived == span.archived) {
+      spans.back().to = span.to;
+    } else {
+      spans.push_back(span);
+    }
+  }
+  return spans;
+}
+
+Result<TapeOffsets> KnownOffsets(const ReadPoint& point, TpId tp, const TapeId& tape) {
+  TD_ASSIGN_OR_RETURN(const Stored stored, StoredOf(point, tp));
+  return Assemble(point, tp, tape, stored.here).known;
+}
+
+}  // namespace tapedeck
