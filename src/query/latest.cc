@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <span>
 
 #include "base/text.h"
 #include "model/keys.h"
 #include "model/last_record.h"
+#include "query/archive_symbols.h"
 #include "query/series_cursor.h"
 
 namespace tapedeck {
@@ -208,8 +210,11 @@ class LatestCursor final : public RowCursor {
     order_.emplace(&table(), &point_->ranks());
     open_.emplace(point_.get(), shape_.get(), &*order_);
     walk_.emplace(point_.get(), table().id, from);
+    TD_ASSIGN_OR_RETURN(others_, HasOthersRecords(*point_, table()));
     if (query_.symbols.empty()) {
-      walk_->TakeAll(open_->FindAll(from));
+      auto open = open_->FindAll(from);
+      if (others_) TD_RETURN_IF_ERROR(AddArchived(from, &open));
+      walk_->TakeAll(std::move(open));
     } else {
       walk_->Name(shape_->selection().symbols);
     }
@@ -271,8 +276,23 @@ class LatestCursor final : public RowCursor {
     return query;
   }
 
+  // Symbols of other stores; those that have no open rows.
+  Status AddArchived(const std::string& from,
+                     std::vector<std::pair<std::string_view, SeriesId>>* open) {
+    auto add = [&](const std::string& symbol, const CatalogEntry&) {
+      if (symbol >= from) archived_.insert(symbol);
+      return Status::Ok();
+    };
+    TD_RETURN_IF_ERROR(VisitArchivedSeries(*point_, table(), {}, query_.stop.get(), add));
+    for (const auto& [symbol, series] : *open) archived_.erase(std::string(symbol));
+    for (const std::string& symbol : archived_) open->emplace_back(symbol, kNoSeries);
+    std::sort(open->begin(), open->end());
+    return Status::Ok();
+  }
+
   // Puts the newest record of the symbol in hand into rows_, if there is one.
   Status FindNewest() {
+    if (others_) return Search();  // others may have a newer one
     const Place open = step_.series == kNoSeries ? Place{} : open_->Find(step_.series);
     const bool is_open = open.chunk != nullptr;
     bool known = true;  // whether `last` or nothing is the newest stored one
@@ -319,7 +339,8 @@ class LatestCursor final : public RowCursor {
   Status Search() {
     RecordQuery query = QueryOf({step_.symbol});
     query.limit = 1;
-    if (query_.where.empty() && query_.topics.empty()) query.start = step_.entry.last_ts;
+    const bool plain = query_.where.empty() && query_.topics.empty();
+    if (plain && step_.stored) query.start = step_.entry.last_ts;
     TD_ASSIGN_OR_RETURN(auto cursor, RecordCursor::Open(point_, std::move(query)));
     RowRun run;
     TD_RETURN_IF_ERROR(cursor->Next(&run));
@@ -365,7 +386,9 @@ class LatestCursor final : public RowCursor {
   std::optional<RecordOrder> order_;
   std::optional<NewestOpen> open_;
   std::optional<SymbolWalk> walk_;
-  size_t by_ = 0;  // column of `by`
+  bool others_ = false;             // other stores have shipped records of the table
+  std::set<std::string> archived_;  // symbols that have no open rows here
+  size_t by_ = 0;                   // column of `by`
   SymbolWalk::Step step_;
   Rows rows_;  // of the symbol in hand
   uint64_t given_ = 0;

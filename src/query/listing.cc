@@ -8,8 +8,10 @@
 #include "base/text.h"
 #include "mapping/mapping.h"
 #include "model/keys.h"
+#include "query/archive_symbols.h"
 #include "query/tail.h"
 #include "query/tape_blocks.h"
+#include "query/tape_spans.h"
 
 namespace tapedeck {
 namespace {
@@ -208,6 +210,31 @@ Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, int64_t fro
   return cursor->Valid() ? Status::Ok() : cursor->status();
 }
 
+// A tape that only others recorded, by their manifests. What nobody listed of it is a gap.
+Status DescribeArchived(const ReadPoint& point, PartitionEntry* entry) {
+  TD_ASSIGN_OR_RETURN(const TapeOffsets known, KnownOffsets(point, entry->tp, entry->tape));
+  const std::span<const OffsetSpan> spans = known.Of(entry->tp);
+  Checkpoint& checkpoint = entry->checkpoint;
+  if (spans.empty()) return Status::Ok();
+  checkpoint.start = spans.front().from;
+  checkpoint.next = checkpoint.watermark = spans.back().to;
+  for (size_t i = 1; i < spans.size(); ++i) {
+    Gap gap;
+    gap.from = spans[i - 1].to;
+    gap.to = spans[i].from;
+    gap.reason = GapReason::kElsewhereMaybe;
+    entry->gaps.push_back(std::move(gap));
+  }
+  for (const auto& listing : point.manifests()->TapesOf(entry->tape)) {
+    const TapeManifest& manifest = listing->manifest;
+    checkpoint.messages += manifest.messages;
+    checkpoint.digest += manifest.digest;
+    checkpoint.refused += listing->refusals;
+    if (!manifest.mapping_from.empty()) checkpoint.mapping = manifest.mapping_from.back().second;
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const SymbolQuery& query) {
@@ -221,6 +248,16 @@ Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const Symbo
       TD_RETURN_IF_ERROR(AddStored(point, table, query, &symbols));
   }
   AddOpen(point, only, &symbols);
+  std::vector<std::string> wanted;
+  if (!query.symbol.empty()) wanted.push_back(query.symbol);
+  for (const Table& table : point.state().tables.tables()) {
+    if (only != nullptr && &table != only) continue;
+    auto add = [&](const std::string& symbol, const CatalogEntry& part) {
+      symbols.Add(table, symbol, part);
+      return Status::Ok();
+    };
+    TD_RETURN_IF_ERROR(VisitArchivedSeries(point, table, wanted, nullptr, add));
+  }
   return symbols.Finish();
 }
 
@@ -263,8 +300,12 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
   std::vector<PartitionEntry> list;
   for (const TapeEntry* tape : tapes) {
     PartitionEntry entry{tape->first, tape->second, {}, "", {}};
-    TD_ASSIGN_OR_RETURN(entry.checkpoint, point.view().GetCheckpoint(tape->first));
-    TD_ASSIGN_OR_RETURN(entry.gaps, point.view().Gaps(tape->first));
+    if (point.IsStored(tape->first)) {
+      TD_ASSIGN_OR_RETURN(entry.checkpoint, point.view().GetCheckpoint(tape->first));
+      TD_ASSIGN_OR_RETURN(entry.gaps, point.view().Gaps(tape->first));
+    } else {
+      TD_RETURN_IF_ERROR(DescribeArchived(point, &entry));
+    }
     const Hash128& hash = entry.checkpoint.mapping;
     auto [name, made] = names.try_emplace(hash);
     if (made) {

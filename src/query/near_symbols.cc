@@ -103,6 +103,15 @@ Result<std::vector<std::string>> NearSymbols(const ReadPoint& point, const std::
       if (only == nullptr || only->id == name.table) nearest.Look(name.symbol);
     }
   }
+  if (point.manifests() == nullptr) return nearest.Take();
+  // Of what is in the archive only the edges of objects are known for nothing.
+  for (const ListedRecords& listed : point.manifests()->records()) {
+    if (only != nullptr && only->name != listed.manifest().table) continue;
+    for (const ShippedObject& object : listed.manifest().objects) {
+      nearest.Look(object.first_symbol);
+      nearest.Look(object.last_symbol);
+    }
+  }
   return nearest.Take();
 }
 

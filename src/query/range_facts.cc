@@ -7,6 +7,9 @@
 #include "base/hash.h"
 #include "mapping/mapping.h"
 #include "model/keys.h"
+#include "query/archive_symbols.h"
+#include "query/tape_offsets.h"
+#include "query/tape_spans.h"
 
 namespace tapedeck {
 namespace {
@@ -123,6 +126,44 @@ bool Has(const std::vector<std::string>& list, const std::string& name) {
   return list.empty() || std::find(list.begin(), list.end(), name) != list.end();
 }
 
+// There is an archive, and what lies in it is not known yet.
+bool IsUnlisted(const ReadPoint& point) {
+  return point.manifests() != nullptr && !point.manifests()->loaded();
+}
+
+// Days of a gap that are looked at one by one.
+constexpr int32_t kGapDaysMax = 366;
+
+// Whether other stores have shipped the records of a gap: on every day that it may touch, their
+// manifests cover its offsets.
+Result<bool> IsFilled(const ReadPoint& point, const Table& table, TpId tp, const Gap& gap,
+                      const Bounds& bounds, const RecordQuery& query) {
+  if (point.manifests() == nullptr) return false;
+  const int64_t from = std::max(bounds.from, query.start.ns());
+  const int64_t to = std::min(bounds.to, query.end.ns());
+  const Day first = table.DayOf(Timestamp(from));
+  const Day last = table.DayOf(Timestamp(to));
+  if (last.days() - first.days() > kGapDaysMax) return false;
+  TD_ASSIGN_OR_RETURN(auto listed,
+                      point.manifests()->RecordsOf(table.name, first, last, point.archive().store));
+  std::map<Day, TapeOffsets> covered;
+  for (const ListedRecords& one : listed) {
+    TapeOffsets& day = covered[one.manifest().day];
+    for (const TapeRange& range : one.manifest().vector) {
+      if (point.FindTape(range.tape) == tp) day.Add(tp, range.from, range.to);
+    }
+    for (const TapeGap& hole : one.manifest().gaps) {
+      if (point.FindTape(hole.tape) == tp) day.Remove(tp, hole.gap.from, hole.gap.to);
+    }
+  }
+  for (int32_t day = first.days(); day <= last.days(); ++day) {
+    const Day start = table.DayOf(Day(day).start());
+    auto found = covered.find(start);
+    if (found == covered.end() || !found->second.HasAll(tp, gap.from, gap.to)) return false;
+  }
+  return true;
+}
+
 // Whether an open row of the query's symbols lies in its range.
 bool HasOpenRows(const ReadPoint& point, const Table& table, const RecordQuery& query) {
   auto within = [&](const Chunk& chunk, SeriesId series) {
@@ -160,7 +201,15 @@ Result<std::vector<std::string>> UnknownSymbols(const ReadPoint& point, const Re
     auto holds = [&](const auto& chunk) { return !chunk->RowsOf(series).empty(); };
     const bool open =
         series != kNoSeries && std::any_of(point.chunks().begin(), point.chunks().end(), holds);
-    if (!open) unknown.push_back(symbol);
+    bool archived = false;
+    auto note = [&](const std::string&, const CatalogEntry&) {
+      archived = true;
+      return Status::Ok();
+    };
+    if (!open) {
+      TD_RETURN_IF_ERROR(VisitArchivedSeries(point, *table, {symbol}, query.stop.get(), note));
+    }
+    if (!open && !archived) unknown.push_back(symbol);
   }
   return unknown;
 }
@@ -171,6 +220,7 @@ std::string_view CoverageName(Coverage coverage) {
 
 Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query) {
   TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
+  if (IsUnlisted(point)) return Coverage::kGaps;
   Fillers fillers(&point.view(), table->name);
   for (const auto& [tp, tape] : point.state().tapes) {
     if (!Has(query.topics, tape.topic)) continue;
@@ -187,19 +237,28 @@ Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query) {
         if (fills || !side->known) continue;
         TD_ASSIGN_OR_RETURN(fills, fillers.Fills(side->block.mapping));
       }
-      if (fills) return Coverage::kGaps;
+      if (!fills) continue;
+      TD_ASSIGN_OR_RETURN(const bool filled,
+                          IsFilled(point, *table, tp, gap, EventBounds(gap, sides), query));
+      if (!filled) return Coverage::kGaps;
     }
   }
   return Coverage::kWhole;
 }
 
 Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query) {
+  if (IsUnlisted(point)) return Coverage::kGaps;
   for (const auto& [tp, tape] : point.state().tapes) {
     if (!Has(query.topics, tape.topic)) continue;
     if (query.partition && *query.partition != tape.partition) continue;
     if (query.lineage && *query.lineage != tape.lineage) continue;
     TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
+    TapeOffsets known;
+    if (point.manifests() != nullptr) {
+      TD_ASSIGN_OR_RETURN(known, KnownOffsets(point, tp, tape));
+    }
     for (const Gap& gap : gaps) {
+      if (known.HasAll(tp, gap.from, gap.to)) continue;  // others have it
       if (IsNoLoss(gap) || gap.to <= query.from_offset || gap.from >= query.to_offset) continue;
       TD_ASSIGN_OR_RETURN(Neighbours sides, NeighboursOf(point, tp, tape, gap));
       if (KafkaBounds(gap, sides).Touches(query.start, query.end)) return Coverage::kGaps;
@@ -210,7 +269,7 @@ Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query) {
 
 Result<std::optional<std::string>> StateName(const ReadPoint& point, const RecordQuery& query) {
   TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
-  if (HasOpenRows(point, *table, query)) return std::optional<std::string>();
+  if (HasOpenRows(point, *table, query) || IsUnlisted(point)) return std::optional<std::string>();
   const Day first = table->DayOf(query.start);
   const Day last = table->DayOf(query.end);
   std::string state = EncodeTable(*table);
@@ -221,6 +280,15 @@ Result<std::optional<std::string>> StateName(const ReadPoint& point, const Recor
     PutVarint(&state, key.generation);
     PutVarint(&state, entry.rows);
     PutBlob(&state, entry.digest.ToString());
+  }
+  if (point.manifests() != nullptr) {
+    const std::string& ours = point.archive().store;
+    TD_ASSIGN_OR_RETURN(auto listed, point.manifests()->RecordsOf(table->name, first, last, ours));
+    for (const ListedRecords& one : listed) {
+      if (one.manifest().writer.store != ours && one.replaced_by == nullptr) {
+        PutBlob(&state, one.listing->name);
+      }
+    }
   }
   return std::optional(HashBytes(state).ToString());
 }

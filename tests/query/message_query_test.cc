@@ -7,10 +7,14 @@
 #include <map>
 #include <tuple>
 
+#include "archive/archive.h"
+#include "base/clock.h"
+#include "query/archive_filler.h"
 #include "query/random_world.h"
 #include "query/reader.h"
 #include "query/store_filler.h"
 #include "query/tape_cursor.h"
+#include "support/fake_blob_store.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
 
@@ -109,6 +113,35 @@ class MessageQueryTest : public ::testing::Test {
   Random random_{seed_};
   TempDir dir_;
 };
+
+TEST_F(MessageQueryTest, D13TapesGiveTheSameMessagesAfterShippingAndPruning) {
+  SCOPED_TRACE(RepeatWith(seed_));
+  FakeBlobStore blobs(&SystemClock());
+  Archive archive(&blobs, {});
+  StoreFiller filler(dir_.File("w"));
+  RandomWorld world(&filler, &random_);
+  ArchiveFiller shipping(&filler, &blobs, {.manifests = &archive.manifests()});
+  ASSERT_TRUE(archive.manifests().Refresh(&blobs, nullptr).ok());
+  size_t messages = 0;
+  for (int step = 0; step < 6; ++step) {
+    world.Run(150);
+    if (step > 0) filler.Flush();
+    shipping.ShipTapes(1 + random_.Uniform(120));
+    if (step % 2 == 1) shipping.PruneTapes();
+    const auto point = filler.Point(&archive);
+    for (int i = 0; i < 40; ++i) {
+      MessageQuery query = RandomQuery(filler, &random_);
+      if (random_.OneIn(3)) query.memory_bytes = size_t{1} << 30;
+      const auto answer = Ask(point, query);
+      ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+      ASSERT_EQ(answer->lines, Oracle(filler, query)) << "step " << step << " query " << i;
+      messages += answer->lines.size();
+    }
+  }
+  EXPECT_GT(messages, 1000u);
+  const Status without = Ask(filler.Point(), {}).status();
+  EXPECT_EQ(without.code(), StatusCode::kFailedPrecondition) << without.ToString();
+}
 
 TEST_F(MessageQueryTest, AnyQueryEqualsTheBruteForceAnswerBeforeAndAfterMerging) {
   SCOPED_TRACE(RepeatWith(seed_));
