@@ -1,7 +1,9 @@
 // Record objects: what goes in comes out, in files of all formats.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -99,7 +101,7 @@ TEST_P(EveryFormat, TableThatHasGrownSeesNullsAndOneThatIsSmallerSeesLess) {
   ExpectSameRows(ScanRows(objects, table), wanted);
 }
 
-TEST_P(EveryFormat, OneRowAndNoRows) {
+TEST_P(EveryFormat, D16_EmptyDayGivesNoObjectAndARecordGivesOne) {
   Random random(1);
   TempDir dir;
   const Table table = EveryTable("mixed");
@@ -171,6 +173,83 @@ TEST(RecordObject, RowsOutOfOrderAreRefused) {
               StatusCode::kInvalidArgument);
   }
   EXPECT_TRUE(std::filesystem::is_empty(dir.path())) << "files of a writer that was dropped";
+}
+
+TEST(RecordObject, D15_FullDiskIsSaidAndLeavesNothingBehind) {
+  Random random(3);
+  TempDir dir;
+  const Table table = EveryTable("mixed");
+  const std::vector<SymbolRows> rows = RandomRows(&random, 30, 1000);
+  // The limit on files of this process stands for the end of a disk; its signal is not wanted.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{.rlim_cur = 50'000, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  Status status;
+  {
+    auto writer = RecordObjectWriter::Make(PlanOf(dir, table));
+    EXPECT_TRUE(writer.ok());
+    for (const SymbolRows& one : rows) {
+      const auto count = static_cast<uint32_t>(one.rows.size());
+      if (status.ok()) status = (*writer)->Append({one.symbol, &one.rows, 0, count, 1});
+    }
+    if (status.ok()) status = (*writer)->Finish().status();
+    EXPECT_EQ((*writer)->Finish().status().code(), status.code());
+  }
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted) << status.ToString();
+  EXPECT_TRUE(std::filesystem::is_empty(dir.path()));
+}
+
+// Half a million symbols with one row, and one that has nine tenths of the rows there are.
+TEST(RecordObject, D17_ManySymbolsAndALargeOneTakeBoundedMemoryAndFiles) {
+  Random random(4);
+  TempDir dir;
+  const Table table = QuoteTable();
+  std::vector<SymbolRows> one = QuoteRows(&random, 1, 4096);
+  RecordObjectPlan plan = PlanOf(dir, table);
+  plan.file_rows = 2'000'000;
+  auto writer = RecordObjectWriter::Make(plan);
+  ASSERT_TRUE(writer.ok());
+  constexpr size_t kSymbols = 500'000;
+  constexpr size_t kLarge = 250'000;  // the place of the large one
+  constexpr size_t kBlocks = 1100;
+  for (size_t s = 0; s < kSymbols; ++s) {
+    const std::string symbol = "SYM" + std::to_string(1'000'000 + s);
+    const uint32_t count = s == kLarge ? 4096 : 1;
+    for (size_t block = 0; block < (s == kLarge ? kBlocks : 1); ++block) {
+      ASSERT_TRUE((*writer)->Append({symbol, &one[0].rows, 0, count, 1}).ok());
+      for (int64_t& ts : one[0].rows.ts) ts += s == kLarge ? 86'400'000'000'000 : 0;
+    }
+    if (s == kLarge) one = QuoteRows(&random, 1, 4096);
+  }
+  const auto objects = (*writer)->Finish();
+  ASSERT_TRUE(objects.ok()) << objects.status().ToString();
+  ASSERT_EQ(objects->size(), (kSymbols - 1 + kBlocks * 4096 + 1'999'999) / 2'000'000);
+  uint64_t rows = 0;
+  size_t symbols = 0;
+  size_t large = 0;
+  const std::string name = "SYM" + std::to_string(1'000'000 + kLarge);
+  for (const WrittenObject& object : *objects) {
+    EXPECT_LT(object.object.bytes, 40'000'000u);
+    auto source = OpenLocalObject(object.path, "object");
+    ASSERT_TRUE(source.ok());
+    auto footer = RecordObjectFooter::Read(**source);
+    ASSERT_TRUE(footer.ok()) << footer.status().ToString();
+    EXPECT_LT((*footer)->memory_bytes(), 200'000u);
+    RecordObjectReader reader(source->get(), *footer, {}, ResolveTape);
+    auto found = reader.FindSeries({});
+    ASSERT_TRUE(found.ok()) << found.status().ToString();
+    for (const ObjectSeries& series : *found) {
+      rows += series.rows.size();
+      (series.symbol == name ? large : symbols) += series.symbol == name ? series.rows.size() : 1;
+    }
+  }
+  EXPECT_EQ(symbols, kSymbols - 1);
+  EXPECT_EQ(large, kBlocks * 4096);
+  EXPECT_EQ(rows, symbols + large);
 }
 
 }  // namespace
