@@ -30,6 +30,9 @@ struct ReaderOptions {
   std::filesystem::path dir;
   /// Bytes that decoded rows of the tail may take; of a query only those that it asks for count.
   size_t memory_bytes = size_t{2} << 30;
+  /// Where pruned days and tapes are, and what others have shipped; null: what is asked for and is
+  /// there is an error. Its manifests are as far as its owner has read them. Outlives the reader.
+  Archive* archive = nullptr;
 };
 
 class Reader {
@@ -54,6 +57,7 @@ class Reader {
   std::unique_ptr<Store> store_;
   SeriesDirectory directory_;
   std::shared_ptr<const StoreView> view_;
+  ArchivePart archive_;
   StoreState state_;
   std::shared_ptr<const ReadPoint> stored_;
   std::shared_ptr<const ReadPoint> whole_;

@@ -31,7 +31,7 @@ SelectionLane::SelectionLane(const Setting* setting, const TapeRange* range, siz
   by_index_ = tp_.has_value() &&
               (selection.narrowed() || (selection.order == SelectionOrder::kEvent && !begun_));
   if (setting->decodes) {
-    decoders_ = std::make_unique<StoredDecoders>(&setting->point->view());
+    decoders_ = std::make_unique<StoredDecoders>(*setting->point);
     message_.tables = &setting->point->state().tables;
   }
   if (selection.tables.empty()) return;

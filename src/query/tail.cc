@@ -1,5 +1,7 @@
 #include "query/tail.h"
 
+#include "query/read_point.h"
+
 namespace tapedeck {
 
 int64_t KafkaNanosOf(const MessageView& message) {
@@ -21,6 +23,19 @@ RecordView DecodedMessage::Row(size_t n) const {
   return row;
 }
 
+StoredDecoders::StoredDecoders(const ReadPoint& point)
+    : view_(&point.view()),
+      manifests_(point.manifests()),
+      loaded_(true),
+      tables_(point.state().tables) {}
+
+Result<std::string> StoredDecoders::TextOf(const Hash128& mapping) const {
+  Result<std::string> text = view_->GetMapping(mapping);
+  if (text.status().code() != StatusCode::kNotFound || manifests_ == nullptr) return text;
+  const std::string* archived = manifests_->FindMapping(mapping);
+  return archived == nullptr ? text : Result<std::string>(*archived);
+}
+
 Result<Decoder*> StoredDecoders::For(const Hash128& mapping) {
   auto found = decoders_.find(mapping);
   if (found != decoders_.end()) return found->second.get();
@@ -29,7 +44,7 @@ Result<Decoder*> StoredDecoders::For(const Hash128& mapping) {
     tables_ = std::move(state.tables);
     loaded_ = true;
   }
-  Result<std::string> text = view_->GetMapping(mapping);
+  Result<std::string> text = TextOf(mapping);
   if (!text.ok()) {
     if (text.status().code() != StatusCode::kNotFound) return text.status();
     return Status::Corruption("mapping " + mapping.ToString() +

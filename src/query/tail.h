@@ -48,15 +48,24 @@ struct DecodedMessage {
 /// Valid during the call; an error ends the decoding and is returned.
 using DecodedSink = std::function<Status(const DecodedMessage&)>;
 
+class ManifestSet;
+class ReadPoint;
+
 /// Decoders of the mappings that a store knows, made when they are first needed.
 class StoredDecoders {
  public:
   explicit StoredDecoders(const StoreView* view) : view_(view) {}
+  /// Also of those that only manifests have, for messages that others recorded. The point outlives
+  /// it.
+  explicit StoredDecoders(const ReadPoint& point);
   /// kCorruption where the store has no such mapping, or one that no table of it fits.
   Result<Decoder*> For(const Hash128& mapping);
 
  private:
+  Result<std::string> TextOf(const Hash128& mapping) const;
+
   const StoreView* view_;
+  const ManifestSet* manifests_ = nullptr;
   bool loaded_ = false;
   TableRegistry tables_;
   std::map<Hash128, std::unique_ptr<Decoder>> decoders_;

@@ -56,7 +56,7 @@ Result<std::string> TapeManifestNameOf(const Journey& journey, const TapeManifes
     day = name.day;
   }
   return TapeManifestName(journey.Owner(), ArchiveTapeOf(manifest.range), day,
-                          journey.ManifestHash(json));
+                          NameHash(HashBytes(json).ToString(), manifest.writer.version));
 }
 
 TapeShipment::TapeShipment(const Journey* journey, TpId tp, TapeId tape, Checkpoint checkpoint,

@@ -379,5 +379,102 @@ TEST_F(ArchiveAnswerTest, APrunedDayWithoutItsManifestIsAnErrorNotAHole) {
   EXPECT_EQ(Ask(filler.Point(), query)->lines.size(), 0u) << "this range does not need it";
 }
 
+// A day of two million trades of 500 symbols, as another node shipped it: what one minute of one
+// symbol costs on a node that has read nothing of it yet.
+TEST_F(ArchiveAnswerTest, AColdMinuteOfOneSymbolReadsAFewPages) {
+  constexpr int kSymbols = 500;
+  constexpr int kRows = 4000;
+  constexpr int64_t kSecond = 1'000'000'000;
+  constexpr int64_t kStep = int64_t{86'400} * kSecond / kRows;
+  TableRegistry tables;
+  const Table table = *tables.Find("trades");
+  const TapeId tape{"c1", "spot", 0, 0};
+  const Day day(19906);
+  const auto writer = std::move(*RecordObjectWriter::Make({.table = table,
+                                                           .day = day,
+                                                           .tapes = {{TpId{1}, tape}},
+                                                           .folder = dir_.path(),
+                                                           .writer = "tapedeck 0.1.0"}));
+  Rows rows;
+  for (const Column& column : table.columns) rows.columns.emplace_back().type = column.type;
+  for (int s = 0; s < kSymbols; ++s) {
+    rows.Clear();
+    for (int i = 0; i < kRows; ++i) {
+      rows.ts.push_back(day.start().ns() + i * kStep + s);
+      rows.ts_kafka.push_back(rows.ts.back() / 1'000'000 * 1'000'000);
+      rows.tp.push_back(1);
+      rows.offset.push_back(int64_t{i} * kSymbols + s);
+      rows.index.push_back(0);
+      rows.columns[0].Append(Value::OfDecimal({6'000'000 + random_.Between(-9999, 9999), 2}));
+      rows.columns[1].Append(Value::OfDecimal({random_.Between(1, 99'999), 5}));
+      for (size_t c = 2; c < rows.columns.size(); ++c) rows.columns[c].Append(Value());
+    }
+    char name[8];
+    std::snprintf(name, sizeof(name), "S%03d", s);
+    ASSERT_TRUE(writer->Append({name, &rows, 0, kRows}).ok());
+  }
+  auto written = writer->Finish();
+  ASSERT_TRUE(written.ok()) << written.status().ToString();
+  ASSERT_EQ(written->size(), 1u);
+  RecordManifest manifest;
+  manifest.writer = {"far", "00ff00ff00ff00ff", "0.1.0", Timestamp(1)};
+  manifest.table = table.name;
+  manifest.columns = table.columns;
+  manifest.day = day;
+  manifest.rows = uint64_t{kSymbols} * kRows;
+  manifest.vector = {{tape, 0, int64_t{kSymbols} * kRows}};
+  manifest.objects = {(*written)[0].object};
+  ShippedObject& object = manifest.objects[0];
+  object.name = RecordObjectName({"far", "00ff00ff00ff00ff"}, table.name, day, 0, 0,
+                                 {object.format, NameHash(object.sha256, "0.1.0")});
+  ASSERT_TRUE(
+      blobs_->Put(object.name, BlobContent::File((*written)[0].path), PutMode::kCreate).ok());
+  archive_->manifests().Add(MakeManifestFile(manifest), manifest);
+
+  StoreFiller here(dir_.File("here"));
+  RecordQuery query;
+  query.table = table.name;
+  query.symbols = {"S250"};
+  query.start = Timestamp(day.start().ns() + 12 * 3600 * kSecond);
+  query.end = Timestamp(query.start.ns() + 60 * kSecond);
+  ASSERT_EQ(Ask(here.Point(archive_.get()), query)->lines.size(), 3u);
+  const ObjectCacheCounts cold = archive_->objects().counts();
+  ASSERT_EQ(Ask(here.Point(archive_.get()), query)->lines.size(), 3u);
+  const ObjectCacheCounts warm = archive_->objects().counts();
+  std::printf("object %llu bytes; cold: %llu bytes in %llu reads; again: %llu in %llu\n",
+              static_cast<unsigned long long>(object.bytes),
+              static_cast<unsigned long long>(cold.bytes_fetched),
+              static_cast<unsigned long long>(cold.reads),
+              static_cast<unsigned long long>(warm.bytes_fetched - cold.bytes_fetched),
+              static_cast<unsigned long long>(warm.reads - cold.reads));
+  EXPECT_LT(cold.bytes_fetched * 50, object.bytes) << "two in a hundred";
+  EXPECT_LT(cold.reads, 60u);
+}
+
+// F4: a reader that nobody waits for lets go of the bucket.
+TEST_F(ArchiveAnswerTest, F4AReadThatNobodyWaitsForEndsAtTheNextPiece) {
+  StoreFiller filler(dir_.File("s"), 40);
+  RandomWorld world(&filler, &random_);
+  world.Run(200);
+  ArchiveFiller shipping(&filler, blobs_.get(), {});
+  filler.Flush();
+  filler.CloseDays();
+  shipping.ShipDays();
+  shipping.PruneDays();
+  auto gone = std::make_shared<std::atomic<bool>>(false);
+  RecordQuery query;
+  query.table = "trades";
+  query.stop = std::make_shared<ReadStop>(&SystemClock(), gone);
+  const auto point = filler.Point(archive());
+  std::atomic<int> reads{0};
+  blobs_->SetHook([&](BlobOp op, const std::string&) {
+    if (op == BlobOp::kRead && ++reads == 2) gone->store(true);
+  });
+  const Status ended = Ask(point, query).status();
+  blobs_->SetHook(nullptr);
+  EXPECT_EQ(ended.code(), StatusCode::kCancelled) << ended.ToString();
+  EXPECT_EQ(reads.load(), 2);
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
