@@ -66,13 +66,23 @@ Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
   return FailpointHit("ship.pruned");
 }
 
+// Trouble with it is none of pruning: the blocks are gone, and RocksDB comes by some day.
+Status Pruner::Compact(const std::string& from, const std::string& to, uint64_t* deleted) {
+  if (*deleted < kCompactBytes) return Status::Ok();
+  *deleted = 0;
+  const Status compacted = journey_->parts->store->CompactRange(from, to);
+  if (!compacted.ok()) TD_LOG(kWarn, "ship", "room-not-returned", compacted.ToString());
+  return journey_->CheckStop();
+}
+
 // `first` goes with the first batch, which is written even if there is nothing to delete.
 Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
-  const std::unique_ptr<StoreView> view = journey_->parts->store->View();
+  std::unique_ptr<StoreView> view = journey_->parts->store->View();
   const std::string prefix = keys::SeriesPrefix(key.table, key.day, key.generation);
   auto cursor = view->Scan(prefix, keys::After(prefix), ScanKind::kLong);
   cursor->SeekToFirst();
   bool begun = false;
+  uint64_t deleted = 0;
   while (!begun || cursor->Valid()) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
     std::vector<keys::SeriesKey> blocks;
@@ -90,9 +100,12 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
     }));
     begun = true;
     bytes_ += bytes;
+    deleted += bytes;
     TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
   }
-  return Status::Ok();
+  cursor.reset();  // a pinned view keeps what it sees
+  view.reset();
+  return Compact(prefix, keys::After(prefix), &deleted);
 }
 
 Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship) {
@@ -121,7 +134,7 @@ Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message
 }
 
 Status Pruner::DeleteTape(TpId tp, int64_t below, const Put& first) {
-  const std::unique_ptr<StoreView> view = journey_->parts->store->View();
+  std::unique_ptr<StoreView> view = journey_->parts->store->View();
   auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
   cursor->SeekToFirst();
   bool begun = false;
@@ -143,9 +156,12 @@ Status Pruner::DeleteTape(TpId tp, int64_t below, const Put& first) {
     }));
     begun = true;
     bytes_ += bytes;
+    tape_bytes_[tp] += bytes;
     TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
   }
-  return Status::Ok();
+  cursor.reset();
+  view.reset();
+  return Compact(keys::TapeBlock(tp, INT64_MIN), keys::TapeBlock(tp, below), &tape_bytes_[tp]);
 }
 
 }  // namespace tapedeck

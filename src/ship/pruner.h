@@ -12,6 +12,10 @@
 // Before a generation goes, its objects are looked for: one that is missing or has another size
 // keeps it here (kCorruption).
 //
+// Room comes back at once: RocksDB would keep deleted blocks until much else was written, and
+// nothing is written while recording waits for a full disk. So a range of which kCompactBytes were
+// deleted is compacted.
+//
 // Deletions are points, in batches of at most kBatchKeys: a range tombstone costs every later read
 // (RELIABILITY 4.2).
 //
@@ -29,6 +33,7 @@ namespace tapedeck {
 class Pruner {
  public:
   static constexpr size_t kBatchKeys = 1000;
+  static constexpr uint64_t kCompactBytes = uint64_t{16} << 20;
 
   /// The journey outlives it.
   explicit Pruner(const Journey* journey) : journey_(journey) {}
@@ -46,11 +51,13 @@ class Pruner {
   using Put = std::function<void(StoreBatch*)>;
   Status CheckObjects(const DayEntry& entry);
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
+  Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);
   Status DeleteTape(TpId tp, int64_t below, const Put& first);
 
   const Journey* journey_;
   std::set<keys::DayKey> swept_days_;
   std::set<TpId> swept_tapes_;
+  std::map<TpId, uint64_t> tape_bytes_;  // deleted since the last compaction
   uint64_t bytes_ = 0;
 };
 

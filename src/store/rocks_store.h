@@ -36,6 +36,7 @@ class RocksStore final : public Store {
   Status VerifyFiles() override;
   std::vector<std::pair<std::string, uint64_t>> SizeByKind() const override;
   Status CompactAll() override;
+  Status CompactRange(std::string_view from, std::string_view to) override;
   Status BackUp(const std::filesystem::path& dir) override;
   Status FlushMemtables() override;
   Status Close() override;

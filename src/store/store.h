@@ -228,6 +228,9 @@ class Store {
   virtual std::vector<std::pair<std::string, uint64_t>> SizeByKind() const = 0;
   /// Compacts everything and waits: for benches and `verify`, which measure what is stored.
   virtual Status CompactAll() = 0;
+  /// Gives the room of what was deleted in [from, to) back to the disk: without it that may take
+  /// until much else was written. For ranges of which most is deleted; by any thread.
+  virtual Status CompactRange(std::string_view from, std::string_view to) = 0;
   /// Makes a copy of the store as it is now in `dir`, which must not exist: hard links where `dir`
   /// lies on the same disk, so it costs little until the store rewrites its files, and copies
   /// elsewhere. Complete and synced when it returns OK; after an error there is nothing. It has the

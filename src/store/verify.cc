@@ -145,6 +145,17 @@ Status RocksStore::CompactAll() {
       .WithContext("compacting");
 }
 
+Status RocksStore::CompactRange(std::string_view from, std::string_view to) {
+  if (!writer_)
+    return Status::FailedPrecondition("a store that is open for reading is not compacted");
+  TD_ASSIGN_OR_RETURN(std::shared_ptr<Engine> current, NeedEngine());
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;  // RocksDB's own go on beside it
+  const rocksdb::Slice begin(from.data(), from.size()), end(to.data(), to.size());
+  return ToStatus(current->db().CompactRange(options, &begin, &end), Access::kWrite)
+      .WithContext("compacting a range");
+}
+
 Status RocksStore::FlushMemtables() {
   if (!writer_)
     return Status::FailedPrecondition("a store that is open for reading is not flushed");
