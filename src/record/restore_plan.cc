@@ -247,7 +247,9 @@ Result<std::vector<RestoreTape>> PlanRestore(const ManifestSet& manifests, const
                                              const ReadStop* stop) {
   std::vector<RestoreTape> plan;
   for (const TapeId& tape : manifests.tape_ids()) {
-    TD_ASSIGN_OR_RETURN(auto listed, manifests.TapesOf(tape));
+    // What cannot be read may hold anything of this tape: nothing is restored past it.
+    for (const BrokenTape& broken : manifests.BrokenOf(tape)) return broken.error;
+    const auto listed = manifests.TapesOf(tape);
     std::vector<std::shared_ptr<const TapeListing>> ours;
     for (const auto& listing : listed) {
       if (listing->manifest.writer.node == node) ours.push_back(listing);
