@@ -4,9 +4,12 @@
 //   http_bench                 skips (exit 0) where nginx or wrk are not installed
 //   http_bench serve           the side that is measured: prints its address and stays
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,6 +127,24 @@ class Side {
   FILE* output_ = nullptr;
 };
 
+// nginx says nothing when it is ready, and on a busy machine that takes a while.
+void WaitForListener(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(static_cast<uint16_t>(std::stoi(address.substr(colon + 1))));
+  inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
+  for (int tries = 0; tries < 1'000; ++tries) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) Fail("no socket");
+    const bool listens = connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
+    close(fd);
+    if (listens) return;
+    usleep(10'000);
+  }
+  Fail("nobody listens on " + address + " after ten seconds");
+}
+
 /// What nginx needs, in a folder of its own.
 class NginxFolder {
  public:
@@ -213,6 +234,7 @@ int Compare(const std::string& self) {
   Side nginx(folder.Command(nginx_program));
   Side own({self, "serve"});
   const std::string ours = own.FirstLine();
+  WaitForListener(theirs);
   struct Kind {
     const char* name;
     const char* path;
