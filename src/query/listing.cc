@@ -299,12 +299,14 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
   std::map<Hash128, std::string> names;
   std::vector<PartitionEntry> list;
   for (const TapeEntry* tape : tapes) {
-    PartitionEntry entry{tape->first, tape->second, {}, "", {}};
+    PartitionEntry entry{.tp = tape->first, .tape = tape->second};
     if (point.IsStored(tape->first)) {
       TD_ASSIGN_OR_RETURN(entry.checkpoint, point.view().GetCheckpoint(tape->first));
       TD_ASSIGN_OR_RETURN(entry.gaps, point.view().Gaps(tape->first));
+      entry.shipped = point.state().ShipOf(tape->first).shipped;
     } else {
       TD_RETURN_IF_ERROR(DescribeArchived(point, &entry));
+      entry.shipped = entry.checkpoint.next;
     }
     const Hash128& hash = entry.checkpoint.mapping;
     auto [name, made] = names.try_emplace(hash);

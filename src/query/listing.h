@@ -73,6 +73,7 @@ struct PartitionEntry {
   Checkpoint checkpoint;
   std::string mapping;  // name of the one in force; "" where none is
   std::vector<Gap> gaps;
+  int64_t shipped = 0;  // tape manifests cover everything below
 };
 /// By (topic, partition, lineage). `topics` empty: all; an unknown one is kInvalidArgument.
 Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,

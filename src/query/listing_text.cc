@@ -79,11 +79,12 @@ std::string ColumnText(std::string_view name, std::string_view type) {
 }
 
 // The four offsets.
-void AddOffsets(const Checkpoint& checkpoint, ObjectText* object) {
+void AddOffsets(const PartitionEntry& entry, ObjectText* object) {
+  const Checkpoint& checkpoint = entry.checkpoint;
   object->Number("received", checkpoint.next)
       .Number("stored", checkpoint.next)
       .Number("durable", checkpoint.next)
-      .Number("shipped", checkpoint.start);  // nothing is shipped yet
+      .Number("shipped", entry.shipped);
 }
 
 std::string GapText(const Gap& gap) {
@@ -182,7 +183,7 @@ ListingText TopicText(std::span<const PartitionEntry> partitions) {
   object.Raw("partitions", ArrayText(partitions, [](const PartitionEntry& p) {
                ObjectText one;
                one.Number("partition", p.tape.partition).Count("lineage", p.tape.lineage);
-               AddOffsets(p.checkpoint, &one);
+               AddOffsets(p, &one);
                return one.Raw("lag", "null").Take();
              }));
   return {object.Take(),
@@ -204,7 +205,7 @@ ListingText CoverageText(const PartitionEntry& entry) {
       .Number("partition", entry.tape.partition)
       .Count("lineage", entry.tape.lineage)
       .Number("from_offset", c.start);
-  AddOffsets(c, &object);
+  AddOffsets(entry, &object);
   object.Count("messages", c.messages)
       .Count("records", c.records)
       .Count("refused", c.refused)
