@@ -36,9 +36,10 @@ bool StartsWithBearer(std::string_view text) {
 using Route_f = Answer (*)(Call*);
 Route_f FunctionOf(RouteId id) {
   static constexpr Route_f kFunctions[kRouteCount] = {
-      AnswerRecords, AnswerLatest,  AnswerCount,    AnswerMessages, AnswerStream, AnswerTables,
-      AnswerSymbols, AnswerTopics,  AnswerCoverage, AnswerRefused,  AnswerStatus, AnswerLivez,
-      AnswerReadyz,  AnswerHealthz, AnswerMetrics,  AnswerOpenApi,  AnswerPage};
+      AnswerRecords, AnswerLatest,   AnswerCount,    AnswerMessages, AnswerStream, AnswerTables,
+      AnswerSymbols, AnswerTopics,   AnswerCoverage, AnswerRefused,  AnswerStatus, AnswerLivez,
+      AnswerReadyz,  AnswerHealthz,  AnswerMetrics,  AnswerOpenApi,  AnswerPage,   AnswerDays,
+      AnswerObjects, AnswerCloseDay, AnswerFlush};
   return kFunctions[static_cast<size_t>(id)];
 }
 
@@ -46,6 +47,20 @@ Route_f FunctionOf(RouteId id) {
 bool IsOperation(RouteId id) {
   return id == RouteId::kLivez || id == RouteId::kReadyz || id == RouteId::kHealthz ||
          id == RouteId::kMetrics;
+}
+
+ScopeSet ScopeOf(const Route* route) {
+  if (route == nullptr) return kScopeRead;
+  switch (route->scope) {
+    case RouteScope::kReplay:
+      return kScopeReplay;
+    case RouteScope::kAdmin:
+      return kScopeAdmin;
+    case RouteScope::kAnybody:
+    case RouteScope::kRead:
+      break;
+  }
+  return kScopeRead;
 }
 
 bool IsCompressible(const HttpResponse& response) {
@@ -122,16 +137,21 @@ struct Api::State {
   std::optional<tapedeck::Problem> Authorize(const HttpRequest& request, const Route* route) const {
     if (parts.tokens == nullptr) return std::nullopt;
     if (route != nullptr && route->scope == RouteScope::kAnybody) return std::nullopt;
+    const ScopeSet wanted = ScopeOf(route);
     const std::string_view given = request.Header("Authorization");
     using Verdict = TokenFile::Verdict;
     Verdict verdict = Verdict::kUnknown;
     if (StartsWithBearer(given)) {
-      verdict = parts.tokens->Check(given.substr(kBearer.size()), kScopeRead);
+      verdict = parts.tokens->Check(given.substr(kBearer.size()), wanted);
     }
     if (verdict == Verdict::kAllowed) return std::nullopt;
     if (verdict == Verdict::kOtherScope) {
-      return tapedeck::Problem{
-          ProblemType::kForbidden, "this token lacks the scope read", {}, 0, {}, {}};
+      return tapedeck::Problem{ProblemType::kForbidden,
+                               "this token lacks the scope " + ScopesText(wanted),
+                               {},
+                               0,
+                               {},
+                               {}};
     }
     return tapedeck::Problem{ProblemType::kUnauthorized,
                              verdict == Verdict::kExpired ? "this token has expired"
@@ -146,11 +166,11 @@ struct Api::State {
   Answer Dispatch(const HttpRequest& request, const RouteMatch& match, std::string request_id) {
     if (match.problem.has_value()) return *match.problem;
     const Route& route = *match.route;
-    if (!IsRead(request)) return NotRead();
+    if (auto problem = OfAnotherSite(request, route)) return *problem;
     Call call{&request,
               &context,
               &route,
-              match.table,
+              match.name,
               Parameters(request.query, route.parameters),
               std::move(request_id),
               parts.clock->Now(),
@@ -222,8 +242,8 @@ struct Api::State {
     if (!cached) response->headers.push_back({"Cache-Control", "no-store"});
   }
 
-  static RouteMatch MatchOn(std::string_view path, bool operations_only) {
-    RouteMatch match = MatchRoute(path);
+  static RouteMatch MatchOn(std::string_view path, std::string_view method, bool operations_only) {
+    RouteMatch match = MatchRoute(path, method);
     if (operations_only && match.route != nullptr && !IsOperation(match.route->id)) {
       match.problem = tapedeck::Problem{
           ProblemType::kNotFound, "this listener has probes and metrics only", {}, 0, {}, {}};
@@ -235,7 +255,7 @@ struct Api::State {
     const MonotonicTime begun = parts.clock->Monotonic();
     const InFlight in_flight(&http);
     const std::string id = RequestId(request);
-    const RouteMatch match = MatchOn(request.path, operations_only);
+    const RouteMatch match = MatchOn(request.path, request.method, operations_only);
     HttpResponse response = Answered(request, match, id);
     const auto took = std::chrono::duration<double>(parts.clock->Monotonic() - begun);
     http.Count(match.route == nullptr ? std::nullopt : std::optional(match.route->id),
@@ -245,24 +265,25 @@ struct Api::State {
 
   std::optional<HttpResponse> BeforeBody(const HttpRequest& head, bool operations_only) {
     const std::string id = RequestId(head);
-    const RouteMatch match = MatchOn(head.path, operations_only);
+    const RouteMatch match = MatchOn(head.path, head.method, operations_only);
     std::optional<tapedeck::Problem> problem = Authorize(head, match.route);
     if (!problem.has_value()) problem = match.problem;
-    if (!problem.has_value() && !IsRead(head)) problem = NotRead();
+    if (!problem.has_value()) problem = OfAnotherSite(head, *match.route);
     if (!problem.has_value()) return std::nullopt;
     return Finish(std::move(*problem), head, id);
   }
 
-  static bool IsRead(const HttpRequest& request) {
-    return request.method == "GET" || request.method == "HEAD";
-  }
-  static tapedeck::Problem NotRead() {
-    return {ProblemType::kMethodNotAllowed,
-            "this route is only read: GET or HEAD",
-            {},
-            0,
-            "GET, HEAD",
-            {}};
+  // A page of another site may make a browser send what changes something, to a node on this very
+  // machine too, where no token is asked for. Browsers say whose page it was.
+  static std::optional<tapedeck::Problem> OfAnotherSite(const HttpRequest& request,
+                                                        const Route& route) {
+    const std::string_view origin = request.Header("Origin");
+    if (route.method == "GET" || origin.empty()) return std::nullopt;
+    const size_t scheme = origin.find("://");
+    if (scheme != std::string_view::npos && origin.substr(scheme + 3) == request.Header("Host"))
+      return std::nullopt;
+    return tapedeck::Problem{
+        ProblemType::kForbidden, "this was asked by a page of another site", {}, 0, {}, {}};
   }
 
   /// What counts the bytes of rows in the form of the response.
@@ -292,8 +313,8 @@ struct Api::State {
     if (auto problem = Authorize(request, match.route)) {
       return Finish(std::move(*problem), request, id);
     }
-    const bool keeps = match.route != nullptr && match.route->id == RouteId::kLatest &&
-                       !match.problem.has_value() && IsRead(request);
+    const bool keeps =
+        match.route != nullptr && match.route->id == RouteId::kLatest && !match.problem.has_value();
     if (!keeps) return Finish(Dispatch(request, match, id), request, id);
     const uint64_t published = parts.node->published();
     if (auto kept = quick.Find(request, published)) return FromKept(*kept, id);
@@ -307,11 +328,11 @@ struct Api::State {
   /// On the socket thread: what is kept is looked for once, and only what was found is given.
   std::optional<HttpResponse> AnswerAtOnce(const HttpRequest& request) {
     const MonotonicTime begun = parts.clock->Monotonic();
-    const RouteMatch match = MatchRoute(request.path);
+    const RouteMatch match = MatchRoute(request.path, request.method);
     if (match.route == nullptr || match.route->of_node) {
       return Handle(request, /*operations_only=*/false);
     }
-    if (match.route->id != RouteId::kLatest || match.problem.has_value() || !IsRead(request)) {
+    if (match.route->id != RouteId::kLatest || match.problem.has_value()) {
       return std::nullopt;
     }
     const auto kept = quick.Find(request, parts.node->published());
@@ -327,7 +348,7 @@ struct Api::State {
   }
 
   bool IsQuick(const HttpRequest& request) const {
-    const RouteMatch match = MatchRoute(request.path);
+    const RouteMatch match = MatchRoute(request.path, request.method);
     if (match.route == nullptr || match.route->of_node) return true;
     return match.route->id == RouteId::kLatest &&
            quick.Find(request, parts.node->published()) != nullptr;

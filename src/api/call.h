@@ -52,7 +52,7 @@ struct Call {
   const HttpRequest* request;
   const ApiContext* context;
   const Route* route;
-  std::string table;  // of the path
+  std::string name;  // of the path: what stands in braces in its pattern
   Parameters parameters;
   std::string request_id;
   Timestamp now;
@@ -80,7 +80,11 @@ Answer AnswerReadyz(Call* call);
 Answer AnswerHealthz(Call* call);
 Answer AnswerMetrics(Call* call);
 Answer AnswerOpenApi(Call* call);
-Answer AnswerPage(Call* call);  // status_page.cc
+Answer AnswerPage(Call* call);      // status_page.cc
+Answer AnswerDays(Call* call);      // archive_routes.cc
+Answer AnswerObjects(Call* call);   // archive_routes.cc
+Answer AnswerCloseDay(Call* call);  // doing_routes.cc
+Answer AnswerFlush(Call* call);     // doing_routes.cc
 
 /// A document in JSON; 406 where the client takes none.
 Answer JsonAnswer(const Call& call, std::string json);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/list_text.h"
 #include "api/page_token.h"
 #include "api/row_answer.h"
 #include "api/status_text.h"
@@ -18,56 +19,6 @@ constexpr size_t kReasonBytesMax = 256;
 constexpr size_t kNearShown = 10;
 // A page of refused messages ends early: a single one may have 64 MiB.
 constexpr size_t kRefusedPageBytes = size_t{8} << 20;
-
-// {"data":[…],"next_page_token":…}
-class ListText {
- public:
-  void Add(std::string_view json) {
-    if (out_.size() > kHead.size()) out_ += ',';
-    out_ += json;
-  }
-  size_t size() const { return out_.size(); }
-  bool is_too_large() const { return out_.size() > kPageBytesMax; }
-  bool empty() const { return out_.size() == kHead.size(); }
-  /// `more`: further members, with their comma.
-  std::string Take(std::string_view next_page_token, std::string_view more = {}) {
-    out_ += "],\"next_page_token\":";
-    if (next_page_token.empty()) {
-      out_ += "null";
-    } else {
-      AppendJsonString(next_page_token, &out_);
-    }
-    return std::move(out_) + std::string(more) + "}\n";
-  }
-
- private:
-  static constexpr std::string_view kHead = "{\"data\":[";
-  std::string out_{kHead};
-};
-
-uint64_t LimitOf(Parameters* parameters) {
-  return static_cast<uint64_t>(
-      parameters->Number("limit", 1, kPageRowsMax).value_or(int64_t{kPageRowsDefault}));
-}
-
-/// Of the page before; nullopt where there was none, or it is wrong.
-std::optional<PageToken> TokenOf(Call* call) {
-  const std::string* text = call->parameters.Find("page_token");
-  if (text == nullptr) return std::nullopt;
-  Result<PageToken> token = DecodePageToken(*text);
-  if (!token.ok()) {
-    call->parameters.Bad("page_token", std::string(token.status().message()));
-  } else if (token->query != call->QueryHash()) {
-    call->parameters.Bad("page_token", "it belongs to another query: only limit may change");
-  } else {
-    return std::move(token).value();
-  }
-  return std::nullopt;
-}
-
-Problem NotFoundName(std::string name, std::string detail) {
-  return {ProblemType::kNotFound, name + ": " + detail, {{std::move(name), detail}}, 0, {}, {}};
-}
 
 bool KnowsTopic(const ReadPoint& point, const std::string& topic) {
   return std::any_of(point.state().tapes.begin(), point.state().tapes.end(),

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <utility>
 
@@ -88,49 +89,71 @@ void NodeMetrics::Follow(std::string_view name, std::string_view help, const Lab
   before = value;
 }
 
-void NodeMetrics::SetPartitionGauge(std::string_view name, std::string_view help,
-                                    const Labels& labels, double value) {
+void NodeMetrics::SetPassingGauge(std::string_view name, std::string_view help,
+                                  const Labels& labels, double value) {
   SetGauge(name, help, labels, value);
   seen_gauges_.emplace(name, labels);
 }
 
 void NodeMetrics::RemoveWhatWent() {
-  for (const Series& series : partition_gauges_) {
+  for (const Series& series : passing_gauges_) {
     if (!seen_gauges_.contains(series)) metrics_->RemoveGauge(series.first, series.second);
   }
-  partition_gauges_ = std::exchange(seen_gauges_, {});
+  passing_gauges_ = std::exchange(seen_gauges_, {});
 }
 
 void NodeMetrics::CollectPartition(const PartitionState& p) {
   const Labels labels = {{"topic", p.tp.topic}, {"partition", std::to_string(p.tp.partition)}};
   for (const auto& [kind, offset] : {std::pair<const char*, int64_t>{"received", p.received},
                                      {"stored", p.stored},
-                                     {"durable", p.stored}}) {
+                                     {"durable", p.stored},
+                                     {"shipped", p.shipped}}) {
     Labels of_kind = labels;
     of_kind.emplace_back("kind", kind);
-    SetPartitionGauge("tapedeck_offset", "Next offset: one past the last.", of_kind,
-                      static_cast<double>(offset));
+    SetPassingGauge("tapedeck_offset", "Next offset: one past the last.", of_kind,
+                    static_cast<double>(offset));
   }
   if (p.log_end < 0) return;
   const int64_t lag = std::max<int64_t>(0, p.log_end - p.stored);
-  SetPartitionGauge("tapedeck_lag_messages", "Offsets that Kafka has and the store has not.",
-                    labels, static_cast<double>(lag));
+  SetPassingGauge("tapedeck_lag_messages", "Offsets that Kafka has and the store has not.", labels,
+                  static_cast<double>(lag));
   if (p.kafka_ms < 0) return;
   const int64_t behind_ms = lag == 0 ? 0 : clock_->Now().ns() / kMillisecond - p.kafka_ms;
-  SetPartitionGauge("tapedeck_lag_seconds",
-                    "Age of the newest message recorded, by Kafka's time, where Kafka has more; "
-                    "else 0.",
-                    labels, static_cast<double>(std::max<int64_t>(0, behind_ms)) / 1e3);
+  SetPassingGauge("tapedeck_lag_seconds",
+                  "Age of the newest message recorded, by Kafka's time, where Kafka has more; "
+                  "else 0.",
+                  labels, static_cast<double>(std::max<int64_t>(0, behind_ms)) / 1e3);
   if (p.log_first_ms < 0) return;
-  SetPartitionGauge("tapedeck_retention_headroom_seconds",
-                    "How much Kafka keeps of what is recorded already, in its own time: at zero, "
-                    "retention takes messages that were not read.",
-                    labels, static_cast<double>(p.kafka_ms - p.log_first_ms) / 1e3);
+  SetPassingGauge("tapedeck_retention_headroom_seconds",
+                  "How much Kafka keeps of what is recorded already, in its own time: at zero, "
+                  "retention takes messages that were not read.",
+                  labels, static_cast<double>(p.kafka_ms - p.log_first_ms) / 1e3);
+}
+
+void NodeMetrics::CollectShipping(const ShipState& ship) {
+  for (const auto& [run, count] : ship.runs) {
+    Follow("tapedeck_ship_runs_total", "Days and ranges of the tape on their way, by outcome.",
+           {{"table", run.first}, {"result", run.second}}, run.first + "/" + run.second,
+           static_cast<double>(count));
+  }
+  Follow("tapedeck_ship_rows_total", "Records shipped since the process started.", {}, "",
+         static_cast<double>(ship.rows));
+  Follow("tapedeck_ship_messages_total", "Messages of the tape shipped since the process started.",
+         {}, "", static_cast<double>(ship.messages));
+  Follow("tapedeck_ship_pruned_bytes_total",
+         "Bytes of blocks that left the store after they were shipped.", {}, "",
+         static_cast<double>(ship.pruned_bytes));
+  const int64_t now = clock_->Now().ns();
+  for (const auto& [table, begins] : ship.oldest_open_day) {
+    SetPassingGauge("tapedeck_ship_oldest_open_day_seconds",
+                    "How long ago the oldest day began that is not shipped.", {{"table", table}},
+                    std::max<double>(0, static_cast<double>(now) / 1e9 -
+                                            static_cast<double>(begins.ns()) / 1e9));
+  }
 }
 
 void NodeMetrics::CollectRecorder(const RecorderState& r) {
   for (const PartitionState& partition : r.partitions) CollectPartition(partition);
-  RemoveWhatWent();
   Follow("tapedeck_record_tape_bytes_total", "Bytes of the tape blocks made of messages.", {}, "",
          static_cast<double>(r.tape_bytes));
   Follow("tapedeck_record_commits_total", "Commits.", {}, "", static_cast<double>(r.commits));
@@ -180,6 +203,8 @@ void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
   const StoreSizes sizes = this->sizes();
   std::lock_guard lock(mutex_);
   CollectRecorder(state.recorder);
+  if (state.ship.has_value()) CollectShipping(*state.ship);
+  RemoveWhatWent();
   SetGauge("tapedeck_series_open_rows", "Rows in memory that no flush has written yet.", {},
            static_cast<double>(state.open_rows));
   SetGauge("tapedeck_memory_bytes", "Memory by what holds it.", {{"part", "rows"}},

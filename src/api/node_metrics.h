@@ -62,10 +62,11 @@ class NodeMetrics {
   using Labels = MetricLabels;
   void Follow(std::string_view name, std::string_view help, const Labels& labels,
               const std::string& part, double value);
+  void CollectShipping(const ShipState& ship);
   void CollectRecorder(const RecorderState& recorder);
   void CollectPartition(const PartitionState& partition);
-  void SetPartitionGauge(std::string_view name, std::string_view help, const Labels& labels,
-                         double value);
+  void SetPassingGauge(std::string_view name, std::string_view help, const Labels& labels,
+                       double value);
   void RemoveWhatWent();
   void CollectProcess();
   void CollectServer(const HttpServerStats& stats);
@@ -77,9 +78,9 @@ class NodeMetrics {
   std::mutex mutex_;  // of what follows
   std::map<std::string, double, std::less<>> followed_;
   using Series = std::pair<std::string, Labels>;
-  std::set<Series> partition_gauges_;  // that are exposed
-  std::set<Series> seen_gauges_;       // by the Collect that is running
-  mutable std::mutex sizes_mutex_;     // of what follows
+  std::set<Series> passing_gauges_;  // that are exposed
+  std::set<Series> seen_gauges_;     // by the Collect that is running
+  mutable std::mutex sizes_mutex_;   // of what follows
   StoreSizes sizes_;
   uint64_t open_files_ = 0;
 };

@@ -90,7 +90,7 @@ struct Checked {
 
 std::optional<Problem> Check(Call* call, const ReadPoint& point, const RecordAsk& ask,
                              Checked* checked) {
-  Result<const Table*> table = point.FindTable(call->table);
+  Result<const Table*> table = point.FindTable(call->name);
   if (!table.ok()) {
     const std::string detail(table.status().message());
     return Problem{ProblemType::kNotFound, detail, {{"table", detail}}, 0, {}, {}};
@@ -112,7 +112,7 @@ std::optional<Problem> Check(Call* call, const ReadPoint& point, const RecordAsk
 
 RecordQuery QueryOf(const Call& call, const RecordAsk& ask) {
   RecordQuery query;
-  query.table = call.table;
+  query.table = call.name;
   query.symbols = ask.symbols;
   query.start = ask.start.value_or(Timestamp::Min());
   query.end = ask.end.value_or(Timestamp::Max());
@@ -160,7 +160,7 @@ std::string EtagOf(const Call& call, const RowForm& form, const RecordQuery& que
                      (ask.token ? ToHex(ask.token->position) : "") + "/" +
                      (call.coding ? std::string(CodingName(*call.coding)) : "") + "/" + state;
   if (form.form == AnswerForm::kArrow || form.form == AnswerForm::kParquet)
-    text += "/" + DecimalsText(call.context->decimals, call.table);
+    text += "/" + DecimalsText(call.context->decimals, call.name);
   return "\"" + HashBytes(text).ToString() + "\"";
 }
 
@@ -270,7 +270,7 @@ Answer AnswerLatest(Call* call) {
   if (auto problem = TakeRowLease(*call, rows, &answer.lease)) return *problem;
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, call->context->node->Point());
   Checked checked;
-  if (const Table* table = point->state().tables.Find(call->table); table != nullptr && !by.empty())
+  if (const Table* table = point->state().tables.Find(call->name); table != nullptr && !by.empty())
     CheckColumn(*table, "by", by, &parameters);
   if (auto problem = Check(call, *point, ask, &checked)) return *problem;
   const RecordQuery all = QueryOf(*call, ask);
@@ -316,7 +316,7 @@ Answer AnswerCount(Call* call) {
   if (described.response() == nullptr || described.response()->status == 304) return described;
   TD_ASSIGN_OR_RETURN(const uint64_t rows, CountRecords(std::move(point), query));
   std::string json = "{\"table\":";
-  AppendJsonString(call->table, &json);
+  AppendJsonString(call->name, &json);
   Answer answer = JsonAnswer(*call, json + ",\"count\":" + std::to_string(rows) + "}\n");
   if (HttpResponse* response = answer.response(); response != nullptr) {
     for (const HttpField& field : described.response()->headers) {

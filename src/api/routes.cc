@@ -29,32 +29,39 @@ constexpr Names kStreamNames[] = {"topics", "symbols",  "tables",   "start",
                                   "origin", "format",   "cursor"};
 constexpr Names kSymbolNames[] = {"table", "symbol", "prefix", "limit", "page_token"};
 constexpr Names kTopicNames[] = {"topic"};
+constexpr Names kDayNames[] = {"table", "start", "end", "limit", "page_token"};
 constexpr Names kRefusedNames[] = {"topic", "reason", "start", "end", "limit", "page_token"};
 
 constexpr std::array<Route, kRouteCount> kRoutes = {{
-    {RouteId::kRecords, "/v1/{table}", RouteScope::kRead, kRecordNames, false},
-    {RouteId::kLatest, "/v1/{table}/latest", RouteScope::kRead, kLatestNames, false},
-    {RouteId::kCount, "/v1/{table}/count", RouteScope::kRead, kCountNames, false},
-    {RouteId::kMessages, "/v1/messages", RouteScope::kRead, kMessageNames, false},
-    {RouteId::kStream, "/v1/stream", RouteScope::kRead, kStreamNames, false},
-    {RouteId::kTables, "/v1/tables", RouteScope::kRead, {}, false},
-    {RouteId::kSymbols, "/v1/symbols", RouteScope::kRead, kSymbolNames, false},
-    {RouteId::kTopics, "/v1/topics", RouteScope::kRead, {}, false},
-    {RouteId::kCoverage, "/v1/coverage", RouteScope::kRead, kTopicNames, false},
-    {RouteId::kRefused, "/v1/refused", RouteScope::kRead, kRefusedNames, false},
-    {RouteId::kStatus, "/v1/status", RouteScope::kRead, {}, true},
-    {RouteId::kLivez, "/livez", RouteScope::kAnybody, {}, true},
-    {RouteId::kReadyz, "/readyz", RouteScope::kAnybody, {}, true},
-    {RouteId::kHealthz, "/healthz", RouteScope::kRead, {}, true},
-    {RouteId::kMetrics, "/metrics", RouteScope::kRead, {}, true},
-    {RouteId::kOpenApi, "/openapi.json", RouteScope::kRead, {}, true},
-    {RouteId::kPage, "/", RouteScope::kRead, {}, false},
+    {RouteId::kRecords, "GET", "/v1/{table}", RouteScope::kRead, kRecordNames, false},
+    {RouteId::kLatest, "GET", "/v1/{table}/latest", RouteScope::kRead, kLatestNames, false},
+    {RouteId::kCount, "GET", "/v1/{table}/count", RouteScope::kRead, kCountNames, false},
+    {RouteId::kMessages, "GET", "/v1/messages", RouteScope::kRead, kMessageNames, false},
+    {RouteId::kStream, "GET", "/v1/stream", RouteScope::kRead, kStreamNames, false},
+    {RouteId::kTables, "GET", "/v1/tables", RouteScope::kRead, {}, false},
+    {RouteId::kSymbols, "GET", "/v1/symbols", RouteScope::kRead, kSymbolNames, false},
+    {RouteId::kTopics, "GET", "/v1/topics", RouteScope::kRead, {}, false},
+    {RouteId::kCoverage, "GET", "/v1/coverage", RouteScope::kRead, kTopicNames, false},
+    {RouteId::kRefused, "GET", "/v1/refused", RouteScope::kRead, kRefusedNames, false},
+    {RouteId::kStatus, "GET", "/v1/status", RouteScope::kRead, {}, true},
+    {RouteId::kLivez, "GET", "/livez", RouteScope::kAnybody, {}, true},
+    {RouteId::kReadyz, "GET", "/readyz", RouteScope::kAnybody, {}, true},
+    {RouteId::kHealthz, "GET", "/healthz", RouteScope::kRead, {}, true},
+    {RouteId::kMetrics, "GET", "/metrics", RouteScope::kRead, {}, true},
+    {RouteId::kOpenApi, "GET", "/openapi.json", RouteScope::kRead, {}, true},
+    {RouteId::kPage, "GET", "/", RouteScope::kRead, {}, false},
+    {RouteId::kDays, "GET", "/v1/days", RouteScope::kRead, kDayNames, false},
+    {RouteId::kObjects, "GET", "/v1/objects", RouteScope::kRead, kDayNames, false},
+    {RouteId::kCloseDay, "POST", "/v1/days/{day}/close", RouteScope::kAdmin, {}, false},
+    {RouteId::kFlush, "POST", "/v1/flush", RouteScope::kAdmin, {}, false},
 }};
 
 // Longer than any path of a route with the longest name of a table: not worth decoding.
 constexpr size_t kPathBytesMax = 512;
 
-const Route* Find(RouteId id) { return &kRoutes[static_cast<size_t>(id)]; }
+bool Takes(const Route& route, std::string_view method) {
+  return route.method == method || (route.method == "GET" && method == "HEAD");
+}
 
 RouteMatch NotFound(std::string_view path) {
   RouteMatch match;
@@ -68,10 +75,12 @@ RouteMatch NotFound(std::string_view path) {
 }
 
 // Routes that come with a later version: no table is meant.
-constexpr Names kReserved[] = {"days", "objects"};
+constexpr Names kReserved[] = {"reindex"};
+// First parts of routes that are written out: what hangs on them is no table either.
+constexpr Names kNoTables[] = {"days", "objects", "flush", "stream", "replays", "reindex"};
 
-bool IsReserved(std::string_view name) {
-  return std::find(std::begin(kReserved), std::end(kReserved), name) != std::end(kReserved);
+bool IsOneOf(std::span<const Names> names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 RouteMatch NotYet(std::string_view name) {
@@ -94,69 +103,103 @@ RouteMatch BadPath(std::string detail) {
   return match;
 }
 
-// /v1/{table} and what hangs on it.
-const Route* TableRoute(std::string_view behind) {
-  if (behind.empty()) return Find(RouteId::kRecords);
-  if (behind == "latest") return Find(RouteId::kLatest);
-  return behind == "count" ? Find(RouteId::kCount) : nullptr;
+std::string_view TakePart(std::string_view* rest) {
+  const size_t slash = rest->find('/');
+  const std::string_view part = rest->substr(0, slash);
+  rest->remove_prefix(slash == std::string_view::npos ? rest->size() : slash + 1);
+  return part;
 }
 
-// Paths as nearly everybody writes them: nothing escaped, nothing odd.
-bool MatchPlain(std::string_view path, RouteMatch* match) {
-  for (const Route& route : kRoutes) {
-    if (route.pattern != path) continue;
-    match->route = &route;
-    return true;
+// Whether the parts of a path, each behind its slash, are what the pattern asks for.
+bool Fits(std::string_view pattern, std::span<const std::string_view> parts,
+          std::string_view* name) {
+  std::string_view rest = pattern.substr(1);
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (rest.empty() && i > 0) return false;
+    const std::string_view wanted = TakePart(&rest);
+    if (!wanted.starts_with('{')) {
+      if (wanted != parts[i]) return false;
+      continue;
+    }
+    if (parts[i].empty()) return false;
+    *name = parts[i];
+    if (wanted == "{table}" && IsOneOf(kNoTables, parts[i])) return false;
   }
-  constexpr std::string_view kV1 = "/v1/";
-  if (!path.starts_with(kV1)) return false;
-  path.remove_prefix(kV1.size());
-  const size_t end = std::min(path.find('/'), path.size());
-  const std::string_view table = path.substr(0, end);
-  const bool plain = !table.empty() && std::all_of(table.begin(), table.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-  });
-  if (!plain || end + 1 == path.size() || IsReserved(table)) return false;
-  match->route = TableRoute(path.substr(std::min(end + 1, path.size())));
-  match->table = table;
-  return match->route != nullptr;
+  return rest.empty();
 }
+
+// Of routes on one path the one of this method; else any, with the methods that there are.
+bool MatchParts(std::span<const std::string_view> parts, std::string_view method,
+                RouteMatch* match) {
+  std::string allowed;
+  const Route* other = nullptr;
+  std::string_view other_pattern;
+  for (const bool written_out : {true, false}) {
+    for (const Route& route : kRoutes) {
+      std::string_view name;
+      if ((route.pattern.find('{') == std::string_view::npos) != written_out) continue;
+      if (other != nullptr && route.pattern != other_pattern) continue;
+      if (!Fits(route.pattern, parts, &name)) continue;
+      match->name = name;
+      if (Takes(route, method)) {
+        match->route = &route;
+        return true;
+      }
+      other = &route;
+      other_pattern = route.pattern;
+      allowed += (allowed.empty() ? "" : ", ") + std::string(route.method) +
+                 (route.method == "GET" ? ", HEAD" : "");
+    }
+    if (other != nullptr) break;
+  }
+  if (other == nullptr) return false;
+  match->route = other;
+  match->problem =
+      Problem{ProblemType::kMethodNotAllowed, "this route takes " + allowed, {}, 0, allowed, {}};
+  return true;
+}
+
+// At most so many parts as the longest pattern has, and one more.
+constexpr size_t kPartsMax = 6;
 
 }  // namespace
 
 std::span<const Route> Routes() { return kRoutes; }
 
-RouteMatch MatchRoute(std::string_view path) {
+RouteMatch MatchRoute(std::string_view path, std::string_view method) {
   if (path.size() > kPathBytesMax) return BadPath("it is longer than any route");
-  if (RouteMatch match; MatchPlain(path, &match)) return match;
-  std::vector<std::string> segments;
   if (!path.starts_with('/')) return NotFound(path);
+  std::array<std::string, kPartsMax> decoded;
+  std::array<std::string_view, kPartsMax> parts;
+  size_t count = 0;
+  bool too_many = false;
   for (std::string_view rest = path.substr(1);;) {
     const size_t slash = rest.find('/');
-    Result<std::string> segment = DecodeText(rest.substr(0, slash), PlusSign::kPlus);
-    if (!segment.ok()) return BadPath(std::string(segment.status().message()));
-    if (*segment == ".." || *segment == "." || segment->find('/') != std::string::npos) {
+    std::string_view part = rest.substr(0, slash);
+    if (part.find('%') != std::string_view::npos || !IsValidUtf8(part) ||
+        part.find('\0') != std::string_view::npos) {
+      Result<std::string> text = DecodeText(part, PlusSign::kPlus);
+      if (!text.ok()) return BadPath(std::string(text.status().message()));
+      decoded[count] = std::move(text).value();
+      part = decoded[count];
+    }
+    if (part == ".." || part == "." || part.find('/') != std::string_view::npos) {
       return BadPath("it holds '.', '..' or a slash within a name");
     }
-    segments.push_back(std::move(segment).value());
+    parts[count] = part;
+    if (count + 1 < kPartsMax) {
+      ++count;
+    } else {
+      too_many = true;
+    }
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
-  std::string plain;
-  for (const std::string& segment : segments) plain += "/" + segment;
-  for (const Route& route : kRoutes) {
-    if (route.pattern == plain) return {&route, {}, {}};
-  }
-  if (segments[0] == "v1" && segments.size() > 1 && IsReserved(segments[1])) {
-    return NotYet(segments[1]);
-  }
-  if (segments[0] != "v1" || segments.size() < 2 || segments.size() > 3 || segments[1].empty()) {
-    return NotFound(path);
-  }
-  if (segments.size() == 3 && segments[2].empty()) return NotFound(path);
-  const Route* route = TableRoute(segments.size() == 3 ? segments[2] : std::string_view());
-  if (route == nullptr) return NotFound(path);
-  return {route, segments[1], {}};
+  RouteMatch match;
+  const std::span<const std::string_view> all(parts.data(), count);
+  if (!too_many && MatchParts(all, method, &match)) return match;
+  if (count > 1 && parts[0] == "v1" && IsOneOf(kReserved, parts[1])) return NotYet(parts[1]);
+  return NotFound(path);
 }
 
 }  // namespace tapedeck

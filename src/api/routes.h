@@ -4,9 +4,9 @@
 // Routes: which paths there are, what they take, and who may ask. docs/openapi.yaml says the same;
 // a test compares them.
 //
-//   RouteMatch match = MatchRoute("/v1/trades/latest");
+//   RouteMatch match = MatchRoute("/v1/trades/latest", "GET");
 //   match.route->id      // RouteId::kLatest
-//   match.table          // "trades"
+//   match.name           // "trades": what stands for {table}
 //
 // Thread-safe: pure functions.
 
@@ -38,15 +38,22 @@ enum class RouteId : uint8_t {
   kMetrics,
   kOpenApi,
   kPage,  // the status page
+  kDays,
+  kObjects,
+  kCloseDay,
+  kFlush,
 };
-inline constexpr size_t kRouteCount = 17;
+inline constexpr size_t kRouteCount = 21;
 
-/// Who may ask where tokens are in force.
-enum class RouteScope : uint8_t { kAnybody, kRead };
+/// Who may ask where tokens are in force: the scope that a token needs.
+enum class RouteScope : uint8_t { kAnybody, kRead, kReplay, kAdmin };
 
 struct Route {
   RouteId id;
-  std::string_view pattern;  // "/v1/{table}/latest"
+  std::string_view method;  // "GET" takes HEAD, too
+  /// "/v1/{table}/latest"; at most one part is a name in braces. A part that is written out goes
+  /// before a name.
+  std::string_view pattern;
   RouteScope scope;
   std::span<const std::string_view> parameters;  // of the query
   /// Answered without reading what is stored.
@@ -58,11 +65,12 @@ std::span<const Route> Routes();
 
 struct RouteMatch {
   const Route* route = nullptr;
-  std::string table;  // where the pattern has {table}
+  std::string name;  // decoded; what stands where the pattern has braces
   std::optional<Problem> problem;
 };
-/// `path` as sent. No route: kNotFound. What cannot be decoded, or holds `..`: kInvalidParameter.
-RouteMatch MatchRoute(std::string_view path);
+/// `path` as sent. No route: kNotFound. What cannot be decoded, or holds `..`: kInvalidParameter. A
+/// path that takes other methods: kMethodNotAllowed, and one of its routes.
+RouteMatch MatchRoute(std::string_view path, std::string_view method);
 
 }  // namespace tapedeck
 

@@ -252,9 +252,9 @@ uint64_t Call::QueryHash() const {
   auto add = [&text](std::string_view part) {
     text += std::to_string(part.size()) + ":" + std::string(part);
   };
-  add(table);
-  for (const auto& [name, value] : pairs) {
-    add(name);
+  add(name);
+  for (const auto& [key, value] : pairs) {
+    add(key);
     add(value);
   }
   return HashBytes64(text);

@@ -9,14 +9,17 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "archive/manifest_set.h"
 #include "base/status.h"
 #include "query/read_point.h"
 #include "record/recorder.h"
+#include "ship/shipper.h"
 #include "store/store.h"
 
 namespace tapedeck {
@@ -35,6 +38,14 @@ struct ServedState {
   size_t open_rows = 0;
   size_t open_row_bytes = 0;
   std::chrono::nanoseconds silence{0};  // of the record thread
+  std::optional<ShipState> ship;        // nothing: the node has no archive
+  std::string archive_trouble;          // why the archive cannot be opened or listed; "" it can
+};
+
+/// What POST /v1/flush began: done when ServedState says that the number is reached.
+struct FlushTicket {
+  uint64_t number = 0;
+  bool ships = false;  // of ShipState::requests_done, else of RecorderState::flush_requests_done
 };
 
 class ServedNode {
@@ -51,6 +62,14 @@ class ServedNode {
   virtual uint64_t published() const = 0;
   /// Null before the store is open.
   virtual const Store* store() const = 0;
+  /// Null where the node has no archive.
+  virtual std::shared_ptr<const ManifestSet> manifests() const = 0;
+  /// "s3://bucket/prefix"; "" where the node has no archive.
+  virtual std::string archive_place() const = 0;
+  /// Shipper::RequestClose. kFailedPrecondition: there is no archive; kUnavailable: not ready.
+  virtual Result<std::vector<DayState>> CloseDay(Day day, std::vector<std::string> tables) = 0;
+  /// Commits, flushes, and ships where there is an archive. kUnavailable: not ready.
+  virtual Result<FlushTicket> FlushAll() = 0;
 };
 
 }  // namespace tapedeck

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "api/json_text.h"
 #include "api/node_metrics.h"
+#include "base/json_text.h"
 
 namespace tapedeck {
 namespace {
@@ -33,6 +33,7 @@ std::string PartitionText(const PartitionState& p) {
       .Number("received", p.received)
       .Number("stored", p.stored)
       .Number("durable", p.stored)
+      .Number("shipped", p.shipped)
       .Raw("log_end", p.log_end < 0 ? "null" : std::to_string(p.log_end))
       .Raw("lag", LagText(p.log_end, p.stored))
       .Count("messages", p.messages)
@@ -53,6 +54,7 @@ std::string RecordingText(const ServedState& state) {
       .TextOrNull("stall", r.stall)
       .Count("commits", r.commits)
       .Count("flushes", r.flushes)
+      .Count("flush_requests_done", r.flush_requests_done)
       .Count("rebalances", r.rebalances)
       .Count("messages", r.messages)
       .Count("records", r.records)
@@ -76,6 +78,40 @@ std::string StoreText(const ApiContext& context, const ServedState& state) {
       .Count("disk_total_bytes", sizes.disk.total_bytes)
       .Count("disk_free_bytes", sizes.disk.free_bytes)
       .Raw("bytes", kinds.Take())
+      .Take();
+}
+
+// null where the node has no archive.
+std::string ShipText(const ApiContext& context, const ServedState& state) {
+  if (!state.ship.has_value()) return "null";
+  const ShipState& ship = *state.ship;
+  JsonArray days;
+  for (const DayState& day : ship.days) {
+    days.Raw(JsonObject()
+                 .Text("table", day.table)
+                 .Text("day", day.day.ToString())
+                 .Count("generation", day.generation)
+                 .Text("state", DayPhaseName(day.phase))
+                 .TextOrNull("trouble", day.trouble)
+                 .Take());
+  }
+  JsonObject oldest;
+  for (const auto& [table, begins] : ship.oldest_open_day)
+    oldest.Text(table, FormatRfc3339(begins));
+  const std::shared_ptr<const ManifestSet> manifests = context.node->manifests();
+  return JsonObject()
+      .Text("archive", context.node->archive_place())
+      .Flag("running", ship.running)
+      .TextOrNull("halted", ship.halted)
+      .TextOrNull("last_error", ship.last_error.empty() ? state.archive_trouble : ship.last_error)
+      .Count("requests_done", ship.requests_done)
+      .Count("rows", ship.rows)
+      .Count("messages", ship.messages)
+      .Count("pruned_bytes", ship.pruned_bytes)
+      .Count("manifests", manifests == nullptr ? 0 : manifests->size())
+      .Count("broken_manifests", manifests == nullptr ? 0 : manifests->broken().size())
+      .Raw("days", days.Take())
+      .Raw("oldest_open_day", oldest.Take())
       .Take();
 }
 
@@ -115,7 +151,7 @@ std::vector<std::string> TopicTexts(const std::vector<PartitionEntry>& partition
                    .Number("received", live == nullptr ? stored : std::max(live->received, stored))
                    .Number("stored", stored)
                    .Number("durable", stored)
-                   .Number("shipped", p.checkpoint.start)  // nothing is shipped yet
+                   .Number("shipped", p.shipped)
                    .Raw("lag", LagText(live == nullptr ? -1 : live->log_end, stored))
                    .Take());
       mapping = p.mapping;
@@ -130,6 +166,30 @@ std::vector<std::string> TopicTexts(const std::vector<PartitionEntry>& partition
   return texts;
 }
 
+namespace {
+
+void CheckShipping(const ApiContext& context, const ServedState& state,
+                   std::vector<HealthCheck>* checks) {
+  if (!state.ship.has_value()) return;
+  const ShipState& ship = *state.ship;
+  checks->push_back({"archive", state.archive_trouble});
+  checks->push_back({"shipping", ship.halted.empty() ? ship.last_error : ship.halted});
+  for (const DayState& day : ship.days) {
+    if (day.trouble.empty()) continue;
+    checks->push_back({"day " + day.table + " " + day.day.ToString(), day.trouble});
+  }
+  const std::shared_ptr<const ManifestSet> manifests = context.node->manifests();
+  std::string broken;
+  if (manifests != nullptr && !manifests->broken().empty()) {
+    const BrokenManifest& first = manifests->broken().front();
+    broken = std::to_string(manifests->broken().size()) + " cannot be read, such as " + first.name +
+             ": " + std::string(first.error.message());
+  }
+  checks->push_back({"manifests", broken});
+}
+
+}  // namespace
+
 std::vector<HealthCheck> CheckHealth(const ApiContext& context, const ServedState& state) {
   std::vector<HealthCheck> checks;
   const bool recording = state.phase == ServedPhase::kRecording;
@@ -142,6 +202,7 @@ std::vector<HealthCheck> CheckHealth(const ApiContext& context, const ServedStat
                     ? ""
                     : "its write-ahead log was damaged; what it lost was read again from Kafka"});
   if (context.tokens != nullptr) checks.push_back({"tokens", context.tokens->trouble()});
+  CheckShipping(context, state, &checks);
   for (const PartitionState& p : state.recorder.partitions) {
     checks.push_back({"partition " + p.tp.ToString(), p.health});
   }
@@ -182,6 +243,7 @@ std::string StatusText(const ApiContext& context, const ServedState& state) {
              .Raw("recording", RecordingText(state))
              .Raw("partitions", partitions.Take())
              .Raw("store", StoreText(context, state))
+             .Raw("ship", ShipText(context, state))
              .Raw("http", HttpText(context))
              .Raw("memory", memory)
              .Raw("unwell", unwell.Take())

@@ -89,8 +89,8 @@ class TokenFile {
   const Clock* const clock_;
   std::atomic<int64_t> looked_ns_{0};
   mutable std::mutex mutex_;  // of what follows
-  Seen in_force_;  // the file that lines_ are of
-  Seen mistaken_;  // the last one with a mistake
+  Seen in_force_;             // the file that lines_ are of
+  Seen mistaken_;             // the last one with a mistake
   std::shared_ptr<const Lines> lines_;
   std::string trouble_;
 };

@@ -65,7 +65,7 @@ constexpr std::chrono::nanoseconds kHttpGrace = std::chrono::seconds(1);
 /// The node as its routes see it.
 class Node::Served final : public ServedNode {
  public:
-  explicit Served(const Node* node) : node_(node) {}
+  explicit Served(Node* node) : node_(node) {}
 
   ServedPhase phase() const override {
     static_assert(int(ServedPhase::kEnded) == int(NodePhase::kEnded));
@@ -81,7 +81,9 @@ class Node::Served final : public ServedNode {
             std::move(state.recorder),
             state.open_rows,
             state.open_row_bytes,
-            state.silence};
+            state.silence,
+            std::move(state.ship),
+            std::move(state.archive_trouble)};
   }
   Result<std::shared_ptr<const ReadPoint>> Point() const override {
     if (node_->phase() != NodePhase::kRecording) {
@@ -93,9 +95,41 @@ class Node::Served final : public ServedNode {
   const Store* store() const override {
     return node_->phase() == NodePhase::kRecording ? node_->store_.get() : nullptr;
   }
+  std::shared_ptr<const ManifestSet> manifests() const override {
+    const bool has = node_->phase() == NodePhase::kRecording && node_->ship_ != nullptr;
+    return has ? node_->ship_->manifests()->Take() : nullptr;
+  }
+  std::string archive_place() const override { return node_->options_.config.archive.url; }
+  Result<std::vector<DayState>> CloseDay(Day day, std::vector<std::string> tables) override {
+    if (!node_->options_.config.archive.on()) {
+      return Status::FailedPrecondition(
+          "this node has no archive to close days into: [archive] url names one");
+    }
+    TD_ASSIGN_OR_RETURN(Shipper * shipper, ShipperOfNode());
+    return shipper->RequestClose(day, std::move(tables));
+  }
+  Result<FlushTicket> FlushAll() override {
+    if (node_->phase() != NodePhase::kRecording) {
+      return Status::Unavailable("the node is " + std::string(NodePhaseName(node_->phase())));
+    }
+    if (node_->ship_ == nullptr)
+      return FlushTicket{.number = node_->recorder_->RequestFlush(), .ships = false};
+    TD_ASSIGN_OR_RETURN(Shipper * shipper, ShipperOfNode());
+    return FlushTicket{.number = shipper->RequestAll(), .ships = true};
+  }
 
  private:
-  const Node* const node_;
+  Result<Shipper*> ShipperOfNode() const {
+    const NodePhase phase = node_->phase();
+    if (phase != NodePhase::kRecording)
+      return Status::Unavailable("the node is " + std::string(NodePhaseName(phase)));
+    Shipper* const shipper = node_->ship_->shipper();
+    if (shipper == nullptr)
+      return Status::Unavailable("the archive is not open: " + node_->ship_->trouble());
+    return shipper;
+  }
+
+  Node* const node_;
 };
 
 std::string_view NodePhaseName(NodePhase phase) {
@@ -114,6 +148,7 @@ std::string_view NodePhaseName(NodePhase phase) {
 
 Result<std::unique_ptr<Node>> Node::Make(NodeOptions options, Clock* clock) {
   TD_RETURN_IF_ERROR(CheckKafkaClient(options.config));
+  TD_RETURN_IF_ERROR(CheckArchive(options.config));
   // A plan without the store finds what is wrong with the configuration before anything is opened.
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanRecording(options.config, TableRegistry(), NoRows));
   auto node = std::unique_ptr<Node>(new Node(std::move(options), clock));
@@ -133,6 +168,7 @@ Node::~Node() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
   face_.reset();  // answers read the store
+  ship_.reset();  // works with the recorder
   recorder_.reset();
   if (store_ != nullptr) {
     Status closed = store_->Close();
@@ -162,6 +198,8 @@ void Node::Stop(MonotonicTime deadline) {
   // Recording first: it ends while answers in hand do.
   pulse_.StopBy(deadline);
   stop_.store(true);
+  // Calls to an archive that does not answer end now; Record waits for the shipper.
+  if (phase() == NodePhase::kRecording && ship_ != nullptr) ship_->AskToStop();
   const std::chrono::nanoseconds left = deadline - clock_->Monotonic();
   if (face != nullptr) {
     face->Stop(std::clamp(left / 4, std::chrono::nanoseconds(0), kHttpGrace));
@@ -187,6 +225,10 @@ NodeState Node::State() const {
     state.wal_damage = store_->wal_damage();
   }
   if (recorder_ != nullptr) state.recorder = recorder_->State();
+  if (ship_ != nullptr) {
+    state.ship = ship_->state();
+    state.archive_trouble = ship_->trouble();
+  }
   state.open_rows = open_rows_.rows();
   state.open_row_bytes = open_rows_.bytes();
   state.silence = pulse_.Age();
@@ -244,16 +286,45 @@ Status Node::RunRecordThread() {
   TD_RETURN_IF_ERROR(OpenStore());
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanOnStore());
   TD_RETURN_IF_ERROR(MakeRecorder(std::move(plan)));
+  TD_RETURN_IF_ERROR(MakeShipSide());
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecovering);
   TD_RETURN_IF_ERROR(recorder_->Recover().WithContext("decoding the tail"));
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecording);
-  TD_RETURN_IF_ERROR(recorder_->Run(stop_));
+  TD_RETURN_IF_ERROR(Record());
   pulse_.Stored();
   // Not needed for safety: it spares the next start the replay of the log.
   Status flushed = store_->FlushMemtables();
   if (!flushed.ok()) TD_LOG(kWarn, "node", "flush-memtables", flushed.ToString());
+  return Status::Ok();
+}
+
+// Records until the end. What the shipper has in hand is carried out, or ends without being done,
+// before the last writer of the store goes.
+Status Node::Record() {
+  if (ship_ != nullptr) ship_->Start();
+  Status end = recorder_->Run(stop_);
+  if (ship_ == nullptr) {
+    queue_.Close("the node stops");
+    return end;
+  }
+  ship_->AskToStop();
+  const bool can_write =
+      end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
+  if (!can_write) queue_.Close("the store cannot be written to");
+  if (can_write) queue_.ServeUntil(ship_->ended(), store_.get(), clock_);
+  return end;
+}
+
+Status Node::MakeShipSide() {
+  if (!options_.config.archive.on()) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(ship_, ShipSide::Make(options_.config, {.store = store_.get(),
+                                                              .queue = &queue_,
+                                                              .recorder = recorder_.get(),
+                                                              .clock = clock_,
+                                                              .metrics = &metrics_,
+                                                              .version = options_.version}));
   return Status::Ok();
 }
 
@@ -314,6 +385,7 @@ Status Node::MakeRecorder(RecordingPlan plan) {
   parts.open_rows = &open_rows_;
   parts.clock = clock_;
   parts.metrics = &metrics_;
+  parts.queue = &queue_;
   parts.open_source =
       [this](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<MessageSource> source,

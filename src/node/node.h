@@ -16,7 +16,8 @@
 // The record thread: listen, open the store (a damaged write-ahead log is reported and opened up to
 // the damage: what is missing is read again from Kafka), bring tables in line with the
 // configuration, decode the tail of the tape, record until asked to stop. The store stays open, for
-// reads, until the Node is destroyed.
+// reads, until the Node is destroyed. With an archive a shipper works beside it (ship_side.h): it
+// writes through the record thread, which waits for it at the end of a run.
 //
 // Errors of Make: kInvalidArgument, the configuration. Everything later is in State().end:
 // kFailedPrecondition (another id, another process or cluster, fenced), kCorruption, kInternal (the
@@ -31,6 +32,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -45,6 +47,7 @@
 #include "node/http_face.h"
 #include "node/plan.h"
 #include "node/pulse.h"
+#include "node/ship_side.h"
 #include "record/recorder.h"
 #include "store/store.h"
 
@@ -73,6 +76,8 @@ struct NodeState {
   RecorderState recorder;
   size_t open_rows = 0;
   size_t open_row_bytes = 0;
+  std::optional<ShipState> ship;  // nothing: no archive
+  std::string archive_trouble;
   /// How long ago the record thread was last seen; only means something in kRecording.
   std::chrono::nanoseconds silence{0};
 };
@@ -116,6 +121,8 @@ class Node {
   Status OpenStore();
   Result<RecordingPlan> PlanOnStore();
   Status MakeRecorder(RecordingPlan plan);
+  Status MakeShipSide();
+  Status Record();
   void Enter(NodePhase phase);
 
   const NodeOptions options_;
@@ -127,6 +134,8 @@ class Node {
   OpenRows open_rows_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<Recorder> recorder_;
+  StoreQueue queue_;                // writes of others, carried out by the record thread
+  std::unique_ptr<ShipSide> ship_;  // null: no archive
   std::unique_ptr<Served> served_;
   std::atomic<bool> stop_{false};
   std::thread thread_;

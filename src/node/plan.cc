@@ -102,7 +102,6 @@ Result<RecordingPlan> PlanRecording(const Config& config, const TableRegistry& s
         {.name = topic.name, .mapping = std::move(spec).value(), .start = StartOf(topic)});
   }
   TD_RETURN_IF_ERROR(ConfigureTables(config, has_rows, &plan));
-  if (config.archive.on()) plan.warnings.push_back("[archive]: nothing is shipped in this version");
   return plan;
 }
 

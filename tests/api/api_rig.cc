@@ -59,6 +59,12 @@ Reply ApiRig::Get(std::string_view target, const Headers& headers, std::string_v
   });
 }
 
+Reply ApiRig::Post(std::string_view target, std::string body, const Headers& headers) {
+  HttpRequest request = RequestOf(target, headers, "POST");
+  request.body = std::move(body);
+  return Drain(api->Handle(request));
+}
+
 TpId ApiRig::TapeOf(const std::string& topic) {
   for (const auto& [name, tp] : tapes_) {
     if (name == topic) return tp;

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "api/api.h"
+#include "blob/open_store.h"
 #include "query/store_filler.h"
 #include "support/temp_dir.h"
 
@@ -54,6 +55,31 @@ class FilledNode final : public ServedNode {
   }
   uint64_t published() const override { return filler_->open_rows().changes(); }
   const Store* store() const override { return &filler_->store(); }
+  std::shared_ptr<const ManifestSet> manifests() const override {
+    return holder_ == nullptr ? nullptr : holder_->Take();
+  }
+  std::string archive_place() const override {
+    return holder_ == nullptr ? "" : "s3://market-data/deck";
+  }
+  Result<std::vector<DayState>> CloseDay(Day day, std::vector<std::string> tables) override {
+    if (phase_ != ServedPhase::kRecording) return Status::Unavailable("not yet");
+    return close_day ? close_day(day, std::move(tables))
+                     : Result<std::vector<DayState>>(Status::FailedPrecondition("no archive"));
+  }
+  Result<FlushTicket> FlushAll() override {
+    if (phase_ != ServedPhase::kRecording) return Status::Unavailable("not yet");
+    return FlushTicket{.number = ++flushes_, .ships = holder_ != nullptr};
+  }
+
+  /// From now on there is an archive: what is there already is known.
+  void OpenArchive(BlobStore* blobs) {
+    holder_ = std::make_unique<ManifestHolder>();
+    const auto report = holder_->Refresh(blobs, nullptr);
+    EXPECT_TRUE(report.ok()) << report.status().ToString();
+  }
+  /// One that has not been looked into.
+  void OpenUnlistedArchive() { holder_ = std::make_unique<ManifestHolder>(); }
+  std::function<Result<std::vector<DayState>>(Day, std::vector<std::string>)> close_day;
 
   void SetPhase(ServedPhase phase) { phase_ = phase; }
   void FailWith(Status failure) { failure_ = std::move(failure); }
@@ -67,6 +93,8 @@ class FilledNode final : public ServedNode {
   Status failure_;
   ServedState state_;
   mutable std::atomic<int> points_{0};
+  std::unique_ptr<ManifestHolder> holder_;
+  uint64_t flushes_ = 0;
 };
 
 struct Reply {
@@ -117,6 +145,7 @@ class ApiRig {
   static HttpRequest RequestOf(std::string_view target, const Headers& headers = {},
                                std::string_view method = "GET");
   Reply Get(std::string_view target, const Headers& headers = {}, std::string_view method = "GET");
+  Reply Post(std::string_view target, std::string body, const Headers& headers = {});
 
   /// `count` trades one second apart from `start_s`, one message each, committed; prices 100.00,
   /// 100.01 …

@@ -119,6 +119,7 @@ TEST_F(ParameterTable, DoubledEmptyHugeAndNonUtf8ValuesAreNamed) {
 
 TEST_F(ParameterTable, UnknownNamesAreNamedOnEveryRoute) {
   for (const Route& route : Routes()) {
+    if (route.method != "GET") continue;  // doing_test.cc
     ExpectRefused(route, "symbol_list", "symbol_list=BTC", "unknown");
     ExpectRefused(route, "Limit", "Limit=3", "case matters");
     ExpectRefused(route, "", "=3", "no name");

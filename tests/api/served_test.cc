@@ -143,6 +143,30 @@ TEST_F(ServedTest, F4_AClientThatLeavesGivesEverythingBack) {
   }
 }
 
+// F4 for everything that reads for long: messages, the newest of each value, records that no row
+// passes.
+TEST_F(ServedTest, F4_WhateverIsReadIsGivenBackWithinASecond) {
+  Fill(60, 100);
+  rig_.filler.Flush();
+  Start();
+  for (const char* path :
+       {"/v1/messages?topic=ticks&format=ndjson", "/v1/messages?topic=ticks&format=csv",
+        "/v1/messages?topic=ticks&limit=50000", "/v1/trades/latest?symbols=*&by=trade_id",
+        "/v1/trades/latest?symbols=*&where=trade_id:nope",
+        "/v1/trades/count?symbols=*&where=trade_id:x",
+        "/v1/trades?symbols=*&where=trade_id:nope&format=ndjson", "/v1/symbols?limit=50000",
+        "/v1/refused"}) {
+    for (const int delay_ms : {0, 3, 30}) {
+      RawClient client(server_->address(), 16 << 10);
+      client.Send(Get(path));
+      SystemClock().SleepFor(milliseconds(delay_ms));
+      client.Reset();
+      EXPECT_TRUE(Eventually([&] { return api_->reads_open() == 0; }, seconds(1))) << path;
+    }
+  }
+  EXPECT_EQ(Ask("/v1/trades/count?symbols=*").status, 200);
+}
+
 // F5, as far as there is no archive: a block that cannot be read after rows were sent. The body
 // breaks off: no last chunk, no trailers, no end line.
 TEST_F(ServedTest, F5_AFailureInTheMiddleNeverLooksComplete) {

@@ -375,7 +375,12 @@ TEST(Demo, EndsByItselfWithAnAnsweredQuery) {
   EXPECT_NE(outcome.out.find("\nts,symbol,bid_price,", line), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find(",BTC-USD,", line), std::string::npos) << outcome.out;
   std::string folder = outcome.err.substr(outcome.err.find("data in ") + 8);
-  EXPECT_FALSE(std::filesystem::exists(folder.substr(0, folder.find('\n'))))
+  const size_t close = outcome.out.find("$ curl -X POST 'http://127.0.0.1:");
+  ASSERT_NE(close, std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("/archive/trades/dt=", close), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("/archive/tape/demo", close), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find(".parquet\n", close), std::string::npos) << outcome.out;
+  EXPECT_FALSE(std::filesystem::exists(folder.substr(0, folder.find(','))))
       << "a temporary folder goes with the demo";
 }
 

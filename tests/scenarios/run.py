@@ -25,6 +25,8 @@ import wire_scenarios  # noqa: F401
 import leader_scenarios  # noqa: F401
 import secure_scenarios  # noqa: F401
 import limit_scenarios  # noqa: F401
+import archive_scenarios  # noqa: F401
+import http_scenarios  # noqa: F401
 
 
 def main():

@@ -56,7 +56,8 @@ void AddSkipCommand(CLI::App* app, Choice* choice);
 /// token new, token list
 void AddTokenCommands(CLI::App* app, Choice* choice);
 void AddVersionCommand(CLI::App* app, Choice* choice);
-/// query, messages, tables, symbols, topics, coverage, refused, status (read_commands.cc)
+/// query, messages, tables, symbols, topics, coverage, refused, status, days, objects, close, flush
+/// (read_commands.cc)
 void AddReadCommands(CLI::App* app, Choice* choice);
 /// completion, man (completion_command.cc)
 void AddCompletionCommands(CLI::App* app, Choice* choice);

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "node/plan.h"
+#include "node/ship_side.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/config_options.h"
 
@@ -18,6 +19,7 @@ int RunCheck(const ConfigOptions& options) {
   Result<RecordingPlan> plan = PlanRecording(*config, TableRegistry(), NoRows);
   if (!plan.ok()) return Fail(plan.status());
   if (Status client = CheckKafkaClient(*config); !client.ok()) return Fail(client);
+  if (Status archive = CheckArchive(*config); !archive.ok()) return Fail(archive);
   for (const std::string& warning : config->warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string& warning : plan->warnings)

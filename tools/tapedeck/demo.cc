@@ -88,7 +88,7 @@ Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::stri
       {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
       {"TAPEDECK_SERIES__FLUSH_INTERVAL", "5s"},
       {"TAPEDECK_STORE__BALLAST", "0B"},
-      {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
+      {"TAPEDECK_ARCHIVE__URL", "file://" + (data_dir / "archive").string()},
       {"TAPEDECK_LOG__LEVEL", "error"},
   };
   return Config::Load(sources);
@@ -112,6 +112,8 @@ class Demo {
     TD_RETURN_IF_ERROR(Query());
     TD_RETURN_IF_ERROR(AskAsCurl(node_->http_url()).WithContext("asking over HTTP"));
     NodeState state = node_->State();
+    TD_RETURN_IF_ERROR(
+        ShipAsCurl(node_->http_url(), Day::Of(began_), &clock_).WithContext("shipping the day"));
     TD_RETURN_IF_ERROR(StopNode());
     return Summarize(sent, state.recorder);
   }
@@ -126,9 +128,10 @@ class Demo {
         node_, Node::Make({.config = std::move(config), .version = TAPEDECK_VERSION}, &clock_));
     std::fprintf(stderr,
                  "tapedeck demo: a simulated broker on %s, topic %s with %d partitions, seed %llu, "
-                 "data in %s\n",
+                 "data in %s, archive in %s\n",
                  cluster_->bootstrap_servers().c_str(), kTopic, kPartitions,
-                 static_cast<unsigned long long>(options_.seed), folder_->path().c_str());
+                 static_cast<unsigned long long>(options_.seed), folder_->path().c_str(),
+                 (folder_->path() / "archive").c_str());
     node_->Start();
     MonotonicTime limit = clock_.Monotonic() + kReadyTimeout;
     while (!node_->State().recorder.assigned) {

@@ -2,7 +2,10 @@
 
 #include <array>
 #include <cstdio>
+#include <vector>
 
+#include "mapping/json_tree.h"
+#include "tapedeck/json_cells.h"
 #include "tapedeck/remote_node.h"
 #include "web/web_client.h"
 
@@ -34,6 +37,70 @@ Status AskAsCurl(const std::string& node_url) {
   if (answer.status == 200 && IsWhole(answer)) return Status::Ok();
   return Status::Internal("the node answered with HTTP status " + std::to_string(answer.status) +
                           ", or not to the end");
+}
+
+namespace {
+
+constexpr std::chrono::seconds kShipLimit(60);
+constexpr std::chrono::milliseconds kShipLook(100);
+
+Result<std::string> Ask(WebClient* client, const std::string& method, const std::string& url) {
+  WebRequest request;
+  request.method = method;
+  request.url = url;
+  TD_ASSIGN_OR_RETURN(WebAnswer answer, client->Send(request));
+  if (answer.ok()) return std::move(answer.body);
+  return Status::Internal(url + ": HTTP status " + std::to_string(answer.status) + ": " +
+                          answer.body.substr(0, 500));
+}
+
+// Calls `visit` with each entry of a list.
+template <typename F>
+Status Visit(const std::string& body, F visit) {
+  json::Tree tree;
+  if (tree.Parse(body) != json::Tree::Outcome::kOk || tree.size() == 0)
+    return Status::Internal("the node answered with what is no JSON");
+  const uint32_t list = tree.Find(0, "data");
+  if (list == json::kNone) return Status::Internal("the node answered without a list");
+  for (uint32_t e = tree.First(list); e != json::kNone; e = tree.Next(list, e)) visit(tree, e);
+  return Status::Ok();
+}
+
+Result<bool> IsShipped(const std::string& body) {
+  constexpr std::string_view kNames[] = {"state", "rows"};
+  bool shipped = true;
+  TD_RETURN_IF_ERROR(Visit(body, [&](const json::Tree& tree, uint32_t entry) {
+    const std::vector<std::string> cells = CellsOf(tree, entry, kNames);
+    const bool nothing = cells[0] == "open" && cells[1] == "0";
+    shipped = shipped && (nothing || cells[0] == "shipped" || cells[0] == "pruned");
+  }));
+  return shipped;
+}
+
+}  // namespace
+
+Status ShipAsCurl(const std::string& node_url, Day day, Clock* clock) {
+  TD_ASSIGN_OR_RETURN(const std::unique_ptr<WebClient> client, WebClient::Open({}));
+  const std::string close = node_url + "/v1/days/" + day.ToString() + "/close";
+  std::printf("\n$ curl -X POST '%s'\n", close.c_str());
+  const MonotonicTime limit = clock->Monotonic() + kShipLimit;
+  for (bool shipped = false; !shipped; clock->SleepFor(kShipLook)) {
+    TD_ASSIGN_OR_RETURN(const std::string body, Ask(client.get(), "POST", close));
+    TD_ASSIGN_OR_RETURN(shipped, IsShipped(body));
+    if (!shipped && clock->Monotonic() > limit)
+      return Status::Unavailable("the day is not shipped after a minute: " + body);
+  }
+  for (const char* list : {"/v1/objects", "/v1/objects?table=tape"}) {
+    TD_ASSIGN_OR_RETURN(const std::string body, Ask(client.get(), "GET", node_url + list));
+    constexpr std::string_view kNames[] = {"rows", "bytes", "uri"};
+    TD_RETURN_IF_ERROR(Visit(body, [&](const json::Tree& tree, uint32_t entry) {
+      const std::vector<std::string> cells = CellsOf(tree, entry, kNames);
+      std::printf("%10s rows %10s bytes  %s\n", cells[0].c_str(), cells[1].c_str(),
+                  cells[2].c_str());
+    }));
+  }
+  std::fflush(stdout);
+  return Status::Ok();
 }
 
 }  // namespace tapedeck::cli

@@ -10,7 +10,9 @@
 
 #include <string>
 
+#include "base/clock.h"
 #include "base/status.h"
+#include "base/time.h"
 
 namespace tapedeck::cli {
 
@@ -20,6 +22,10 @@ void ShowCurlLines(const std::string& node_url);
 /// Prints the first of them and the answer to the same request, without needing curl. kInternal: an
 /// answer that is not what it should be.
 Status AskAsCurl(const std::string& node_url);
+
+/// Closes the day of all tables, waits until it is shipped, and prints what lies in the archive.
+/// kUnavailable: it takes too long.
+Status ShipAsCurl(const std::string& node_url, Day day, Clock* clock);
 
 }  // namespace tapedeck::cli
 

@@ -7,6 +7,7 @@ void AddReadCommands(CLI::App* app, Choice* choice) {
   AddMessagesCommand(app, choice);
   AddListCommands(app, choice);
   AddStatusCommand(app, choice);
+  AddArchiveCommands(app, choice);
 }
 
 }  // namespace tapedeck::cli

@@ -17,6 +17,8 @@ void AddMessagesCommand(CLI::App* app, Choice* choice);
 /// tables, symbols, topics, coverage, refused
 void AddListCommands(CLI::App* app, Choice* choice);
 void AddStatusCommand(CLI::App* app, Choice* choice);
+/// days, objects, close, flush
+void AddArchiveCommands(CLI::App* app, Choice* choice);
 
 }  // namespace tapedeck::cli
 

@@ -9,33 +9,54 @@
 
 namespace tapedeck::cli {
 
+namespace {
+
+CLI::Option* AddUrl(CLI::App* command, ReadOptions* options) {
+  return command
+      ->add_option("--url,-u", options->url,
+                   "a running node, http or https; default: " + std::string(kDefaultUrl))
+      ->type_name("URL");
+}
+
+std::vector<CLI::Option*> AddSecrets(CLI::App* command, ReadOptions* options) {
+  return {command
+              ->add_option("--token-file", options->token_file,
+                           "file that holds the token for --url; default: the variable " +
+                               std::string(kTokenVariable))
+              ->type_name("FILE"),
+          command
+              ->add_option("--ca-file", options->ca_file,
+                           "certificates (PEM) to trust for --url https://…")
+              ->type_name("FILE")};
+}
+
+void AddOutput(CLI::App* command, ReadOptions* options, std::vector<std::string> names) {
+  command
+      ->add_option("-o,--output", options->output,
+                   "form of the answer; default: a table on a terminal, else ndjson")
+      ->check(CLI::IsMember(std::move(names)));
+}
+
+}  // namespace
+
 void ReadOptions::AddTo(CLI::App* command, Forms forms) {
-  CLI::Option* at =
-      command
-          ->add_option("--url,-u", url,
-                       "a running node, http or https; default: " + std::string(kDefaultUrl))
-          ->type_name("URL");
+  CLI::Option* at = AddUrl(command, this);
   CLI::Option* in = command
                         ->add_option("--data-dir,-d", data_dir,
                                      "instead: folder of a node's store; the node may be running")
                         ->type_name("DIR");
   in->excludes(at);
-  command
-      ->add_option("--token-file", token_file,
-                   "file that holds the token for --url; default: the variable " +
-                       std::string(kTokenVariable))
-      ->type_name("FILE")
-      ->excludes(in);
-  command->add_option("--ca-file", ca_file, "certificates (PEM) to trust for --url https://…")
-      ->type_name("FILE")
-      ->excludes(in);
+  for (CLI::Option* secret : AddSecrets(command, this)) secret->excludes(in);
   std::vector<std::string> names = {"ndjson", "json", "csv", "table"};
   if (forms == Forms::kColumnar) names.insert(names.end(), {"arrow", "parquet"});
-  command
-      ->add_option("-o,--output", output,
-                   "form of the answer; default: a table on a terminal, else ndjson")
-      ->check(CLI::IsMember(names));
+  AddOutput(command, this, std::move(names));
   command->add_flag("--fail-empty", fail_empty, "exit with 3 where nothing was found");
+}
+
+void ReadOptions::AddNodeTo(CLI::App* command) {
+  AddUrl(command, this);
+  AddSecrets(command, this);
+  AddOutput(command, this, {"ndjson", "json", "csv", "table"});
 }
 
 Result<std::unique_ptr<Reader>> ReadOptions::OpenReader() const {

@@ -55,6 +55,8 @@ struct ReadOptions {
 
   /// The object outlives the parsing.
   void AddTo(CLI::App* command, Forms forms = Forms::kText);
+  /// The same for commands that only a node can carry out: without --data-dir.
+  void AddNodeTo(CLI::App* command);
   bool is_remote() const { return data_dir.empty(); }
   /// Of data_dir.
   Result<std::unique_ptr<Reader>> OpenReader() const;

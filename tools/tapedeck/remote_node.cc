@@ -91,6 +91,7 @@ Status StatusOfAnswer(const WebAnswer& answer, const std::string& url) {
     case 404:
     case 405:
     case 406:
+    case 409:
     case 413:
     case 414:
     case 422:
@@ -151,7 +152,8 @@ Result<std::unique_ptr<RemoteNode>> RemoteNode::Open(const ReadOptions& options)
   return node;
 }
 
-Result<WebAnswer> RemoteNode::Send(const RemoteRequest& request, const Sink* sink) {
+Result<WebAnswer> RemoteNode::Send(const RemoteRequest& request, const Sink* sink,
+                                   const std::string* post) {
   WebRequest web;
   web.url = base_ + request.path;
   char separator = '?';
@@ -161,6 +163,11 @@ Result<WebAnswer> RemoteNode::Send(const RemoteRequest& request, const Sink* sin
   }
   if (!token_.empty()) web.headers.emplace_back("Authorization", "Bearer " + token_);
   if (sink != nullptr) web.sink = *sink;
+  if (post != nullptr) {
+    web.method = "POST";
+    web.headers.emplace_back("Content-Type", "application/json");
+    web.body = WebBody::Bytes(*post);
+  }
   web.answer_bytes_max = kDocumentBytesMax;
   web.timeout = std::chrono::milliseconds(0);  // as long as something comes
   web.low_speed = 1;
@@ -186,6 +193,11 @@ RemoteAnswer Facts(WebAnswer* answer) {
 
 Result<RemoteAnswer> RemoteNode::Get(const RemoteRequest& request) {
   TD_ASSIGN_OR_RETURN(WebAnswer answer, Send(request, nullptr));
+  return Facts(&answer);
+}
+
+Result<RemoteAnswer> RemoteNode::Post(const RemoteRequest& request, const std::string& json) {
+  TD_ASSIGN_OR_RETURN(WebAnswer answer, Send(request, nullptr, &json));
   return Facts(&answer);
 }
 

@@ -11,7 +11,7 @@
 // kUnavailable, after what came has gone to the sink.
 //
 // A problem document becomes a Status that shows its title, its detail and what is said of each
-// parameter: kInvalidArgument where the request was wrong (400, 404, 405, 406, 413, 414, 422),
+// parameter: kInvalidArgument where the request was wrong (400, 404, 405, 406, 409, 413, 414, 422),
 // kFailedPrecondition for a token that is missing or not good enough (401, 403), else kUnavailable.
 //
 // Owned by one thread.
@@ -57,13 +57,16 @@ class RemoteNode {
 
   /// A document.
   Result<RemoteAnswer> Get(const RemoteRequest& request);
+  /// What changes something; `json`: a document.
+  Result<RemoteAnswer> Post(const RemoteRequest& request, const std::string& json);
   /// Rows, piece by piece as they come.
   Result<RemoteAnswer> Stream(const RemoteRequest& request, const Sink& sink);
   const std::string& base() const { return base_; }
 
  private:
   RemoteNode() = default;
-  Result<WebAnswer> Send(const RemoteRequest& request, const Sink* sink);
+  Result<WebAnswer> Send(const RemoteRequest& request, const Sink* sink,
+                         const std::string* post = nullptr);
 
   std::string base_;  // scheme://host:port/prefix, without a slash at its end
   std::string token_;
