@@ -60,6 +60,14 @@ def close(node, day, seconds=120):
     wait_for(f"{day} is shipped; log: {node.log}", shipped, seconds, 0.5)
 
 
+def ask_command(node, *arguments):
+    """What a command says of the running node: objects, one a line."""
+    base = node.wait_event("ready", 10)["url"]
+    done = subprocess.run([node.binary, *arguments, "--url", base, "-o", "ndjson"], capture_output=True, text=True, check=False)
+    check(done.returncode == 0, f"tapedeck {' '.join(arguments)}: exit {done.returncode}: {done.stderr}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
 def ships(world, archive, place, environment):
     """Records the capture, closes its days, and compares the archive with the derived files."""
     python = readers()
@@ -68,16 +76,18 @@ def ships(world, archive, place, environment):
     node = world.node(topic, mapping="binance", more=archive).start(environment=environment)
     feed(world, topic)
     world.caught_up(node, topic, 120)
-    for day in DAYS:
-        close(node, day)
-    ticket = ask(node, "/v1/flush", "POST")
+    close(node, DAYS[0])
+    states = ask_command(node, "close", DAYS[1], "--wait", "--table", "trades,quotes")
+    check(len(states) == 2 and all(s["state"] in ("shipped", "open") for s in states), f"close: {states}")
+    ticket, = ask_command(node, "flush", "--wait")
     check(ticket["ships"], f"flush: {ticket}")
-    wait_for("the tape is shipped", lambda: ask(node, "/v1/status")["ship"]["requests_done"] >= ticket["request"], 60)
     partition = ask(node, "/v1/coverage")["partitions"][0]
     check(partition["shipped"] == partition["stored"] == MESSAGES, f"coverage: {partition}")
     days = ask(node, "/v1/days")["data"]
     check({d["state"] for d in days} == {"shipped"} and all(d["objects"] > 0 for d in days), f"days: {days}")
     objects = ask(node, "/v1/objects")["data"] + ask(node, "/v1/objects?table=tape")["data"]
+    check(ask_command(node, "days") == days, "days: the command and the route differ")
+    check(ask_command(node, "objects", "--limit", "1") == objects[:1], "objects: the command and the route differ")
     health = ask(node, "/healthz")
     check(health["status"] == "ok", f"health: {health}")
     done = subprocess.run([python, "-B", str(pathlib.Path(__file__).with_name("archive_reader.py")), json.dumps(place),
