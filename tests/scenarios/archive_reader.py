@@ -23,7 +23,8 @@ def open_place(place):
     endpoint = urllib.parse.urlsplit(place["endpoint"])
     if "account" in place:
         return fs.AzureFileSystem(place["account"], account_key=place["key"], blob_storage_authority=endpoint.netloc,
-                                  blob_storage_scheme=endpoint.scheme), place["container"] + "/deck"
+                                  blob_storage_scheme=endpoint.scheme, dfs_storage_authority=endpoint.netloc,
+                                  dfs_storage_scheme=endpoint.scheme), place["container"] + "/deck"
     return fs.S3FileSystem(access_key=place["access_key"], secret_key=place["secret_key"], region=place["region"],
                            endpoint_override=endpoint.netloc, scheme=endpoint.scheme), place["bucket"] + "/deck"
 
