@@ -89,15 +89,24 @@ class Node::Served final : public ServedNode {
     if (node_->phase() != NodePhase::kRecording) {
       return Status::Unavailable("the node is " + std::string(NodePhaseName(node_->phase())));
     }
-    return ReadPoint::Take(node_->open_rows_, &node_->directory_, *node_->store_);
+    Archive* archive = nullptr;
+    if (node_->ship_ != nullptr) {
+      archive = node_->ship_->archive();
+      // Without it nobody knows what others have shipped, or where pruned days lie.
+      if (archive == nullptr)
+        return Status::Unavailable("the archive is not open: " + node_->ship_->trouble());
+    }
+    return ReadPoint::Take(node_->open_rows_, &node_->directory_, *node_->store_, archive);
   }
   uint64_t published() const override { return node_->open_rows_.changes(); }
   const Store* store() const override {
     return node_->phase() == NodePhase::kRecording ? node_->store_.get() : nullptr;
   }
   std::shared_ptr<const ManifestSet> manifests() const override {
-    const bool has = node_->phase() == NodePhase::kRecording && node_->ship_ != nullptr;
-    return has ? node_->ship_->manifests()->Take() : nullptr;
+    if (node_->phase() != NodePhase::kRecording || node_->ship_ == nullptr) return nullptr;
+    Archive* const archive = node_->ship_->archive();
+    // One that is not open is there all the same: it has not been listed.
+    return archive == nullptr ? ManifestHolder().Take() : archive->manifests().Take();
   }
   std::string archive_place() const override { return node_->options_.config.archive.url; }
   Result<std::vector<DayState>> CloseDay(Day day, std::vector<std::string> tables) override {

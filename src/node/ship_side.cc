@@ -131,6 +131,7 @@ Status ShipSide::Open() {
       std::move(opened), SchemeOf(config_.archive.url), parts_.metrics, parts_.clock);
   std::lock_guard lock(mutex_);
   blobs_ = std::move(counted);
+  archive_ = std::make_unique<Archive>(blobs_.get(), ObjectCacheOptions());
   return Status::Ok();
 }
 
@@ -149,7 +150,8 @@ Status ShipSide::MakeShipper() {
   parts.flushes_done = [recorder] { return recorder->State().flush_requests_done; };
   parts.progress = [recorder] { return ProgressOf(recorder->State()); };
   parts.manifest_added = [this](const std::string& name, const Manifest& manifest) {
-    manifests_.Add({name, std::visit([](const auto& m) { return ToJson(m); }, manifest)}, manifest);
+    archive_->manifests().Add({name, std::visit([](const auto& m) { return ToJson(m); }, manifest)},
+                              manifest);
   };
   TD_ASSIGN_OR_RETURN(std::unique_ptr<Shipper> made,
                       Shipper::Make(OptionsOf(config_, parts_.version), std::move(parts)));
@@ -177,12 +179,18 @@ void ShipSide::ShipLoop() {
 
 void ShipSide::RefreshLoop() {
   for (;;) {
-    const Result<RefreshReport> report = manifests_.Refresh(blobs_.get(), &refresh_stop_);
+    const Result<RefreshReport> report =
+        archive_->manifests().Refresh(blobs_.get(), &refresh_stop_);
     if (stop_.load()) return;
     Tell("archive-list",
          report.ok() ? Status::Ok() : Status(report.status()).WithContext("listing the archive"));
     if (!WaitFor(report.ok() ? std::chrono::nanoseconds(kRefreshEvery) : kRefreshAgain)) return;
   }
+}
+
+Archive* ShipSide::archive() const {
+  std::lock_guard lock(mutex_);
+  return archive_.get();
 }
 
 Shipper* ShipSide::shipper() const {

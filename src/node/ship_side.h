@@ -13,6 +13,8 @@
 // An archive that cannot be reached keeps nobody from recording: it is tried again, and trouble()
 // says why.
 //
+// Reads outlive no ShipSide: the node ends them first.
+//
 // Thread safety: Make, Start and destruction by one thread; the rest by any.
 
 #include <atomic>
@@ -22,7 +24,7 @@
 #include <string>
 #include <thread>
 
-#include "archive/manifest_set.h"
+#include "archive/archive.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/read_stop.h"
@@ -62,7 +64,8 @@ class ShipSide {
   /// Nothing is written for it any more.
   const std::atomic<bool>& ended() const { return ended_; }
 
-  ManifestHolder* manifests() { return &manifests_; }
+  /// For reads, from the moment on at which it is open; null before.
+  Archive* archive() const;
   /// "s3://bucket/prefix"
   const std::string& place() const { return place_; }
   /// Null until the archive is open.
@@ -84,7 +87,6 @@ class ShipSide {
   const Config& config_;
   const ShipSideParts parts_;
   const std::string place_;
-  ManifestHolder manifests_;
   ReadStop refresh_stop_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> ended_{false};
@@ -92,6 +94,7 @@ class ShipSide {
   std::condition_variable wake_;
   std::string trouble_;
   std::unique_ptr<BlobStore> blobs_;  // set once
+  std::unique_ptr<Archive> archive_;  // set once
   std::unique_ptr<Shipper> shipper_;  // set once
   std::thread ship_thread_;
   std::thread refresh_thread_;

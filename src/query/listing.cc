@@ -306,7 +306,7 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
       entry.shipped = point.state().ShipOf(tape->first).shipped;
     } else {
       TD_RETURN_IF_ERROR(DescribeArchived(point, &entry));
-      entry.shipped = entry.checkpoint.next;
+      entry.shipped = entry.gaps.empty() ? entry.checkpoint.next : entry.gaps.front().from;
     }
     const Hash128& hash = entry.checkpoint.mapping;
     auto [name, made] = names.try_emplace(hash);
