@@ -268,7 +268,9 @@ Result<DiskUse> RocksStore::Disk() const {
   struct statvfs info {};
   if (::statvfs(dir_.c_str(), &info) != 0)
     return StatusFromErrno(errno, "asking for the room of " + dir_.string());
-  return DiskUse{.total_bytes = static_cast<uint64_t>(info.f_blocks) * info.f_frsize,
+  // Blocks that are kept for root, or for nobody, are neither used nor free: as df counts.
+  const uint64_t usable = static_cast<uint64_t>(info.f_blocks - info.f_bfree) + info.f_bavail;
+  return DiskUse{.total_bytes = usable * info.f_frsize,
                  .free_bytes = static_cast<uint64_t>(info.f_bavail) * info.f_frsize};
 }
 

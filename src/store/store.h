@@ -188,7 +188,7 @@ class StoreView {
 enum class DiskLevel : uint8_t { kOk, kWarn, kStop, kFull };
 
 struct DiskUse {
-  uint64_t total_bytes = 0;
+  uint64_t total_bytes = 0;  // used and free; without what the file system keeps back
   uint64_t free_bytes = 0;
   double used() const {
     return total_bytes == 0 ? 0 : 1.0 - double(free_bytes) / double(total_bytes);
