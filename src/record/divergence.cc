@@ -16,7 +16,7 @@ constexpr int64_t kCompareWindow = 65536;
 
 class Comparison {
  public:
-  Comparison(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+  Comparison(LogProbe* probe, RecordedTape* tape, const TopicPartition& tp,
              std::chrono::milliseconds timeout)
       : probe_(probe), tape_(tape), tp_(tp), timeout_(timeout) {}
 
@@ -85,7 +85,7 @@ class Comparison {
   }
 
   LogProbe* probe_;
-  TapeReader* tape_;
+  RecordedTape* tape_;
   const TopicPartition& tp_;
   std::chrono::milliseconds timeout_;
   MessageHasher hasher_;
@@ -95,7 +95,7 @@ class Comparison {
 
 }  // namespace
 
-Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+Result<Divergence> CompareLogAndTape(LogProbe* probe, RecordedTape* tape, const TopicPartition& tp,
                                      const LogBounds& bounds, int64_t tape_start, int64_t tape_next,
                                      const Landmark& anchor, std::chrono::milliseconds timeout) {
   Comparison comparison(probe, tape, tp, timeout);

@@ -21,9 +21,9 @@
 namespace tapedeck {
 
 /// Reads one tape. Implemented over the store's blocks; a test may use a vector.
-class TapeReader {
+class RecordedTape {
  public:
-  virtual ~TapeReader() = default;
+  virtual ~RecordedTape() = default;
   /// Calls `visit` for each recorded message with from <= offset < to in order until it returns
   /// false.
   virtual Status ReadRange(int64_t from, int64_t to,
@@ -46,7 +46,7 @@ struct Divergence {
 
 /// `tape_start`, `tape_next`: what the tape covers. `anchor`: may be equal or not, it is looked at
 /// first.
-Result<Divergence> CompareLogAndTape(LogProbe* probe, TapeReader* tape, const TopicPartition& tp,
+Result<Divergence> CompareLogAndTape(LogProbe* probe, RecordedTape* tape, const TopicPartition& tp,
                                      const LogBounds& bounds, int64_t tape_start, int64_t tape_next,
                                      const Landmark& anchor, std::chrono::milliseconds timeout);
 

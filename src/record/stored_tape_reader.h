@@ -18,7 +18,7 @@
 
 namespace tapedeck {
 
-class StoredTapeReader final : public TapeReader {
+class StoredTapeReader final : public RecordedTape {
  public:
   /// Reads the store as it is now. `store` and `book` outlive the reader.
   StoredTapeReader(const Store& store, const TapeBook& book, TpId tape);
