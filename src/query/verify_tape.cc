@@ -230,7 +230,11 @@ void Verifier::CheckCheckpoint() {
   compare("refused", std::to_string(stored.refused), std::to_string(found.refused));
   compare("skipped", std::to_string(stored.skipped), std::to_string(found.skipped));
   compare("digest", stored.digest.ToString(), found.digest.ToString());
-  compare("last offset", std::to_string(stored.last.offset), std::to_string(found.last.offset));
+  // A restored store that has recorded nothing yet knows the archive's last message.
+  const bool known_from_elsewhere = found.messages == 0 && stored.last.offset < stored.start;
+  if (!known_from_elsewhere) {
+    compare("last offset", std::to_string(stored.last.offset), std::to_string(found.last.offset));
+  }
   if (stored.last.offset == found.last.offset) {
     compare("last message's hash", stored.last.hash.ToString(), found.last.hash.ToString());
   }

@@ -143,10 +143,7 @@ Status Restorer::Begin(const RestoreTape& tape) {
   Checkpoint& now = lane_.now;
   now.start = now.next = now.watermark = now.run_start = tape.from;
   if (!last.mapping_from.empty()) now.mapping = last.mapping_from.back().second;
-  if (tape.parts.empty()) {
-    now.last = now.anchor = last.last;
-    now.kafka_max_ms = last.kafka_running_max_ms;
-  }
+  if (tape.parts.empty()) now.last = now.anchor = last.last;  // Kafka is compared with it
   StoreBatch batch;
   lane_.tp = book_.Add(tape.tape, now, &batch);
   TD_RETURN_IF_ERROR(PutGaps(tape, &batch));
