@@ -10,6 +10,7 @@
 #include "blob/open_store.h"
 #include "query/store_filler.h"
 #include "query/verify.h"
+#include "ship/backup_keeper.h"
 #include "support/fake_blob_store.h"
 #include "support/temp_dir.h"
 
@@ -181,6 +182,37 @@ TEST_F(BackupTest, TheListingIsWhatSha256sumChecks) {
   const std::string command = "cd '" + (folder / made->made.folder).string() +
                               "' && sha256sum --quiet --strict -c SHA256SUMS";
   EXPECT_EQ(std::system(command.c_str()), 0) << command;
+}
+
+TEST_F(BackupTest, AKeeperMakesOneWhenTheLastIsOldEnoughAlsoAcrossRestarts) {
+  const std::atomic<bool> stop{false};
+  const BackupKeeperOptions daily{.interval = std::chrono::hours(24), .backup = Options()};
+  BackupKeeper keeper(daily, &filler_.store(), &blobs_, &clock_);
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(24)) << "there was none";
+  EXPECT_EQ(Listed().size(), 1u);
+  clock_.Advance(std::chrono::hours(10));
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(14));
+  BackupKeeper restarted(daily, &filler_.store(), &blobs_, &clock_);
+  EXPECT_EQ(restarted.Round(stop), std::chrono::hours(14));
+  EXPECT_TRUE(restarted.State().last_at.has_value());
+  EXPECT_EQ(Listed().size(), 1u);
+  Record(2);
+  clock_.Advance(std::chrono::hours(14));
+  EXPECT_EQ(restarted.Round(stop), std::chrono::hours(24));
+  EXPECT_EQ(Listed().size(), 2u);
+  EXPECT_EQ(restarted.State().made, 1u);
+}
+
+TEST_F(BackupTest, AKeeperTriesAgainAndTellsWhy) {
+  const std::atomic<bool> stop{false};
+  BackupKeeper keeper({.interval = std::chrono::hours(24), .backup = Options()}, &filler_.store(),
+                      &blobs_, &clock_);
+  blobs_.Inject({.op = BlobOp::kPut, .kind = BlobFault::kFailBefore});
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(1));
+  EXPECT_NE(keeper.State().last_error, "");
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(24));
+  EXPECT_EQ(keeper.State().last_error, "");
+  EXPECT_EQ(Listed().size(), 1u);
 }
 
 TEST(BackupListing, ComesBackAsItWasAndNothingElseIsTaken) {
