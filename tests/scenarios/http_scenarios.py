@@ -3,8 +3,10 @@
 import json
 import socket
 import time
+import urllib.error
 import urllib.request
 
+import rig
 from frame import check, scenario, wait_for
 
 ADDRESSES = [f"127.0.0.{n}" for n in range(2, 8)]  # one address may not have all connections
@@ -44,10 +46,11 @@ class Slow:
 
 def timed(url):
     begin = time.monotonic()
-    with urllib.request.urlopen(url, timeout=10) as answer:
-        body = answer.read()
-        check(answer.status == 200, f"{url}: {answer.status}")
-    return time.monotonic() - begin, body
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return time.monotonic() - begin, answer.read()
+    except urllib.error.HTTPError as refused:
+        raise rig.Failure(f"{url}: {refused.code} {refused.read()[:500]}") from refused
 
 
 def latencies(urls, count):
@@ -56,7 +59,7 @@ def latencies(urls, count):
 
 
 @scenario("http", "F1 F2 F7")
-def a_thousand_slow_clients_hold_up_nobody(world):
+def nearly_a_thousand_slow_clients_hold_up_nobody(world):
     topic = world.topic(2)
     node = world.node(topic, more='[limits]\nmemory = "512MiB"\n').start(prefix=("prlimit", "--nofile=8192"))
     base = node.wait_event("ready", 10)["url"]
@@ -70,13 +73,13 @@ def a_thousand_slow_clients_hold_up_nobody(world):
     stream = world.stream(topic, (0, 1))
     slow = []
     refused = 0
-    for n in range(1000):
+    for n in range(960):  # with those that behave, below the thousand that a node takes
         kind = ("header", "body", "reader", "idle")[n % 4]
         try:
             slow.append(Slow(port, ADDRESSES[n % len(ADDRESSES)], kind, "/v1/trades?symbols=*&format=ndjson"))
         except OSError:
             refused += 1
-    check(len(slow) > 900, f"{refused} of 1,000 connections were refused at once")
+    check(refused == 0, f"{refused} of 960 connections were refused at once")
     begin = time.monotonic()
     during = []
     while time.monotonic() - begin < 15:
