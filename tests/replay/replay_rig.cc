@@ -7,9 +7,10 @@ namespace tapedeck::testing {
 using namespace std::chrono_literals;
 
 void ReplayRig::Fill(size_t messages) {
+  filler_ = std::make_unique<StoreFiller>(dir_);
   const int64_t begin_ms = SystemClock().Now().ns() / 1'000'000 - 3'600'000;
-  TpId tapes[2] = {filler_.AddTape({"recorded-cluster", "ticks", 0, 0}),
-                   filler_.AddTape({"recorded-cluster", "ticks", 0, 1}, 500)};
+  TpId tapes[2] = {filler_->AddTape({"recorded-cluster", "ticks", 0, 0}),
+                   filler_->AddTape({"recorded-cluster", "ticks", 0, 1}, 500)};
   for (size_t i = 0; i < messages; ++i) {
     for (size_t p = 0; p < 2; ++p) {
       FillMessage m;
@@ -23,11 +24,11 @@ void ReplayRig::Fill(size_t messages) {
       if (i % 4 == 0) m.headers.emplace_back("h", std::nullopt);
       if (i % 4 == 1) m.headers.emplace_back("h", std::string("\0\xff", 2));
       if (i % 100 == 50) m.skip = 2;
-      filler_.Append(tapes[p], m);
+      filler_->Append(tapes[p], m);
     }
-    if (i % 500 == 499) filler_.Commit();
+    if (i % 500 == 499) filler_->Commit();
   }
-  filler_.Commit();
+  filler_->Commit();
 }
 
 void ReplayRig::Start(ReplayOptions options) {
@@ -38,11 +39,15 @@ void ReplayRig::Start(ReplayOptions options) {
                               .properties = {},
                               .topics = {".*-replay.*", "looped"}};
   }
+  if (filler_ != nullptr) filler_->Close();
+  auto store = Store::Open({.dir = dir_});
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  store_ = std::move(store).value();
   stop_.store(false);
   writer_ = std::thread([this] {
     while (!stop_.load()) {
       if (queue_.waiting()) {
-        const Status served = queue_.Serve(&filler_.store());
+        const Status served = queue_.Serve(store_.get());
         EXPECT_TRUE(served.ok()) << served.ToString();
       }
       SystemClock().SleepFor(2ms);
@@ -50,8 +55,7 @@ void ReplayRig::Start(ReplayOptions options) {
   });
   auto runner =
       ReplayRunner::Make(options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
-                                     return ReadPoint::Take(filler_.open_rows(),
-                                                            &filler_.directory(), filler_.store());
+                                     return ReadPoint::Take(open_rows_, &directory_, *store_);
                                    }});
   ASSERT_TRUE(runner.ok()) << runner.status().ToString();
   runner_ = std::move(runner).value();
@@ -63,6 +67,7 @@ void ReplayRig::Stop() {
   runner_ = nullptr;
   stop_.store(true);
   if (writer_.joinable()) writer_.join();
+  store_ = nullptr;
 }
 
 nlohmann::json ReplayRig::Request(const std::string& topic) {

@@ -5,8 +5,8 @@
 // Kafka.
 //
 //   ReplayRig rig(dir.path(), kafka->bootstrap_servers());
-//   rig.Fill(1000);                                       // before Start
-//   rig.Start({});
+//   rig.Fill(1000);                                       // not in a folder that has a store
+//   rig.Start();                                          // opens the store; Stop closes it
 //   const std::string id = rig.Create(R"(…)");
 //   rig.WaitFor(id, ReplayState::kDone);
 //
@@ -28,10 +28,11 @@ namespace tapedeck::testing {
 class ReplayRig {
  public:
   ReplayRig(const std::string& dir, std::string bootstrap_servers)
-      : filler_(dir), bootstrap_servers_(std::move(bootstrap_servers)) {}
+      : dir_(dir), bootstrap_servers_(std::move(bootstrap_servers)) {}
   ~ReplayRig() { Stop(); }
 
-  StoreFiller& filler() { return filler_; }
+  /// What Fill has written; more may be added before Start.
+  StoreFiller& filler() { return *filler_; }
   ReplayRunner& runner() { return *runner_; }
 
   /// `messages` on each of two partitions of "ticks", one millisecond apart, with odd ones.
@@ -52,8 +53,12 @@ class ReplayRig {
   static nlohmann::json Request(const std::string& topic);
 
  private:
-  StoreFiller filler_;
+  const std::string dir_;
   const std::string bootstrap_servers_;
+  std::unique_ptr<StoreFiller> filler_;
+  SeriesDirectory directory_;
+  OpenRows open_rows_;
+  std::unique_ptr<Store> store_;
   StoreQueue queue_;
   std::atomic<bool> stop_{false};
   std::thread writer_;
