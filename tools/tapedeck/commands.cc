@@ -19,6 +19,7 @@ void AddAllCommands(CLI::App* app, Choice* choice) {
   AddSkipCommand(app, choice);
   AddTokenCommands(app, choice);
   AddReadCommands(app, choice);
+  AddReplayCommands(app, choice);
   AddVerifyCommand(app, choice);
   AddCompletionCommands(app, choice);
   AddVersionCommand(app, choice);

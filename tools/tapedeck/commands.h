@@ -61,6 +61,8 @@ void AddVersionCommand(CLI::App* app, Choice* choice);
 void AddReadCommands(CLI::App* app, Choice* choice);
 /// completion, man (completion_command.cc)
 void AddCompletionCommands(CLI::App* app, Choice* choice);
+/// replay create, list, show, pause, resume, seek, pace, cancel, delete (replay_command.cc)
+void AddReplayCommands(CLI::App* app, Choice* choice);
 /// verify (verify_command.cc)
 void AddVerifyCommand(CLI::App* app, Choice* choice);
 

@@ -201,6 +201,24 @@ Result<RemoteAnswer> RemoteNode::Post(const RemoteRequest& request, const std::s
   return Facts(&answer);
 }
 
+Result<RemoteAnswer> RemoteNode::Do(
+    const std::string& method, const std::string& path, const std::string& body,
+    const std::vector<std::pair<std::string, std::string>>& headers) {
+  WebRequest web;
+  web.method = method;
+  web.url = base_ + path;
+  web.headers = headers;
+  if (!token_.empty()) web.headers.emplace_back("Authorization", "Bearer " + token_);
+  if (!body.empty()) web.headers.emplace_back("Content-Type", "application/json");
+  web.body = WebBody::Bytes(body);
+  web.answer_bytes_max = kDocumentBytesMax;
+  web.low_speed = 1;
+  Result<WebAnswer> answer = client_->Send(web);
+  if (!answer.ok()) return answer.status();
+  if (!answer->ok()) return StatusOfAnswer(*answer, web.url);
+  return Facts(&*answer);
+}
+
 Result<RemoteAnswer> RemoteNode::Stream(const RemoteRequest& request, const Sink& sink) {
   Result<WebAnswer> answer = Send(request, &sink);
   if (!answer.ok()) return answer.status();

@@ -59,6 +59,10 @@ class RemoteNode {
   Result<RemoteAnswer> Get(const RemoteRequest& request);
   /// What changes something; `json`: a document.
   Result<RemoteAnswer> Post(const RemoteRequest& request, const std::string& json);
+  /// A request that does something: method, path, a JSON body ("" = none), further headers.
+  Result<RemoteAnswer> Do(const std::string& method, const std::string& path,
+                          const std::string& body,
+                          const std::vector<std::pair<std::string, std::string>>& headers = {});
   /// Rows, piece by piece as they come.
   Result<RemoteAnswer> Stream(const RemoteRequest& request, const Sink& sink);
   const std::string& base() const { return base_; }

@@ -1,0 +1,336 @@
+// tapedeck replay create|list|show|pause|resume|seek|pace|cancel|delete
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/encoding.h"
+#include "mapping/json_tree.h"
+#include "node/json_line.h"
+#include "tapedeck/answer_output.h"
+#include "tapedeck/json_cells.h"
+#include "tapedeck/read_commands.h"
+#include "tapedeck/read_options.h"
+#include "tapedeck/remote_node.h"
+
+namespace tapedeck::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLookEvery{250};
+
+struct ReplayArguments {
+  ReadOptions node;
+  std::vector<std::string> topics;
+  std::vector<std::string> symbols;
+  std::string start, end, clock = "kafka";
+  std::string target, to;
+  std::string partition = "same", timestamps = "original", value = "original";
+  std::string order = "arrival", delivery = "exactly-once";
+  double speed = 0;
+  uint64_t rate = 0, bytes_rate = 0;
+  std::string max_idle;
+  std::string key;
+  bool no_provenance = false, allow_gaps = false, force = false, restore = false, wait = false;
+  std::string id, time;
+};
+
+std::string JsonText(std::string_view text) {
+  JsonLine line;
+  const std::string object = line.Text("x", text).Take();
+  return object.substr(5, object.size() - 6);
+}
+
+std::string JsonTexts(const std::vector<std::string>& texts) {
+  std::string list = "[";
+  for (const std::string& text : texts) list += (list.size() > 1 ? "," : "") + JsonText(text);
+  return list + "]";
+}
+
+std::string PaceOf(const ReplayArguments& args) {
+  JsonLine pace;
+  if (args.rate > 0 || args.bytes_rate > 0) {
+    pace.Text("mode", "rate");
+    if (args.rate > 0) pace.Count("messages_per_second", args.rate);
+    if (args.bytes_rate > 0) pace.Count("bytes_per_second", args.bytes_rate);
+  } else if (args.speed > 0) {
+    pace.Text("mode", "original").Real("speed", args.speed, 6);
+  } else {
+    pace.Text("mode", "max");
+  }
+  if (!args.max_idle.empty()) pace.Text("max_idle", args.max_idle);
+  return pace.Take();
+}
+
+std::string RequestOf(const ReplayArguments& args) {
+  JsonLine source;
+  source.Raw("topics", JsonTexts(args.topics)).Text("clock", args.clock);
+  if (!args.symbols.empty()) source.Raw("symbols", JsonTexts(args.symbols));
+  if (!args.start.empty()) source.Text("start", args.start);
+  if (!args.end.empty()) source.Text("end", args.end);
+  const bool number = args.partition.find_first_not_of("0123456789") == std::string::npos;
+  JsonLine target;
+  target.Text("name", args.target)
+      .Text("topic", args.to)
+      .Raw("partition", number ? args.partition : JsonText(args.partition))
+      .Text("value", args.value)
+      .Text("timestamps", args.timestamps)
+      .Flag("provenance", !args.no_provenance);
+  JsonLine request;
+  request.Raw("source", source.Take())
+      .Raw("target", target.Take())
+      .Text("order", args.order)
+      .Raw("pace", PaceOf(args))
+      .Text("delivery", args.delivery)
+      .Flag("allow_gaps", args.allow_gaps)
+      .Flag("force", args.force)
+      .Flag("restore", args.restore);
+  return request.Take();
+}
+
+/// A job's document with its fields by path: "progress.messages".
+class JobDocument {
+ public:
+  static Result<JobDocument> Parse(std::string text) {
+    JobDocument job;
+    job.text_ = std::move(text);
+    job.tree_ = std::make_unique<json::Tree>();
+    if (job.tree_->Parse(job.text_) != json::Tree::Outcome::kOk || job.tree_->size() == 0 ||
+        job.tree_->node(0).type != json::Type::kObject) {
+      return Status::Unavailable("the answer is no JSON object: is this a tapedeck node?");
+    }
+    return job;
+  }
+  std::string Field(std::string_view name) const { return Member(0, name); }
+  std::string Field(std::string_view outer, std::string_view name) const {
+    const uint32_t at = tree_->Find(0, outer);
+    return at == json::kNone ? "" : Member(at, name);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string Member(uint32_t object, std::string_view name) const {
+    if (tree_->node(object).type != json::Type::kObject) return "";
+    const uint32_t at = tree_->Find(object, name);
+    return at == json::kNone ? "" : CellOf(*tree_, at);
+  }
+  std::string text_;
+  std::unique_ptr<json::Tree> tree_;
+};
+
+const std::vector<std::string> kColumns = {"id",   "state",    "messages", "total",
+                                           "rate", "position", "p99_us",   "error"};
+
+std::vector<std::string> CellsOfJob(const JobDocument& job) {
+  std::string rate = job.Field("progress", "rate");
+  rate = rate.substr(0, rate.find('.'));
+  return {job.Field("id"),
+          job.Field("state"),
+          job.Field("progress", "messages"),
+          job.Field("progress", "total"),
+          rate,
+          job.Field("progress", "position"),
+          job.Field("pacing", "p99_us"),
+          job.Field("error")};
+}
+
+Status PrintJob(const ReplayArguments& args, const JobDocument& job) {
+  TD_ASSIGN_OR_RETURN(const AnswerFormat format, ParseFormat(args.node.output, Forms::kText));
+  if (format == AnswerFormat::kJson) return WriteOut(job.text());
+  AnswerOutput out(format, kColumns);
+  std::string line = job.text();
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  TD_RETURN_IF_ERROR(out.Row(line, CellsOfJob(job)));
+  return out.Finish();
+}
+
+std::string PathOf(const std::string& id) { return "/v1/replays/" + PercentEncode(id); }
+
+bool HasEnded(const std::string& state) {
+  return state == "done" || state == "failed" || state == "cancelled";
+}
+
+/// Follows a job to its end, with a line that is written over on a terminal.
+Result<JobDocument> Follow(RemoteNode* node, const std::string& id) {
+  const bool shows = ::isatty(STDERR_FILENO) != 0;
+  for (;;) {
+    TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Get({PathOf(id), {}}));
+    TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::move(answer.body)));
+    const std::string state = job.Field("state");
+    if (shows) {
+      const std::vector<std::string> cells = CellsOfJob(job);
+      std::fprintf(stderr, "\r\x1b[K%s  %s of %s messages  %s/s  at %s", state.c_str(),
+                   cells[2].c_str(), cells[3].c_str(), cells[4].c_str(), cells[5].c_str());
+      if (HasEnded(state)) std::fputc('\n', stderr);
+    }
+    if (HasEnded(state)) return job;
+    SystemClock().SleepFor(kLookEvery);
+  }
+}
+
+int ExitOf(const JobDocument& job) {
+  const std::string state = job.Field("state");
+  if (state != "failed") return kExitOk;
+  std::fprintf(stderr, "tapedeck: the replay has failed: %s\n", job.Field("error").c_str());
+  return kExitFailure;
+}
+
+Result<JobDocument> Ask(const ReplayArguments& args, const std::string& method,
+                        const std::string& path, const std::string& body) {
+  TD_ASSIGN_OR_RETURN(auto node, RemoteNode::Open(args.node));
+  std::vector<std::pair<std::string, std::string>> headers;
+  if (!args.key.empty()) headers.emplace_back("Idempotency-Key", args.key);
+  TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Do(method, path, body, headers));
+  TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::move(answer.body)));
+  if (!args.wait) return job;
+  return Follow(node.get(), job.Field("id"));
+}
+
+int RunOne(const ReplayArguments& args, const std::string& method, const std::string& path,
+           const std::string& body) {
+  Result<JobDocument> job = Ask(args, method, path, body);
+  if (!job.ok()) return Fail(job.status());
+  const Status printed = PrintJob(args, *job);
+  return printed.ok() ? ExitOf(*job) : Fail(printed);
+}
+
+Status ListJobs(const ReplayArguments& args, uint64_t* rows) {
+  TD_ASSIGN_OR_RETURN(const AnswerFormat format, ParseFormat(args.node.output, Forms::kText));
+  TD_ASSIGN_OR_RETURN(auto node, RemoteNode::Open(args.node));
+  AnswerOutput out(format, kColumns);
+  for (std::string token;;) {
+    TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Get({"/v1/replays", {{"page_token", token}}}));
+    json::Tree tree;
+    if (tree.Parse(answer.body) != json::Tree::Outcome::kOk || tree.size() == 0) {
+      return Status::Unavailable("the answer is no JSON: is this a tapedeck node?");
+    }
+    const uint32_t data = tree.Find(0, "data");
+    if (data == json::kNone) return Status::Unavailable("the answer holds no list");
+    for (uint32_t at = tree.First(data); at != json::kNone; at = tree.Next(data, at)) {
+      TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::string(tree.Raw(at))));
+      TD_RETURN_IF_ERROR(out.Row(job.text(), CellsOfJob(job)));
+    }
+    const uint32_t next = tree.Find(0, "next_page_token");
+    token = next == json::kNone ? "" : CellOf(tree, next);
+    if (token.empty()) break;
+  }
+  *rows = out.rows();
+  return out.Finish();
+}
+
+void AddCreate(CLI::App* replay, Choice* choice) {
+  auto args = std::make_shared<ReplayArguments>();
+  CLI::App* create = replay->add_subcommand("create", "Make a job");
+  args->node.AddNodeTo(create);
+  create->add_option("--topic,-t", args->topics, "source topic; may be repeated")
+      ->required()
+      ->allow_extra_args(false);
+  create->add_option("--symbol,-s", args->symbols, "only messages with records of it")
+      ->allow_extra_args(false);
+  create->add_option("--start", args->start, "from this time on");
+  create->add_option("--end", args->end, "before this time; also +1h after --start");
+  create->add_option("--clock", args->clock, "what the times are measured by")
+      ->check(CLI::IsMember({"kafka", "event"}));
+  create->add_option("--target", args->target, "a [replay.targets.NAME] of the node")->required();
+  create->add_option("--to", args->to, "target topic; {topic} stands for the source's")->required();
+  create->add_option("--speed", args->speed, "original spacing times this; default: maximum");
+  create->add_option("--rate", args->rate, "messages a second");
+  create->add_option("--bytes-rate", args->bytes_rate, "bytes a second");
+  create->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
+  create->add_option("--partition", args->partition, "same, key, or a number");
+  create->add_option("--timestamps", args->timestamps)
+      ->check(CLI::IsMember({"original", "now", "shift"}));
+  create->add_option("--order", args->order)->check(CLI::IsMember({"arrival", "event"}));
+  create->add_option("--delivery", args->delivery)
+      ->check(CLI::IsMember({"exactly-once", "at-least-once"}));
+  create->add_flag("--no-provenance", args->no_provenance, "send no headers of our own");
+  create->add_flag("--allow-gaps", args->allow_gaps, "leave out what is not recorded");
+  create->add_flag("--force", args->force, "also into a topic that the node records");
+  create->add_flag("--restore", args->restore, "into an empty topic, as it was");
+  create->add_option("--key", args->key, "idempotency key: the same request makes one job");
+  create->add_flag("--wait,-w", args->wait, "follow it to its end");
+  create->footer(
+      "Example:\n"
+      "  tapedeck replay create --topic Finhub1 --start 2024-07-02 --end +1h --target lab \\\n"
+      "      --to Finhub1-replay --speed 10 --wait");
+  create->callback([=] {
+    choice->run = [=] { return RunOne(*args, "POST", "/v1/replays", RequestOf(*args)); };
+  });
+}
+
+void AddOrder(CLI::App* replay, Choice* choice, const std::string& name, const std::string& help,
+              const std::string& body) {
+  auto args = std::make_shared<ReplayArguments>();
+  CLI::App* order = replay->add_subcommand(name, help);
+  args->node.AddNodeTo(order);
+  order->add_option("id", args->id, "of the job")->required();
+  if (name == "seek") order->add_option("time", args->time, "where to go on")->required();
+  if (name == "pace") {
+    order->add_option("--speed", args->speed, "original spacing times this");
+    order->add_option("--rate", args->rate, "messages a second");
+    order->add_option("--bytes-rate", args->bytes_rate, "bytes a second");
+    order->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
+  }
+  order->add_flag("--wait,-w", args->wait, "follow it to its end");
+  order->callback([=] {
+    choice->run = [=] {
+      std::string text = body;
+      if (name == "seek") text = "{\"seek\":" + JsonText(args->time) + "}";
+      if (name == "pace") text = "{\"pace\":" + PaceOf(*args) + "}";
+      return RunOne(*args, "PATCH", PathOf(args->id), text);
+    };
+  });
+}
+
+void AddListShowDelete(CLI::App* replay, Choice* choice) {
+  auto list_args = std::make_shared<ReplayArguments>();
+  CLI::App* list = replay->add_subcommand("list", "All jobs of the node");
+  list_args->node.AddNodeTo(list);
+  list->callback([=] {
+    choice->run = [=] {
+      return RunReading(list_args->node,
+                        [&](uint64_t* rows) { return ListJobs(*list_args, rows); });
+    };
+  });
+  auto show_args = std::make_shared<ReplayArguments>();
+  CLI::App* show = replay->add_subcommand("show", "One job");
+  show_args->node.AddNodeTo(show);
+  show->add_option("id", show_args->id, "of the job")->required();
+  show->add_flag("--wait,-w", show_args->wait, "follow it to its end");
+  show->callback(
+      [=] { choice->run = [=] { return RunOne(*show_args, "GET", PathOf(show_args->id), ""); }; });
+  auto delete_args = std::make_shared<ReplayArguments>();
+  CLI::App* remove = replay->add_subcommand("delete", "Cancel a job and forget it");
+  delete_args->node.AddNodeTo(remove);
+  remove->add_option("id", delete_args->id, "of the job")->required();
+  remove->callback([=] {
+    choice->run = [=] {
+      Result<std::unique_ptr<RemoteNode>> node = RemoteNode::Open(delete_args->node);
+      if (!node.ok()) return Fail(node.status());
+      Result<RemoteAnswer> answer = (*node)->Do("DELETE", PathOf(delete_args->id), "");
+      return answer.ok() ? static_cast<int>(kExitOk) : Fail(answer.status());
+    };
+  });
+}
+
+}  // namespace
+
+void AddReplayCommands(CLI::App* app, Choice* choice) {
+  CLI::App* replay = app->add_subcommand(
+      "replay", "Play a part of the recording back into Kafka (a job of a node)");
+  replay->require_subcommand(1);
+  AddCreate(replay, choice);
+  AddListShowDelete(replay, choice);
+  AddOrder(replay, choice, "pause", "Stop sending; nothing stays open", R"({"state":"paused"})");
+  AddOrder(replay, choice, "resume", "Go on, also after a failure", R"({"state":"running"})");
+  AddOrder(replay, choice, "seek", "Go on at another time", "");
+  AddOrder(replay, choice, "pace", "Change how fast it goes", "");
+  AddOrder(replay, choice, "cancel", "End it", R"({"state":"cancelled"})");
+}
+
+}  // namespace tapedeck::cli
