@@ -6,6 +6,7 @@
 #include "api/call.h"
 #include "api/node_metrics.h"
 #include "api/quick_answers.h"
+#include "api/replay_routes.h"
 #include "api/row_answer.h"
 #include "base/bytes.h"
 #include "base/log.h"
@@ -36,10 +37,12 @@ bool StartsWithBearer(std::string_view text) {
 using Route_f = Answer (*)(Call*);
 Route_f FunctionOf(RouteId id) {
   static constexpr Route_f kFunctions[kRouteCount] = {
-      AnswerRecords, AnswerLatest,   AnswerCount,    AnswerMessages, AnswerStream, AnswerTables,
-      AnswerSymbols, AnswerTopics,   AnswerCoverage, AnswerRefused,  AnswerStatus, AnswerLivez,
-      AnswerReadyz,  AnswerHealthz,  AnswerMetrics,  AnswerOpenApi,  AnswerPage,   AnswerDays,
-      AnswerObjects, AnswerCloseDay, AnswerFlush};
+      AnswerRecords,      AnswerLatest,      AnswerCount,        AnswerMessages, AnswerStream,
+      AnswerTables,       AnswerSymbols,     AnswerTopics,       AnswerCoverage, AnswerRefused,
+      AnswerStatus,       AnswerLivez,       AnswerReadyz,       AnswerHealthz,  AnswerMetrics,
+      AnswerOpenApi,      AnswerPage,        AnswerDays,         AnswerObjects,  AnswerCloseDay,
+      AnswerFlush,        AnswerReplays,     AnswerCreateReplay, AnswerReplay,   AnswerPatchReplay,
+      AnswerDeleteReplay, AnswerReplayEvents};
   return kFunctions[static_cast<size_t>(id)];
 }
 

@@ -10,6 +10,7 @@
 
 #include "api/call.h"
 #include "base/file.h"
+#include "replay/runner.h"
 
 namespace tapedeck {
 namespace {
@@ -130,6 +131,17 @@ void NodeMetrics::CollectPartition(const PartitionState& p) {
                   labels, static_cast<double>(p.kafka_ms - p.log_first_ms) / 1e3);
 }
 
+void NodeMetrics::CollectReplays(const ReplayRunner& replays) {
+  const auto counts = replays.Counts();
+  for (size_t i = 0; i < kReplayStates; ++i) {
+    SetGauge("tapedeck_replay_jobs", "Replay jobs, by state.",
+             {{"state", std::string(ReplayStateName(static_cast<ReplayState>(i)))}},
+             static_cast<double>(counts[i]));
+  }
+  Follow("tapedeck_replay_messages_total", "Messages that replays sent since the process started.",
+         {}, "", static_cast<double>(replays.messages_sent()));
+}
+
 void NodeMetrics::CollectShipping(const ShipState& ship) {
   for (const auto& [run, count] : ship.runs) {
     Follow("tapedeck_ship_runs_total", "Days and ranges of the tape on their way, by outcome.",
@@ -204,6 +216,7 @@ void NodeMetrics::Collect(const ApiContext& context, const ServedState& state) {
   std::lock_guard lock(mutex_);
   CollectRecorder(state.recorder);
   if (state.ship.has_value()) CollectShipping(*state.ship);
+  if (const ReplayRunner* replays = context.node->replays()) CollectReplays(*replays);
   RemoveWhatWent();
   SetGauge("tapedeck_series_open_rows", "Rows in memory that no flush has written yet.", {},
            static_cast<double>(state.open_rows));

@@ -31,6 +31,7 @@
 namespace tapedeck {
 
 struct ApiContext;
+class ReplayRunner;
 
 /// What the process takes of its machine; zeros where the system does not say.
 struct ProcessUse {
@@ -63,6 +64,7 @@ class NodeMetrics {
   void Follow(std::string_view name, std::string_view help, const Labels& labels,
               const std::string& part, double value);
   void CollectShipping(const ShipState& ship);
+  void CollectReplays(const ReplayRunner& replays);
   void CollectRecorder(const RecorderState& recorder);
   void CollectPartition(const PartitionState& partition);
   void SetPassingGauge(std::string_view name, std::string_view help, const Labels& labels,

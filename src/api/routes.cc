@@ -28,6 +28,7 @@ constexpr Names kStreamNames[] = {"topics", "symbols",  "tables",   "start",
                                   "value",  "encoding", "ts",       "numbers",
                                   "origin", "format",   "cursor"};
 constexpr Names kSymbolNames[] = {"table", "symbol", "prefix", "limit", "page_token"};
+constexpr Names kReplayNames[] = {"limit", "page_token"};
 constexpr Names kTopicNames[] = {"topic"};
 constexpr Names kDayNames[] = {"table", "start", "end", "limit", "page_token"};
 constexpr Names kRefusedNames[] = {"topic", "reason", "start", "end", "limit", "page_token"};
@@ -54,6 +55,12 @@ constexpr std::array<Route, kRouteCount> kRoutes = {{
     {RouteId::kObjects, "GET", "/v1/objects", RouteScope::kRead, kDayNames, false},
     {RouteId::kCloseDay, "POST", "/v1/days/{day}/close", RouteScope::kAdmin, {}, false},
     {RouteId::kFlush, "POST", "/v1/flush", RouteScope::kAdmin, {}, false},
+    {RouteId::kReplays, "GET", "/v1/replays", RouteScope::kReplay, kReplayNames, false},
+    {RouteId::kCreateReplay, "POST", "/v1/replays", RouteScope::kReplay, {}, false},
+    {RouteId::kReplay, "GET", "/v1/replays/{id}", RouteScope::kReplay, {}, false},
+    {RouteId::kPatchReplay, "PATCH", "/v1/replays/{id}", RouteScope::kReplay, {}, false},
+    {RouteId::kDeleteReplay, "DELETE", "/v1/replays/{id}", RouteScope::kReplay, {}, false},
+    {RouteId::kReplayEvents, "GET", "/v1/replays/{id}/events", RouteScope::kReplay, {}, false},
 }};
 
 // Longer than any path of a route with the longest name of a table: not worth decoding.

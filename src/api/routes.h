@@ -42,8 +42,14 @@ enum class RouteId : uint8_t {
   kObjects,
   kCloseDay,
   kFlush,
+  kReplays,
+  kCreateReplay,
+  kReplay,
+  kPatchReplay,
+  kDeleteReplay,
+  kReplayEvents,
 };
-inline constexpr size_t kRouteCount = 21;
+inline constexpr size_t kRouteCount = 27;
 
 /// Who may ask where tokens are in force: the scope that a token needs.
 enum class RouteScope : uint8_t { kAnybody, kRead, kReplay, kAdmin };

@@ -24,6 +24,8 @@
 
 namespace tapedeck {
 
+class ReplayRunner;
+
 enum class ServedPhase : uint8_t { kOpening, kRecovering, kRecording, kEnded };
 /// "opening", "recovering", "recording", "ended".
 std::string_view ServedPhaseName(ServedPhase phase);
@@ -70,6 +72,8 @@ class ServedNode {
   virtual Result<std::vector<DayState>> CloseDay(Day day, std::vector<std::string> tables) = 0;
   /// Commits, flushes, and ships where there is an archive. kUnavailable: not ready.
   virtual Result<FlushTicket> FlushAll() = 0;
+  /// Null while the node is not ready.
+  virtual ReplayRunner* replays() const = 0;
 };
 
 }  // namespace tapedeck

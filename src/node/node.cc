@@ -9,6 +9,7 @@
 #include "kafka/log_probe.h"
 #include "model/keys.h"
 #include "node/open_files.h"
+#include "node/replay_side.h"
 
 namespace tapedeck {
 namespace {
@@ -57,6 +58,8 @@ bool TableHasRows(const StoreView& view, TableId table) {
   return cursor->Valid() || !cursor->status().ok();  // what cannot be read is there
 }
 
+// Seconds; paced replays are seldom later than microseconds.
+constexpr double kLatenessBounds[] = {1e-6, 1e-5, 1e-4, 5e-4, 2e-3, 1e-2, 0.1, 1, 10};
 // Requests in hand when the node stops may still end.
 constexpr std::chrono::nanoseconds kHttpGrace = std::chrono::seconds(1);
 
@@ -117,6 +120,9 @@ class Node::Served final : public ServedNode {
     TD_ASSIGN_OR_RETURN(Shipper * shipper, ShipperOfNode());
     return shipper->RequestClose(day, std::move(tables));
   }
+  ReplayRunner* replays() const override {
+    return node_->phase() == NodePhase::kRecording ? node_->replays_.get() : nullptr;
+  }
   Result<FlushTicket> FlushAll() override {
     if (node_->phase() != NodePhase::kRecording) {
       return Status::Unavailable("the node is " + std::string(NodePhaseName(node_->phase())));
@@ -176,8 +182,9 @@ Node::Node(NodeOptions options, Clock* clock)
 Node::~Node() {
   stop_.store(true);
   if (thread_.joinable()) thread_.join();
-  face_.reset();  // answers read the store
-  ship_.reset();  // works with the recorder
+  face_.reset();     // answers read the store
+  replays_.reset();  // as replays do
+  ship_.reset();     // works with the recorder
   recorder_.reset();
   if (store_ != nullptr) {
     Status closed = store_->Close();
@@ -209,6 +216,7 @@ void Node::Stop(MonotonicTime deadline) {
   stop_.store(true);
   // Calls to an archive that does not answer end now; Record waits for the shipper.
   if (phase() == NodePhase::kRecording && ship_ != nullptr) ship_->AskToStop();
+  if (phase() == NodePhase::kRecording) replays_->AskToStop();
   const std::chrono::nanoseconds left = deadline - clock_->Monotonic();
   if (face != nullptr) {
     face->Stop(std::clamp(left / 4, std::chrono::nanoseconds(0), kHttpGrace));
@@ -296,11 +304,13 @@ Status Node::RunRecordThread() {
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanOnStore());
   TD_RETURN_IF_ERROR(MakeRecorder(std::move(plan)));
   TD_RETURN_IF_ERROR(MakeShipSide());
+  TD_RETURN_IF_ERROR(MakeReplays());
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecovering);
   TD_RETURN_IF_ERROR(recorder_->Recover().WithContext("decoding the tail"));
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecording);
+  TD_RETURN_IF_ERROR(replays_->Start().WithContext("finding replays"));
   TD_RETURN_IF_ERROR(Record());
   pulse_.Stored();
   // Not needed for safety: it spares the next start the replay of the log.
@@ -310,20 +320,33 @@ Status Node::RunRecordThread() {
 }
 
 // Records until the end. What the shipper has in hand is carried out, or ends without being done,
-// before the last writer of the store goes.
+// before the last writer of the store goes. Replays know by the target how far they came.
 Status Node::Record() {
   if (ship_ != nullptr) ship_->Start();
   Status end = recorder_->Run(stop_);
-  if (ship_ == nullptr) {
-    queue_.Close("the node stops");
-    return end;
-  }
-  ship_->AskToStop();
+  replays_->AskToStop();
+  if (ship_ != nullptr) ship_->AskToStop();
   const bool can_write =
       end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
   if (!can_write) queue_.Close("the store cannot be written to");
-  if (can_write) queue_.ServeUntil(ship_->ended(), store_.get(), clock_);
+  if (can_write && ship_ != nullptr) queue_.ServeUntil(ship_->ended(), store_.get(), clock_);
+  queue_.Close("the node stops");
+  replays_->Stop();  // what they still ask of the store is refused
   return end;
+}
+
+Status Node::MakeReplays() {
+  TD_ASSIGN_OR_RETURN(
+      replays_,
+      MakeReplayRunner(
+          options_.config, clock_, &queue_, [this] { return served_->Point(); },
+          [late = metrics_.AddHistogram(
+               "tapedeck_replay_lateness_seconds", "How late messages of paced replays were sent.",
+               kLatenessBounds)](std::chrono::nanoseconds lateness) mutable {
+            if (lateness.count() < 0) return;
+            late.Observe(std::chrono::duration<double>(lateness).count());
+          }));
+  return Status::Ok();
 }
 
 Status Node::MakeShipSide() {
@@ -367,6 +390,7 @@ Status Node::OpenStore() {
       face = face_.get();
     }
     if (face != nullptr) face->BreakStreams();
+    if (replays_ != nullptr) replays_->Break();
   });
   return Status::Ok();
 }

@@ -49,6 +49,7 @@
 #include "node/pulse.h"
 #include "node/ship_side.h"
 #include "record/recorder.h"
+#include "replay/runner.h"
 #include "store/store.h"
 
 namespace tapedeck {
@@ -122,6 +123,7 @@ class Node {
   Result<RecordingPlan> PlanOnStore();
   Status MakeRecorder(RecordingPlan plan);
   Status MakeShipSide();
+  Status MakeReplays();
   Status Record();
   void Enter(NodePhase phase);
 
@@ -136,6 +138,7 @@ class Node {
   std::unique_ptr<Recorder> recorder_;
   StoreQueue queue_;                // writes of others, carried out by the record thread
   std::unique_ptr<ShipSide> ship_;  // null: no archive
+  std::unique_ptr<ReplayRunner> replays_;
   std::unique_ptr<Served> served_;
   std::atomic<bool> stop_{false};
   std::thread thread_;

@@ -251,7 +251,9 @@ Status ReplayAttempt::SendPending(MonotonicTime due) {
                          .WithContext("message " + std::to_string(note.next_seq)));
   TD_RETURN_IF_ERROR(FailpointHit("replay.sent"));
   lag_ = pacer_.Sent(pending_->greatest_time, out->bytes, due);
-  if (parts_.on_sent) parts_.on_sent(lag_);
+  if (parts_.on_sent) {
+    parts_.on_sent(pacer_.pace().mode == PaceMode::kMax ? nanoseconds(-1) : lag_);
+  }
   ++note.next_seq;
   note.bytes += out->bytes;
   note.digest += out->hash;

@@ -50,7 +50,8 @@ std::string_view ReplayStateName(ReplayState state);
 
 enum class PartitionPolicy : uint8_t { kSame, kKey, kFixed };
 enum class ReplayTimestamps : uint8_t { kOriginal, kNow, kShift };
-enum class ReplayValue : uint8_t { kOriginal, kJson };
+/// Re-encoded values come with a later version.
+enum class ReplayValue : uint8_t { kOriginal };
 
 struct ReplayTarget {
   std::string name;   // of the configuration

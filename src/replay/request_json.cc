@@ -23,7 +23,7 @@ constexpr std::string_view kClocks[] = {"kafka", "event"};
 constexpr std::string_view kOrders[] = {"arrival", "event"};
 constexpr std::string_view kModes[] = {"max", "original", "rate"};
 constexpr std::string_view kDeliveries[] = {"exactly-once", "at-least-once"};
-constexpr std::string_view kValues[] = {"original", "json"};
+constexpr std::string_view kValues[] = {"original"};
 constexpr std::string_view kTimestamps[] = {"original", "now", "shift"};
 constexpr std::string_view kWishes[] = {"paused", "running", "cancelled"};
 
@@ -108,8 +108,9 @@ Status ReadTarget(const Json& json, ReplayTarget* target) {
     reader.Fail("topic", "a topic's name is needed; {topic} in it stands for the source topic");
   }
   ReadPartition(&reader, target);
-  if (reader.Text("value") == "flatbuffer") {
-    reader.Fail("value", "flatbuffer is not in this version; original and json are");
+  const std::string value = reader.Text("value", "original");
+  if (value == "json" || value == "flatbuffer") {
+    reader.Fail("value", value + " is not in this version: original is");
   }
   target->value = static_cast<ReplayValue>(reader.Choose("value", kValues, 0));
   target->timestamps = static_cast<ReplayTimestamps>(reader.Choose("timestamps", kTimestamps, 0));
@@ -147,9 +148,6 @@ Status ReadPace(const Json& json, Pace* pace) {
 }
 
 Status CheckTogether(const ReplaySpec& spec) {
-  if (spec.restore && spec.target.value != ReplayValue::kOriginal) {
-    return Status::InvalidArgument("target.value: a restore sends the original values");
-  }
   if (spec.restore && (!spec.source.symbols.empty() || !spec.source.tables.empty())) {
     return Status::InvalidArgument("source: a restore is of whole topics or ranges");
   }

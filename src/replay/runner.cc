@@ -185,15 +185,16 @@ Status ReplayRunner::Start() {
   return Status::Ok();
 }
 
+void ReplayRunner::AskToStop() {
+  std::lock_guard lock(mutex_);
+  stopping_ = true;
+  for (const auto& [id, slot] : slots_) slot->desk->Stop();
+  for (const auto& slot : leaving_) slot->desk->Stop();
+  wake_.notify_all();
+}
+
 void ReplayRunner::Stop() {
-  {
-    std::lock_guard lock(mutex_);
-    if (stopping_) return;
-    stopping_ = true;
-    for (const auto& [id, slot] : slots_) slot->desk->Stop();
-    for (const auto& slot : leaving_) slot->desk->Stop();
-    wake_.notify_all();
-  }
+  AskToStop();
   if (keeper_.joinable()) keeper_.join();
   Reap(true);
 }
@@ -282,7 +283,7 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   return job;
 }
 
-WorkerParts ReplayRunner::PartsOf(const ReplayJob& job) const {
+WorkerParts ReplayRunner::PartsOf(const ReplayJob& job) {
   // A configuration that lost the target since: the worker says so.
   auto found = options_.targets.find(job.spec.target.name);
   const ReplayTargetConfig target =
@@ -291,7 +292,10 @@ WorkerParts ReplayRunner::PartsOf(const ReplayJob& job) const {
   WorkerParts parts;
   parts.clock = parts_.clock;
   parts.open_point = parts_.open_point;
-  parts.on_sent = parts_.on_sent;
+  parts.on_sent = [this](std::chrono::nanoseconds late) {
+    sent_.fetch_add(1, std::memory_order_relaxed);
+    if (parts_.on_sent) parts_.on_sent(late);
+  };
   parts.name = ReplayName(options_.group, options_.node_id, job.id);
   if (Result<std::string> random = SecretBytes(8); random.ok()) {
     parts.owner = ByteReader(*random).Little64();

@@ -19,7 +19,7 @@
 // target that cannot take the messages: the text says what to do), kResourceExhausted (too many
 // jobs), kUnavailable (no broker answers; the node ends).
 //
-// Thread-safe. Start and Stop by the owner. The parts outlive it.
+// Thread-safe. Start and Stop (AskToStop by any) by the owner. The parts outlive it.
 
 #include <condition_variable>
 #include <functional>
@@ -62,7 +62,9 @@ struct ReplayParts {
   Clock* clock = nullptr;
   StoreQueue* queue = nullptr;
   std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point;
-  std::function<void(std::chrono::nanoseconds)> on_sent;  // lateness of each message; may be empty
+  /// Of each message of any job: how late it was, -1 ns at maximum pace. Workers call it; may be
+  /// empty.
+  std::function<void(std::chrono::nanoseconds)> on_sent;
 };
 
 struct ReplayView {
@@ -86,6 +88,9 @@ class ReplayRunner {
   ReplayRunner& operator=(const ReplayRunner&) = delete;
 
   Status Start();
+  /// Open transactions are aborted; returns at once.
+  void AskToStop();
+  /// Waits for the threads. What they still ask of the store must be answered, or refused.
   void Stop();
   /// The store must be opened again: nothing of it is held on to.
   void Break();
@@ -112,7 +117,7 @@ class ReplayRunner {
                        ReplayJob* job) const;
   Result<std::shared_ptr<JobDesk>> FindByKey(std::string_view key, const Hash128& request) const;
   std::shared_ptr<JobDesk> MakeDesk(ReplayJob job);
-  WorkerParts PartsOf(const ReplayJob& job) const;
+  WorkerParts PartsOf(const ReplayJob& job);
   void Keep();
   void StartWorkers();
   void Reap(bool all);

@@ -53,7 +53,7 @@ struct WorkerParts {
   std::function<Result<std::unique_ptr<ReplayTrail>>(const ReplayJob&)> open_trail;
   /// Partitions of the target topics now; kNotFound where one is gone.
   std::function<Result<std::map<std::string, int>>(const ReplayJob&)> look_at_target;
-  /// Of lateness, for metrics; may be empty.
+  /// Of each message: how late it was, -1 ns at maximum pace. May be empty.
   std::function<void(std::chrono::nanoseconds)> on_sent;
   std::string name;    // "<group>/<node>/<job>"
   uint64_t owner = 0;  // drawn for this worker

@@ -66,6 +66,9 @@ class FilledNode final : public ServedNode {
     return close_day ? close_day(day, std::move(tables))
                      : Result<std::vector<DayState>>(Status::FailedPrecondition("no archive"));
   }
+  ReplayRunner* replays() const override {
+    return phase_ == ServedPhase::kRecording ? replay_runner : nullptr;
+  }
   Result<FlushTicket> FlushAll() override {
     if (phase_ != ServedPhase::kRecording) return Status::Unavailable("not yet");
     return FlushTicket{.number = ++flushes_, .ships = holder_ != nullptr};
@@ -80,6 +83,7 @@ class FilledNode final : public ServedNode {
   /// One that has not been looked into.
   void OpenUnlistedArchive() { holder_ = std::make_unique<ManifestHolder>(); }
   std::function<Result<std::vector<DayState>>(Day, std::vector<std::string>)> close_day;
+  ReplayRunner* replay_runner = nullptr;
 
   void SetPhase(ServedPhase phase) { phase_ = phase; }
   void FailWith(Status failure) { failure_ = std::move(failure); }

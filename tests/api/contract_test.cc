@@ -7,6 +7,8 @@
 #include "api_rig.h"
 #include "archive_fill.h"
 #include "json_schema.h"
+#include "replay/job_json.h"
+#include "replay/runner.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -40,7 +42,34 @@ class Contract : public ::testing::Test {
       if (!tables.empty() && tables[0] == "nothing") return Status::NotFound("no such table");
       return std::vector<DayState>{{.table = "trades", .day = day, .rows = 3, .trouble = "asleep"}};
     };
+    AddReplays();
     document_ = rig_.Get("/openapi.json").json();
+  }
+
+  ~Contract() override {
+    rig_.node.replay_runner = nullptr;
+    replays_ = nullptr;
+  }
+
+  // Two jobs that have ended, as the store keeps them.
+  void AddReplays() {
+    StoreBatch batch;
+    for (const char* id : {kReplay, "01J00000000000000000000002"}) {
+      ReplayJob job;
+      job.id = id;
+      job.spec.source.topics = {"Finhub1"};
+      job.spec.target = {.name = "lab", .topic = "{topic}-replay"};
+      job.state = ReplayState::kDone;
+      batch.PutJob(id, EncodeJob(job));
+    }
+    EXPECT_TRUE(rig_.filler.store().Write(batch).ok());
+    auto runner = ReplayRunner::Make(
+        {}, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
+               return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point());
+             }});
+    ASSERT_TRUE(runner.ok() && (*runner)->Start().ok());
+    replays_ = std::move(runner).value();
+    rig_.node.replay_runner = replays_.get();
   }
 
   const Json& At(const Json& node) const { return Resolved(document_, node); }
@@ -65,6 +94,9 @@ class Contract : public ::testing::Test {
     if (size_t at = target.find("{table}"); at != std::string::npos) target.replace(at, 7, table);
     if (size_t at = target.find("{day}"); at != std::string::npos)
       target.replace(at, 5, "2024-07-02");
+    if (size_t at = target.find("{id}"); at != std::string::npos) {
+      target.replace(at, 4, table == "nothing" ? "01J00000000000000000000009" : kReplay);
+    }
     std::string query;
     for (const Json& parameter : ParametersOf(operation)) {
       if (parameter["in"] != "query" || !parameter.value("required", false)) continue;
@@ -128,8 +160,11 @@ class Contract : public ::testing::Test {
     }
   }
 
+  static constexpr char kReplay[] = "01J00000000000000000000001";
   TempDir archive_;
   ApiRig rig_;
+  StoreQueue queue_;
+  std::unique_ptr<ReplayRunner> replays_;
   Json document_;
 };
 
@@ -233,7 +268,7 @@ TEST_F(Contract, EachErrorThatIsDocumentedCanBeHadAndNoOther) {
       {"404", "table=nothing"},
       {"404", "topic=nothing"},
       {"404", "topics=nothing"},
-      {"405", "", "trades", {}, "POST"},
+      {"405", "", "trades", {}, "PUT"},
       {"406", "", "trades", {{"Accept", "image/png"}}},
   };
   ForEachOperation([&](const std::string& path, const Json& operation) {

@@ -74,9 +74,13 @@ TEST(Routes, OtherMethodsThanReadingGet405WithAllow) {
     std::string path(route.pattern);
     if (size_t at = path.find("{table}"); at != std::string::npos) path.replace(at, 7, "trades");
     for (const char* method : {"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "get", "X"}) {
+      const bool taken = std::ranges::any_of(Routes(), [&](const Route& other) {
+        return other.pattern == route.pattern && other.method == method;
+      });
+      if (taken) continue;
       const Reply reply = rig.Get(path, {}, method);
       EXPECT_EQ(reply.status, 405) << method << " " << path;
-      EXPECT_EQ(reply.Header("Allow"), "GET, HEAD");
+      EXPECT_TRUE(reply.Header("Allow").starts_with("GET, HEAD")) << reply.Header("Allow");
       EXPECT_EQ(reply.problem(), "method-not-allowed");
     }
   }
