@@ -27,6 +27,7 @@ import secure_scenarios  # noqa: F401
 import limit_scenarios  # noqa: F401
 import archive_scenarios  # noqa: F401
 import http_scenarios  # noqa: F401
+import replay_scenarios  # noqa: F401
 
 
 def main():

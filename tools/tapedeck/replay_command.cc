@@ -243,10 +243,11 @@ void AddCreate(CLI::App* replay, Choice* choice) {
   create->add_option("--bytes-rate", args->bytes_rate, "bytes a second");
   create->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
   create->add_option("--partition", args->partition, "same, key, or a number");
-  create->add_option("--timestamps", args->timestamps)
+  create->add_option("--timestamps", args->timestamps, "of the messages that are sent")
       ->check(CLI::IsMember({"original", "now", "shift"}));
-  create->add_option("--order", args->order)->check(CLI::IsMember({"arrival", "event"}));
-  create->add_option("--delivery", args->delivery)
+  create->add_option("--order", args->order, "by Kafka time, or by event time")
+      ->check(CLI::IsMember({"arrival", "event"}));
+  create->add_option("--delivery", args->delivery, "with transactions or without")
       ->check(CLI::IsMember({"exactly-once", "at-least-once"}));
   create->add_flag("--no-provenance", args->no_provenance, "send no headers of our own");
   create->add_flag("--allow-gaps", args->allow_gaps, "leave out what is not recorded");
@@ -277,6 +278,10 @@ void AddOrder(CLI::App* replay, Choice* choice, const std::string& name, const s
     order->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
   }
   order->add_flag("--wait,-w", args->wait, "follow it to its end");
+  const std::string more = name == "seek"   ? " 2024-07-02T12:00:00Z"
+                           : name == "pace" ? " --speed 2"
+                                            : "";
+  order->footer("Example:\n  tapedeck replay " + name + " 01J8Z3QF9W3YB2C4D5E6F7G8H9" + more);
   order->callback([=] {
     choice->run = [=] {
       std::string text = body;
@@ -291,6 +296,7 @@ void AddListShowDelete(CLI::App* replay, Choice* choice) {
   auto list_args = std::make_shared<ReplayArguments>();
   CLI::App* list = replay->add_subcommand("list", "All jobs of the node");
   list_args->node.AddNodeTo(list);
+  list->footer("Example:\n  tapedeck replay list -o json");
   list->callback([=] {
     choice->run = [=] {
       return RunReading(list_args->node,
@@ -302,12 +308,14 @@ void AddListShowDelete(CLI::App* replay, Choice* choice) {
   show_args->node.AddNodeTo(show);
   show->add_option("id", show_args->id, "of the job")->required();
   show->add_flag("--wait,-w", show_args->wait, "follow it to its end");
+  show->footer("Example:\n  tapedeck replay show 01J8Z3QF9W3YB2C4D5E6F7G8H9 --wait");
   show->callback(
       [=] { choice->run = [=] { return RunOne(*show_args, "GET", PathOf(show_args->id), ""); }; });
   auto delete_args = std::make_shared<ReplayArguments>();
   CLI::App* remove = replay->add_subcommand("delete", "Cancel a job and forget it");
   delete_args->node.AddNodeTo(remove);
   remove->add_option("id", delete_args->id, "of the job")->required();
+  remove->footer("Example:\n  tapedeck replay delete 01J8Z3QF9W3YB2C4D5E6F7G8H9");
   remove->callback([=] {
     choice->run = [=] {
       Result<std::unique_ptr<RemoteNode>> node = RemoteNode::Open(delete_args->node);
@@ -324,6 +332,10 @@ void AddReplayCommands(CLI::App* app, Choice* choice) {
   CLI::App* replay = app->add_subcommand(
       "replay", "Play a part of the recording back into Kafka (a job of a node)");
   replay->require_subcommand(1);
+  replay->footer(
+      "Example:\n"
+      "  tapedeck replay create --topic Finhub1 --start 2024-07-02 --end +1h --target lab \\\n"
+      "      --to Finhub1-replay --speed 10 --wait");
   AddCreate(replay, choice);
   AddListShowDelete(replay, choice);
   AddOrder(replay, choice, "pause", "Stop sending; nothing stays open", R"({"state":"paused"})");
