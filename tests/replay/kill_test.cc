@@ -1,5 +1,5 @@
-// E1: a job whose process is killed again and again, at every step, ends with each message once. E2,
-// E3: two workers on one job; a broker that stops in the middle of a transaction.
+// E1: a job whose process is killed again and again, at every step, ends with each message once.
+// E2, E3: two workers on one job; a broker that stops in the middle of a transaction.
 //
 // TAPEDECK_KILLS says how often (default 12).
 
