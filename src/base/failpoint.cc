@@ -43,6 +43,8 @@ constexpr std::string_view kNames[] = {
     "replay.start",
     "replay.started",
     "replay.verifying",
+    "retain.day_batch",
+    "retain.tape_batch",
     "ship.before_manifest",
     "ship.before_prune",
     "ship.collected",

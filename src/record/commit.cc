@@ -317,14 +317,15 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
         return Status::Cancelled("stopped while the store could not write");
       if (resumed.ok()) break;
       // Others may have what makes room. Not while a merge is in hand: they prune what it joins.
-      if (what != "merge") TD_RETURN_IF_ERROR(ServeQueue());
+      if (what != "merge") TD_RETURN_IF_ERROR(ServeQueue(StoreQueue::Writer::kBusy));
       parts_.clock->SleepFor(kRetryWrite);
     }
   }
 }
 
 bool RecorderImpl::FlushIsDue(MonotonicTime now) const {
-  if (flusher_->busy()) return false;
+  // Who waits for a quiet moment goes first: the next step has one.
+  if (flusher_->busy() || (parts_.queue != nullptr && parts_.queue->wants_quiet())) return false;
   if (parts_.open_rows->bytes() >= options_.flush_bytes) return true;
   return now - last_flush_ >= options_.flush_interval && parts_.open_rows->rows() > 0;
 }
@@ -443,11 +444,13 @@ Status RecorderImpl::ApplyMerges() {
     TD_RETURN_IF_ERROR(FailpointHit("record.merge_prepared"));
     // A day that was closed since then keeps its blocks as they are.
     auto closed = [&](const keys::DayKey& day) {
-      return book_->DayOf(day).phase != DayPhase::kOpen;
+      return book_->DayOf(day).phase != DayPhase::kOpen || shrunk_days_.contains(day);
     };
-    // Nor come blocks back that have left the store for the archive.
+    // Nor come blocks back that have left the store: for the archive, or for good.
     auto pruned = [&](const keys::TpOffsetKey& tape) {
-      return tape.offset < book_->ship(tape.tp).pruned;
+      const auto dropped = dropped_to_.find(tape.tp);
+      return tape.offset < book_->ship(tape.tp).pruned ||
+             (dropped != dropped_to_.end() && tape.offset < dropped->second);
     };
     if (std::ranges::any_of(merge->days, closed) || std::ranges::any_of(merge->tapes, pruned)) {
       merger_->Applied();

@@ -53,6 +53,8 @@ class FlushBuilder {
                Timestamp now, StoreBatch* batch, Result* result);
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
+  /// Others have changed catalog entries: they are read again.
+  void Forget() { catalog_.clear(); }
 
  private:
   struct RowRef {

@@ -50,6 +50,8 @@ class FlushWorker {
   const Background<FlushJob, BuiltFlush>* operator->() const { return &thread_; }
   /// The taken batch is written: the builder may believe in what it counted. Not while busy().
   void Accept() { builder_.Accept(); }
+  /// Others have changed catalog entries. Not while busy().
+  void Forget() { builder_.Forget(); }
 
  private:
   std::unique_ptr<BuiltFlush> Build(FlushJob job);

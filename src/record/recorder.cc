@@ -312,11 +312,33 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
 }
 
 // Writes of other threads, between two of ours. They may have moved what is shipped and pruned.
-Status RecorderImpl::ServeQueue() {
-  if (parts_.queue == nullptr || !parts_.queue->waiting()) return Status::Ok();
-  TD_RETURN_IF_ERROR(parts_.queue->Serve(parts_.store));
+Status RecorderImpl::ServeQueue(StoreQueue::Writer writer) {
+  StoreQueue* queue = parts_.queue;
+  if (queue == nullptr || !queue->waiting()) return Status::Ok();
+  // A flush on its way was built from days and catalog entries as they were.
+  bool quiet = writer == StoreQueue::Writer::kQuiet && queue->wants_quiet();
+  if (quiet && flusher_->busy()) TD_RETURN_IF_ERROR(TakeFlush());
+  if (flusher_->busy()) quiet = false;
+  TD_RETURN_IF_ERROR(
+      queue->Serve(parts_.store, quiet ? StoreQueue::Writer::kQuiet : StoreQueue::Writer::kBusy));
   TD_ASSIGN_OR_RETURN(auto ships, parts_.store->View()->Ships());
   book_->SetShips(std::move(ships));
+  return quiet ? TakeInDropped() : Status::Ok();
+}
+
+// Days, rows and tapes that retention took out just now.
+Status RecorderImpl::TakeInDropped() {
+  const std::unique_ptr<StoreView> view = parts_.store->View();
+  TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+  for (const keys::DayKey& day : book_->SetDays(std::move(state.days))) shrunk_days_.insert(day);
+  for (const auto& [tp, checkpoint] : state.checkpoints) {
+    Result<std::string> bytes = view->Get(keys::Gap(tp, checkpoint.start));
+    if (bytes.status().code() == StatusCode::kNotFound) continue;
+    TD_RETURN_IF_ERROR(bytes.status());
+    TD_ASSIGN_OR_RETURN(const Gap gap, DecodeGap(checkpoint.start, *bytes));
+    if (gap.reason == GapReason::kRetain) dropped_to_[tp] = gap.to;
+  }
+  flusher_.Forget();
   return Status::Ok();
 }
 

@@ -10,6 +10,7 @@
 #include <deque>
 #include <map>
 #include <regex>
+#include <set>
 
 #include "base/steady_time.h"
 #include "record/flush_worker.h"
@@ -52,7 +53,8 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void TakeTailAnswers();
   void TellStuck();
   Status StallIfDiskIsFull(MonotonicTime now);
-  Status ServeQueue();
+  Status ServeQueue(StoreQueue::Writer writer = StoreQueue::Writer::kQuiet);
+  Status TakeInDropped();
   void ReassignSoon(std::chrono::nanoseconds delay);
   Status Finish(Status end);
   void PublishState();
@@ -123,6 +125,9 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   ChunkBuilder rows_;
   FlushWorker flusher_;
   std::unique_ptr<RecordMetrics> metrics_;
+  // What retention has taken out while this process records: no merge brings it back.
+  std::set<keys::DayKey> shrunk_days_;
+  std::map<TpId, int64_t> dropped_to_;
   CommitTimes commit_times_;  // of the commit that is on its way
   MessageHasher hasher_;
   Decoded decoded_;

@@ -125,13 +125,15 @@ Status SeriesMerge::Join(const StoreView& view, const StoreState& state,
   keys::SeriesKey key = blocks.front().key;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const std::string stored_key = keys::Series(blocks[i].key);
-    TD_ASSIGN_OR_RETURN(std::string bytes, view.Get(stored_key));
+    Result<std::string> bytes = view.Get(stored_key);
+    if (bytes.status().code() == StatusCode::kNotFound) return Status::Ok();  // its day was dropped
+    TD_RETURN_IF_ERROR(bytes.status());
     TD_RETURN_IF_ERROR(
-        DecodeSeriesBlock(stored_key, bytes, table->columns, &buffers_, &decoded[i]));
-    merge->batch.DeleteSeriesBlock(blocks[i].key);
+        DecodeSeriesBlock(stored_key, *bytes, table->columns, &buffers_, &decoded[i]));
     if (std::tie(blocks[i].key.flush, blocks[i].key.block) > std::tie(key.flush, key.block))
       key = blocks[i].key;
   }
+  for (const FlushedBlock& block : blocks) merge->batch.DeleteSeriesBlock(block.key);
   merge->blocks_before += blocks.size();
   merge->days.push_back({key.table, key.day, key.generation});
   // The union is named after its newest part, which no other union has; pieces are told apart above

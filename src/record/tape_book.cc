@@ -1,6 +1,7 @@
 #include "record/tape_book.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -14,14 +15,10 @@ TapeBook::TapeBook(StoreState state)
 void TapeBook::Reload(StoreState state) {
   tapes_ = std::move(state.tapes);
   checkpoints_.clear();
-  days_.clear();
   std::sort(tapes_.begin(), tapes_.end());
   checkpoints_.resize(tapes_.size());
   for (const auto& [tp, checkpoint] : state.checkpoints) checkpoints_[Position(tp)] = checkpoint;
-  for (auto& [key, entry] : state.days) {
-    entry.draft.clear();  // the shipper's
-    days_[key] = std::move(entry);
-  }
+  SetDays(std::move(state.days));
   SetShips(std::move(state.ships));
   ranks_ = TapeRanks(tapes_);
 }
@@ -67,6 +64,19 @@ const TapeId& TapeBook::tape(TpId tp) const { return tapes_[Position(tp)].second
 const Checkpoint& TapeBook::checkpoint(TpId tp) const { return checkpoints_[Position(tp)]; }
 void TapeBook::SetCheckpoint(TpId tp, const Checkpoint& checkpoint) {
   checkpoints_[Position(tp)] = checkpoint;
+}
+
+std::vector<keys::DayKey> TapeBook::SetDays(std::vector<std::pair<keys::DayKey, DayEntry>> days) {
+  const std::map<keys::DayKey, DayEntry> before = std::exchange(days_, {});
+  for (auto& [key, entry] : days) {
+    entry.draft.clear();  // the shipper's
+    days_[key] = std::move(entry);
+  }
+  std::vector<keys::DayKey> shrunk;
+  for (const auto& [key, entry] : before) {
+    if (DayOf(key).rows < entry.rows) shrunk.push_back(key);
+  }
+  return shrunk;
 }
 
 TapeShip TapeBook::ship(TpId tp) const {

@@ -52,6 +52,10 @@ void StoreBatch::PutRefusal(TpId tp, int64_t offset, const RefusalEntry& entry) 
   Put(&rep_->batch, keys::Refusal(tp, offset), EncodeRefusal(entry));
 }
 
+void StoreBatch::DeleteRefusal(TpId tp, int64_t offset) {
+  Delete(&rep_->batch, keys::Refusal(tp, offset));
+}
+
 void StoreBatch::PutMapping(const Hash128& hash, std::string_view canonical) {
   Put(&rep_->batch, keys::Mapping(hash), canonical);
 }
@@ -78,6 +82,14 @@ void StoreBatch::PutCatalog(TableId table, std::string_view symbol, const Catalo
 
 void StoreBatch::PutDay(const keys::DayKey& key, const DayEntry& entry) {
   Put(&rep_->batch, keys::DayState(key.table, key.day, key.generation), EncodeDay(entry));
+}
+
+void StoreBatch::DeleteCatalog(TableId table, std::string_view symbol) {
+  Delete(&rep_->batch, keys::Catalog(table, symbol));
+}
+
+void StoreBatch::DeleteDay(const keys::DayKey& key) {
+  Delete(&rep_->batch, keys::DayState(key.table, key.day, key.generation));
 }
 
 void StoreBatch::PutTapeShip(TpId tp, const TapeShip& ship) {

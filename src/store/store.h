@@ -110,13 +110,16 @@ class StoreBatch {
   void PutGap(TpId tp, const tapedeck::Gap& gap);
   void DeleteGap(TpId tp, int64_t from);
   void PutRefusal(TpId tp, int64_t offset, const RefusalEntry& entry);
+  void DeleteRefusal(TpId tp, int64_t offset);
   void PutMapping(const Hash128& hash, std::string_view canonical);
   void PutTable(const tapedeck::Table& table);
   void PutTape(TpId tp, const TapeId& tape);
   void PutSeriesBlock(const keys::SeriesKey& key, std::string_view block);
   void DeleteSeriesBlock(const keys::SeriesKey& key);
   void PutCatalog(TableId table, std::string_view symbol, const CatalogEntry& entry);
+  void DeleteCatalog(TableId table, std::string_view symbol);
   void PutDay(const keys::DayKey& key, const DayEntry& entry);
+  void DeleteDay(const keys::DayKey& key);
   void PutTapeShip(TpId tp, const TapeShip& ship);
   void PutObject(std::string_view name, const ObjectEntry& entry);
   void DeleteObject(std::string_view name);

@@ -4,12 +4,18 @@
 
 namespace tapedeck {
 
-Status StoreQueue::Write(const Prepare& prepare) {
-  Ticket ticket{&prepare, std::nullopt};
+Status StoreQueue::Write(const Prepare& prepare) { return Wait({&prepare, false, std::nullopt}); }
+
+Status StoreQueue::WriteQuiet(const Prepare& prepare) {
+  return Wait({&prepare, true, std::nullopt});
+}
+
+Status StoreQueue::Wait(Ticket ticket) {
   std::unique_lock lock(mutex_);
   if (closed_) return Status::Unavailable("the store's writer has ended: " + *closed_);
   tickets_.push_back(&ticket);
   waiting_.fetch_add(1, std::memory_order_release);
+  if (ticket.quiet) wants_quiet_.fetch_add(1, std::memory_order_release);
   answered_.wait(lock, [&] { return ticket.outcome.has_value(); });
   return std::move(*ticket.outcome);
 }
@@ -18,16 +24,21 @@ void StoreQueue::Answer(Ticket* ticket, Status outcome) {
   // Under the lock to the end: the ticket is on its owner's stack, and gone once it has woken.
   std::lock_guard lock(mutex_);
   waiting_.fetch_sub(1, std::memory_order_release);
+  if (ticket->quiet) wants_quiet_.fetch_sub(1, std::memory_order_release);
   ticket->outcome = std::move(outcome);
   answered_.notify_all();
 }
 
-Status StoreQueue::Serve(Store* store) {
+Status StoreQueue::Serve(Store* store, Writer writer) {
   std::deque<Ticket*> tickets;
   {
     std::lock_guard lock(mutex_);
     tickets.swap(tickets_);
+    for (Ticket* ticket : tickets) {
+      if (ticket->quiet && writer == Writer::kBusy) tickets_.push_back(ticket);
+    }
   }
+  if (writer == Writer::kBusy) std::erase_if(tickets, [](Ticket* ticket) { return ticket->quiet; });
   Status broken;
   for (Ticket* ticket : tickets) {
     StoreBatch batch;

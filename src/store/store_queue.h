@@ -16,6 +16,10 @@
 //   // the writer, now and then
 //   if (queue.waiting()) TD_RETURN_IF_ERROR(queue.Serve(store));
 //
+// The writer builds its own larger batches beside its work, from what the store held when they were
+// begun. Who changes what such a batch builds on (takes rows out of days that are still open) uses
+// WriteQuiet: it is carried out while the writer has none of them on its way.
+//
 // Errors of Write: what `prepare` returned (nothing is written then); those of Store::Write;
 // kUnavailable where the writer has ended, or ends before it came to it.
 //
@@ -46,12 +50,21 @@ class StoreQueue {
 
   /// Returns once it is durable, or was not done. An empty batch is not written.
   Status Write(const Prepare& prepare);
+  /// The same, at a moment when the writer is quiet. May wait as long as a flush takes.
+  Status WriteQuiet(const Prepare& prepare);
 
   /// Somebody waits in Write. Costs one load.
   bool waiting() const { return waiting_.load(std::memory_order_acquire) > 0; }
+  /// Somebody waits in WriteQuiet. Costs one load.
+  bool wants_quiet() const { return wants_quiet_.load(std::memory_order_acquire) > 0; }
+  /// What the writer may have on its way.
+  enum class Writer : uint8_t {
+    kQuiet,  // nothing that was built from an earlier state of the store
+    kBusy,   // something: who waits in WriteQuiet goes on waiting
+  };
   /// Carries out what waits now, in order. The first status that says that the store can no longer
   /// be trusted (kInternal, kCorruption), after the caller has got it, too; else OK.
-  Status Serve(Store* store);
+  Status Serve(Store* store, Writer writer = Writer::kQuiet);
   /// For a writer that has nothing more of its own to do (recording has ended, the process has
   /// not): serves until `stop`, or until the store can no longer be trusted; then closes.
   void ServeUntil(const std::atomic<bool>& stop, Store* store, Clock* clock);
@@ -61,11 +74,14 @@ class StoreQueue {
  private:
   struct Ticket {
     const Prepare* prepare;
+    bool quiet;
     std::optional<Status> outcome;
   };
+  Status Wait(Ticket ticket);
   void Answer(Ticket* ticket, Status outcome);
 
   std::atomic<size_t> waiting_{0};
+  std::atomic<size_t> wants_quiet_{0};
   std::mutex mutex_;
   std::condition_variable answered_;
   std::deque<Ticket*> tickets_;        // protected by mutex_
