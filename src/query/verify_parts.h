@@ -43,7 +43,9 @@ class RecordTally {
   /// `series` of directory(). The record's table is one of the state's.
   Hash128 HashOf(SeriesId series, const RecordView& record, const TapeId& tape);
   /// Adds the rows of a series of `table`; every tape of theirs is one of the state's.
-  void Add(const Table& table, std::string_view symbol, const Rows& rows, Tally* tally);
+  /// Those below `cuts` of their tapes are added to `*below`, too.
+  void Add(const Table& table, std::string_view symbol, const Rows& rows,
+           const std::map<TpId, int64_t>& cuts, Tally* tally, Tally* below);
   SeriesDirectory& directory() { return directory_; }
   /// Null where the store has no such tape.
   const TapeId* FindTape(TpId tp) const;
@@ -74,6 +76,7 @@ class Verifier {
   void CheckEntries();
   void CheckEntry(std::string_view key, std::string_view value);
   void CompareTapeWithSeries();
+  void FindCuts();
 
   // verify_tape.cc
   void CheckTape(TpId tp, const TapeId& tape);
@@ -83,6 +86,8 @@ class Verifier {
   void CountRecords(const MessageView& message, Timestamp received, BlockSummary* summary);
   void CheckRefusal(int64_t offset, const RefusalEntry* expected);
   void CheckCheckpoint();
+  void CheckCutCheckpoint();
+  void CheckGapBounds();
 
   // verify_series.cc
   void CheckSeries();
@@ -101,6 +106,7 @@ class Verifier {
     Checkpoint found;  // what its messages come to
     std::vector<Gap> gaps;
     size_t gap = 0;  // the first that may hold the next message
+    int64_t first_offset = INT64_MAX;
     int64_t last_offset = INT64_MIN;
     bool whole = true;  // every block could be read
     bool anchor_seen = false;
@@ -121,7 +127,10 @@ class Verifier {
   Rows rows_;
   TapeState tape_;
   std::map<TpId, int64_t> watermarks_;
-  std::map<TableDay, Tally> of_tape_;  // below the watermarks
+  /// Where tapes begin whose beginning has left the store: dropped by `retain`, or in an archive.
+  std::map<TpId, int64_t> cuts_;
+  std::map<TableDay, Tally> below_cuts_;  // rows of the series whose messages have left
+  std::map<TableDay, Tally> of_tape_;     // below the watermarks
   std::map<keys::DayKey, Tally> of_series_;
   std::map<SeriesId, CatalogEntry> catalog_;  // counted
   bool tapes_whole_ = true;

@@ -1,6 +1,7 @@
 // Verifying series: blocks, days, catalog.
 
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "base/check.h"
@@ -45,7 +46,10 @@ void Verifier::CheckSeriesBlock(std::string_view key_bytes, std::string_view blo
     return;
   }
   report_->rows += rows_.size();
-  tally_.Add(*table, key->symbol, rows_, &of_series_[{key->table, key->day, key->generation}]);
+  Tally below;
+  tally_.Add(*table, key->symbol, rows_, cuts_,
+             &of_series_[{key->table, key->day, key->generation}], &below);
+  if (below.rows > 0) below_cuts_[{key->table, key->day}] += below;
   CountSeries(*table, &catalog_[tally_.directory().Intern(key->table, key->symbol)]);
 }
 
@@ -140,6 +144,12 @@ void Verifier::CheckCatalog() {
     const Table* table = state_.tables.Find(id);
     return "catalog " + (table == nullptr ? "?" : table->name) + " " + Quoted(symbol);
   };
+  // The catalog counts rows that have left for an archive, too.
+  std::set<TableId> archived;
+  for (const auto& [key, entry] : state_.days) {
+    if (entry.phase == DayPhase::kPruned) archived.insert(key.table);
+  }
+  auto in_archive = [&](TableId table) { return archived.contains(table); };
   auto cursor = view_->Scan(prefix, keys::After(prefix), ScanKind::kLong);
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
     Result<keys::CatalogKey> key = keys::ParseCatalog(cursor->key());
@@ -152,7 +162,7 @@ void Verifier::CheckCatalog() {
     listed[series] = true;
     auto found = catalog_.find(series);
     const CatalogEntry is = found == catalog_.end() ? CatalogEntry{} : found->second;
-    if (!series_whole_) continue;
+    if (!series_whole_ || in_archive(key->table)) continue;
     const std::string place = where(key->table, key->symbol);
     if (text(*entry) != text(is)) {
       Find(place, "its entry says " + text(*entry) + "; its blocks hold " + text(is));
