@@ -9,8 +9,8 @@
 #include "base/units.h"
 #include "config/archive_section.h"
 #include "config/http_section.h"
-#include "config/replay_section.h"
 #include "config/layers.h"
+#include "config/replay_section.h"
 #include "config/section_reader.h"
 #include "config/topic_section.h"
 
@@ -103,7 +103,6 @@ void ReadRecord(const ConfigValue& root, Config* config, Findings* findings) {
 void ReadStore(const ConfigValue& root, Config* config, Findings* findings) {
   StoreConfig* out = &config->store;
   SectionReader store(root.Find("store"), "store", findings);
-  store.NotYet("retain", "");
   store.DurationOrEmpty("retain", {minutes(1), hours(24 * 36500)}, &out->retain);
   store.Share("disk_warn", {0.01, 0.99}, &out->disk_warn);
   store.Share("disk_stop", {0.01, 0.99}, &out->disk_stop);
@@ -196,6 +195,12 @@ Result<Config> Config::Load(const ConfigSources& sources) {
   ReadSeries(root, &config, &findings);
   ReadTables(root, &config, &findings);
   ReadArchive(root, &config, &findings);
+  if (config.store.retain && config.archive.on()) {
+    findings.Problem(root.Find("store") == nullptr ? "" : root.Find("store")->where,
+                     "store.retain is for a node without an archive, and archive.url is set: what "
+                     "is in the archive leaves this disk after archive.keep_local; use that, and "
+                     "remove store.retain");
+  }
   ReadHttp(root, &config, &findings);
   ReadReplay(root, &config, &findings);
   ReadLimitsAndLog(root, &config, &findings);

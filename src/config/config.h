@@ -76,7 +76,7 @@ struct RecordConfig {
 };
 
 struct StoreConfig {
-  std::optional<std::chrono::nanoseconds> retain;  // no effect yet
+  std::optional<std::chrono::nanoseconds> retain;  // unset: keep; never beside an archive
   double disk_warn = 0.85;
   double disk_stop = 0.90;
   std::optional<uint64_t> ballast;  // unset: auto; 0: none

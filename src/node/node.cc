@@ -10,6 +10,7 @@
 #include "model/keys.h"
 #include "node/open_files.h"
 #include "node/replay_side.h"
+#include "ship/retainer.h"
 
 namespace tapedeck {
 namespace {
@@ -62,6 +63,29 @@ bool TableHasRows(const StoreView& view, TableId table) {
 constexpr double kLatenessBounds[] = {1e-6, 1e-5, 1e-4, 5e-4, 2e-3, 1e-2, 0.1, 1, 10};
 // Requests in hand when the node stops may still end.
 constexpr std::chrono::nanoseconds kHttpGrace = std::chrono::seconds(1);
+
+// Retention on a thread of its own, where it is asked for. The queue is closed before it ends.
+class Retaining {
+ public:
+  Retaining(const std::optional<std::chrono::nanoseconds>& retain, const RetainParts& parts) {
+    if (!retain) return;
+    retainer_.emplace(*retain, parts);
+    thread_ = std::thread([this] {
+      const Status end = retainer_->Run(stop_);
+      if (!end.ok()) TD_LOG(kError, "node", "retention-ended", end.ToString());
+    });
+  }
+  ~Retaining() {
+    AskToStop();
+    if (thread_.joinable()) thread_.join();
+  }
+  void AskToStop() { stop_.store(true); }
+
+ private:
+  std::atomic<bool> stop_{false};
+  std::optional<Retainer> retainer_;
+  std::thread thread_;
+};
 
 }  // namespace
 
@@ -323,7 +347,9 @@ Status Node::RunRecordThread() {
 // before the last writer of the store goes. Replays know by the target how far they came.
 Status Node::Record() {
   if (ship_ != nullptr) ship_->Start();
+  Retaining retaining(options_.config.store.retain, {store_.get(), &queue_, clock_});
   Status end = recorder_->Run(stop_);
+  retaining.AskToStop();
   replays_->AskToStop();
   if (ship_ != nullptr) ship_->AskToStop();
   const bool can_write =

@@ -284,15 +284,26 @@ TEST_F(ConfigTest, AFileWithSecretsThatAllMayReadIsWarnedOf) {
 }
 
 TEST_F(ConfigTest, SectionsOfLaterVersionsAreWarnedOfNotRefused) {
-  Result<Config> config = Load("[alerts]\nwebhook = \"x\"\n[store]\nretain = \"30d\"\n");
+  Result<Config> config = Load("[alerts]\nwebhook = \"x\"\n[record]\nheal_after = \"30h\"\n");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   ASSERT_EQ(config->warnings.size(), 2u);
   EXPECT_NE(config->warnings[0].find("node.toml:1: [alerts] is not available in this version"),
             std::string::npos)
       << config->warnings[0];
-  EXPECT_NE(config->warnings[1].find("store.retain has no effect in this version"),
+  EXPECT_NE(config->warnings[1].find("record.heal_after has no effect in this version"),
             std::string::npos)
       << config->warnings[1];
+}
+
+TEST_F(ConfigTest, RetainIsForNodesWithoutAnArchive) {
+  Result<Config> config = Load("[store]\nretain = \"30d\"\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->store.retain, std::chrono::hours(24 * 30));
+  EXPECT_TRUE(config->warnings.empty());
+  config = Load("[archive]\nurl = \"file:///a\"\n[store]\nretain = \"30d\"\n");
+  ASSERT_EQ(config.status().code(), StatusCode::kInvalidArgument);
+  EXPECT_NE(config.status().message().find("archive.keep_local"), std::string::npos)
+      << config.status().ToString();
 }
 
 TEST_F(ConfigTest, TargetsOfReplaysAreReadAndTheirSecretsHidden) {
