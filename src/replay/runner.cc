@@ -93,6 +93,8 @@ Result<std::map<std::string, int>> LookAt(const ReplayTargetConfig& target, bool
     return Status::NotFound("the configuration has no [replay.targets." + job.spec.target.name +
                             "] any more");
   }
+  // Of a store in which such a job was still accepted.
+  if (job.selection.ranges.empty()) return Status::InvalidArgument("the selection is empty");
   TD_ASSIGN_OR_RETURN(const TargetFacts facts,
                       ReadTargetFacts({.bootstrap_servers = target.bootstrap_servers,
                                        .properties = target.properties,
@@ -158,8 +160,9 @@ std::shared_ptr<JobDesk> ReplayRunner::MakeDesk(ReplayJob job) {
   std::weak_ptr<Slot> weak = slot;
   slot->desk = std::make_shared<JobDesk>(std::move(job), [this, weak](const ReplayJob& changed) {
     const std::shared_ptr<Slot> own = weak.lock();
-    if (own == nullptr || own->forgotten.load()) return Status::Ok();
+    if (own == nullptr) return Status::Ok();
     return parts_.queue->Write([&](StoreBatch* batch) {
+      if (own->forgotten.load()) return Status::Unavailable("the replay job is being deleted");
       batch->PutJob(changed.id, EncodeJob(changed));
       return Status::Ok();
     });
@@ -180,6 +183,7 @@ Status ReplayRunner::Start() {
       continue;
     }
     MakeDesk(std::move(job).value());
+    slots_.at(id)->stored = true;
   }
   keeper_ = std::thread([this] { Keep(); });
   return Status::Ok();
@@ -266,6 +270,9 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   }
   TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
   TD_ASSIGN_OR_RETURN(Frozen frozen, FreezeSelection(*point, spec.source));
+  if (frozen.selection.ranges.empty()) {
+    return Status::InvalidArgument("source: nothing is recorded there");
+  }
   ReplayJob job;
   TD_ASSIGN_OR_RETURN(const std::string random, SecretBytes(16));
   ByteReader reader(random);
@@ -321,8 +328,11 @@ Result<std::shared_ptr<JobDesk>> ReplayRunner::FindByKey(std::string_view key,
   for (const auto& [id, slot] : slots_) {
     const ReplayJob job = slot->desk->job();
     if (job.key != key) continue;
-    if (job.request_hash == request) return slot->desk;
-    return Status::AlreadyExists("Idempotency-Key: it was used for another request");
+    if (job.request_hash != request) {
+      return Status::AlreadyExists("Idempotency-Key: it was used for another request");
+    }
+    if (!slot->stored) return Status::Unavailable("the same request is being stored: ask again");
+    return slot->desk;
   }
   return std::shared_ptr<JobDesk>();
 }
@@ -360,9 +370,10 @@ Result<ReplayView> ReplayRunner::Create(std::string_view body, std::string_view 
   const Status stored = desk->Change([](ReplayJob*) { return Status::Ok(); });
   std::lock_guard lock(mutex_);
   if (!stored.ok()) {
-    slots_.erase(job.id);
+    slots_.erase(job.id);  // no worker has it yet
     return stored;
   }
+  if (auto made = slots_.find(job.id); made != slots_.end()) made->second->stored = true;
   woken_ = true;
   wake_.notify_all();
   return ReplayView{desk->job(), desk->live()};

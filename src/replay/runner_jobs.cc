@@ -40,14 +40,18 @@ Result<ReplayView> ReplayRunner::Get(std::string_view id) const {
 std::vector<ReplayView> ReplayRunner::List() const {
   std::vector<ReplayView> views;
   std::lock_guard lock(mutex_);
-  for (const auto& [id, slot] : slots_) views.push_back({slot->desk->job(), slot->desk->live()});
+  for (const auto& [id, slot] : slots_) {
+    if (slot->stored) views.push_back({slot->desk->job(), slot->desk->live()});
+  }
   return views;
 }
 
 std::array<size_t, kReplayStates> ReplayRunner::Counts() const {
   std::array<size_t, kReplayStates> counts{};
   std::lock_guard lock(mutex_);
-  for (const auto& [id, slot] : slots_) ++counts[static_cast<size_t>(slot->desk->state())];
+  for (const auto& [id, slot] : slots_) {
+    if (slot->stored) ++counts[static_cast<size_t>(slot->desk->state())];
+  }
   return counts;
 }
 
@@ -84,13 +88,23 @@ Status ReplayRunner::Delete(std::string_view id) {
     auto found = slots_.find(id);
     if (found == slots_.end()) return NoJob(id);
     slot = found->second;
+    if (slot->deleting) {
+      return Status::Unavailable("replay job " + Quoted(id) + " is being deleted");
+    }
+    slot->deleting = true;
   }
   const std::string key(id);
-  TD_RETURN_IF_ERROR(parts_.queue->Write([&](StoreBatch* batch) {
-    slot->forgotten.store(true);  // nothing comes behind this batch
+  const Status written = parts_.queue->Write([&](StoreBatch* batch) {
+    slot->forgotten.store(true);  // on the writer's thread: nothing comes behind this batch
     batch->DeleteJob(key);
     return Status::Ok();
-  }));
+  });
+  if (!written.ok()) {  // it is there as before
+    std::lock_guard lock(mutex_);
+    slot->forgotten.store(false);
+    slot->deleting = false;
+    return written;
+  }
   slot->desk->Stop();
   std::lock_guard lock(mutex_);
   slots_.erase(key);
@@ -125,7 +139,7 @@ void ReplayRunner::StartWorkers() {
   for (const auto& entry : slots_) {
     Slot* slot = entry.second.get();
     if (running >= options_.max_jobs) return;
-    if (slot->worker != nullptr) continue;
+    if (slot->worker != nullptr || !slot->stored) continue;
     const ReplayJob job = slot->desk->job();
     if (job.ended() || job.wants() != JobWish::kRun) continue;
     slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());

@@ -16,9 +16,11 @@ namespace tapedeck {
 struct ReplayRunner::Slot {
   std::shared_ptr<JobDesk> desk;
   std::unique_ptr<ReplayWorker> worker;  // while its thread runs
+  bool stored = false;                   // else its first write is under way, or will be taken back
+  bool deleting = false;                 // by one request
   std::thread thread;
   std::atomic<bool> ended{false};      // the thread may be joined
-  std::atomic<bool> forgotten{false};  // nothing is written any more
+  std::atomic<bool> forgotten{false};  // it is not in the store and does not come back
   MonotonicTime renewed{0};
 };
 

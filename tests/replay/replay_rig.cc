@@ -1,6 +1,7 @@
 #include "replay/replay_rig.h"
 
 #include "base/clock.h"
+#include "replay/job_json.h"
 
 namespace tapedeck::testing {
 
@@ -44,23 +45,32 @@ void ReplayRig::Start(ReplayOptions options) {
   ASSERT_TRUE(store.ok()) << store.status().ToString();
   store_ = std::move(store).value();
   stop_.store(false);
+  held_.store(false);
+  queue_ = std::make_unique<StoreQueue>();
   writer_ = std::thread([this] {
     while (!stop_.load()) {
-      if (queue_.waiting()) {
-        const Status served = queue_.Serve(store_.get());
+      if (queue_->waiting() && !held_.load()) {
+        const Status served = queue_->Serve(store_.get());
         EXPECT_TRUE(served.ok()) << served.ToString();
       }
       SystemClock().SleepFor(2ms);
     }
   });
-  auto runner =
-      ReplayRunner::Make(options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
-                                     return ReadPoint::Take(open_rows_, &directory_, *store_);
-                                   }});
+  auto runner = ReplayRunner::Make(
+      options, {.clock = &SystemClock(), .queue = queue_.get(), .open_point = [this] {
+                  return ReadPoint::Take(open_rows_, &directory_, *store_);
+                }});
   ASSERT_TRUE(runner.ok()) << runner.status().ToString();
   runner_ = std::move(runner).value();
   const Status started = runner_->Start();
   ASSERT_TRUE(started.ok()) << started.ToString();
+}
+
+Status ReplayRig::PutJob(const ReplayJob& job) {
+  return queue_->Write([&](StoreBatch* batch) {
+    batch->PutJob(job.id, EncodeJob(job));
+    return Status::Ok();
+  });
 }
 
 void ReplayRig::Stop() {

@@ -49,6 +49,12 @@ class ReplayRig {
   bool WaitFor(const std::string& id, ReplayState state, int seconds = 60);
   bool WaitSent(const std::string& id, uint64_t messages, int seconds = 60);
 
+  /// What others than the runner do to the store, or keep it from doing.
+  Status PutJob(const ReplayJob& job);
+  void Hold(bool held) { held_.store(held); }
+  bool waiting() const { return queue_->waiting(); }
+  void CloseQueue(const std::string& reason) { queue_->Close(reason); }
+
   /// {"source":{"topics":["ticks"]},"target":{"name":"lab","topic":topic}}
   static nlohmann::json Request(const std::string& topic);
 
@@ -59,8 +65,9 @@ class ReplayRig {
   SeriesDirectory directory_;
   OpenRows open_rows_;
   std::unique_ptr<Store> store_;
-  StoreQueue queue_;
+  std::unique_ptr<StoreQueue> queue_;  // of this Start
   std::atomic<bool> stop_{false};
+  std::atomic<bool> held_{false};
   std::thread writer_;
   std::unique_ptr<ReplayRunner> runner_;
 };

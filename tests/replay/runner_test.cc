@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "replay/replay_rig.h"
 #include "support/kafka_service.h"
@@ -225,6 +227,103 @@ TEST_F(ReplayRunnerTest, E11CreatingTwiceWithOneKeyMakesOneJob) {
   EXPECT_TRUE(rig.runner().Delete(id).ok());
   EXPECT_EQ(rig.runner().Delete(id).code(), StatusCode::kNotFound);
   EXPECT_EQ(rig.runner().Get(id).status().code(), StatusCode::kNotFound);
+}
+
+TEST_F(ReplayRunnerTest, ASelectionWithoutMessagesIsRefusedAndOneInTheStoreFails) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("nothing-replay", 2);
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(20);
+  rig.Start();
+  json behind = ReplayRig::Request("nothing-replay");
+  behind["source"] = {
+      {"offsets", {{{"topic", "ticks"}, {"partition", 0}, {"from", 999'999}, {"to", 1'000'000}}}}};
+  const Status refused = rig.Refused(behind);
+  EXPECT_EQ(refused.code(), StatusCode::kInvalidArgument) << refused.ToString();
+  EXPECT_TRUE(rig.runner().List().empty());
+  // As it was stored before such requests were refused.
+  const std::string id = rig.Create(ReplayRig::Request("nothing-replay"));
+  ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
+  ReplayJob old = rig.View(id).job;
+  old.id = MakeJobId(SystemClock().Now(), 7, 7);
+  old.selection.ranges.clear();
+  old.state = ReplayState::kRunning;
+  old.begun = true;
+  ASSERT_TRUE(rig.PutJob(old).ok());
+  rig.Stop();
+  rig.Start();
+  ASSERT_TRUE(rig.WaitFor(old.id, ReplayState::kFailed));
+  EXPECT_NE(rig.View(old.id).job.error.find("empty"), std::string::npos)
+      << rig.View(old.id).job.error;
+}
+
+TEST_F(ReplayRunnerTest, ARunningJobThatManyDeleteAtOnceIsDeletedOnce) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("deletes-replay", 2);
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(2000);
+  rig.Start();
+  json request = ReplayRig::Request("deletes-replay");
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 500}};
+  const std::string id = rig.Create(request);
+  ASSERT_TRUE(rig.WaitSent(id, 50));
+  std::atomic<int> deleted{0};
+  std::atomic<int> refused{0};
+  rig.Hold(true);  // nothing is written: all of them wait at once
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      const Status status = rig.runner().Delete(id);
+      if (status.ok()) ++deleted;
+      if (status.code() == StatusCode::kUnavailable) ++refused;
+    });
+  }
+  const MonotonicTime deadline = SystemClock().Monotonic() + 30s;
+  while (refused.load() < 3 && SystemClock().Monotonic() < deadline) SystemClock().SleepFor(1ms);
+  rig.Hold(false);
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(deleted.load(), 1);
+  EXPECT_EQ(refused.load(), 3);
+  EXPECT_EQ(rig.runner().Get(id).status().code(), StatusCode::kNotFound);
+  rig.Stop();  // joins the worker, once
+  rig.Start();
+  EXPECT_TRUE(rig.runner().List().empty());
+}
+
+TEST_F(ReplayRunnerTest, AJobWhoseFirstWriteOrDeletionFailsIsAsBefore) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("refused-replay", 2);
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(2000);
+  rig.Start();
+  json request = ReplayRig::Request("refused-replay");
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 200}};
+  const std::string id = rig.Create(request);
+  ASSERT_TRUE(rig.WaitSent(id, 20));
+  ASSERT_TRUE(rig.Patch(id, {{"state", "paused"}}).ok());
+  ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused));
+  SystemClock().SleepFor(1500ms);  // the keeper has written its note: nobody else waits below
+  rig.Hold(true);
+  std::thread creating([&] {
+    EXPECT_EQ(rig.runner().Create(request.dump(), "k").status().code(), StatusCode::kUnavailable);
+  });
+  const MonotonicTime deadline = SystemClock().Monotonic() + 60s;
+  while (!rig.waiting() && SystemClock().Monotonic() < deadline) SystemClock().SleepFor(5ms);
+  EXPECT_TRUE(rig.waiting());
+  std::thread deleting(
+      [&] { EXPECT_EQ(rig.runner().Delete(id).code(), StatusCode::kUnavailable); });
+  SystemClock().SleepFor(2500ms);  // the keeper has its turns
+  EXPECT_EQ(rig.runner().List().size(), 1u);
+  rig.CloseQueue("the disk is full");
+  creating.join();
+  deleting.join();
+  EXPECT_EQ(rig.runner().List().size(), 1u);
+  EXPECT_FALSE(rig.Patch(id, {{"state", "cancelled"}}).ok()) << "it could not be stored";
+  rig.Stop();
+  rig.Start();
+  ASSERT_EQ(rig.runner().List().size(), 1u);
+  EXPECT_EQ(rig.View(id).job.state, ReplayState::kPaused);
+  EXPECT_TRUE(rig.runner().Delete(id).ok());
 }
 
 }  // namespace
