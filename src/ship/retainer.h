@@ -14,11 +14,11 @@
 // the same batch the one gap of reason `retain` grows: it begins where coverage begins, takes in
 // other gaps on its way, and its times are bounds of all that it swallowed.
 //
-// Then days of tables, the oldest first and none before one that is older: all generations of a day
-// whose period ended longer ago than `retain`, once every offset that its vectors name lies in such
-// gaps. So no message that is left decodes to a row that is gone. Each batch takes all blocks of
-// some series of that day and leaves rows and digests of the days, and rows and times of the
-// catalog, as they are counted from what is left; an entry without rows goes.
+// Then days of tables: all generations of a day whose period ended longer ago than `retain`, once
+// every offset that its vectors name lies in such gaps. So no message that is left decodes to a row
+// that is gone; a day that goes on getting rows stays, and keeps no other one. Each batch takes all
+// blocks of some series of that day and leaves rows and digests of the days, and rows and times of
+// the catalog, as they are counted from what is left; an entry without rows goes.
 //
 // After every batch verify finds nothing, and a crash between two of them leaves only work to do:
 // nothing is remembered. Deletions are points, in batches of about kBatchKeys. Counters of

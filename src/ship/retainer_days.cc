@@ -1,6 +1,7 @@
 // Retention: days of tables.
 
 #include <algorithm>
+#include <set>
 
 #include "base/failpoint.h"
 #include "codec/series_block.h"
@@ -24,25 +25,41 @@ DayEntries EntriesOf(const StoreState& state, TableId table, const Day* day) {
   return entries;
 }
 
-// The first row of the symbol in the days behind `day`; nullopt where it has none.
-Result<std::optional<Timestamp>> FirstBehind(const StoreView& view, const DayEntries& entries,
-                                             Day day, const std::string& symbol) {
-  std::optional<Timestamp> first;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const keys::DayKey& key = entries[i].first;
-    if (key.day <= day) continue;
-    if (first && key.day != entries[i - 1].first.day) break;  // generations of one day overlap
+// What a symbol has in the days but one.
+struct Elsewhere {
+  std::optional<Timestamp> first;  // nullopt: nothing
+  Timestamp last;                  // of the days before, where there are none behind
+  bool behind = false;             // in a later day, too: its newest row stays
+};
+
+// Generations of one day overlap, and so do blocks of one generation in their ends; days do not.
+Result<Elsewhere> RowsElsewhere(const StoreView& view, const DayEntries& entries, Day day,
+                                const std::string& symbol) {
+  Elsewhere found;
+  Day first_day = day;
+  Day last_day = day;
+  for (const auto& [key, entry] : entries) {
+    if (key.day == day) continue;
+    if (found.behind && key.day > day && key.day != last_day) break;
     const std::string prefix = keys::SeriesPrefix(key.table, key.day, key.generation, symbol);
     auto cursor = view.Scan(prefix, keys::After(prefix), ScanKind::kPoint);
-    cursor->SeekToFirst();
-    if (!cursor->Valid()) {
-      TD_RETURN_IF_ERROR(cursor->status());
-      continue;
+    for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+      TD_ASSIGN_OR_RETURN(const keys::SeriesKey block, keys::ParseSeries(cursor->key()));
+      if (!found.first) first_day = key.day;
+      if (key.day == first_day)
+        found.first = found.first ? std::min(*found.first, block.first_ts) : block.first_ts;
+      found.behind = key.day > day;
+      if (found.behind) {
+        last_day = key.day;
+        break;  // the first of a generation is all that is asked for
+      }
+      TD_ASSIGN_OR_RETURN(const SeriesBlockHeader header, ParseSeriesHeader(cursor->value()));
+      found.last = last_day == key.day ? std::max(found.last, header.last_ts) : header.last_ts;
+      last_day = key.day;
     }
-    TD_ASSIGN_OR_RETURN(const keys::SeriesKey block, keys::ParseSeries(cursor->key()));
-    first = first ? std::min(*first, block.first_ts) : block.first_ts;
+    TD_RETURN_IF_ERROR(cursor->status());
   }
-  return first;
+  return found;
 }
 
 std::vector<Hash128> TapeHashes(const StoreState& state) {
@@ -60,8 +77,8 @@ std::vector<Hash128> TapeHashes(const StoreState& state) {
 struct Retainer::DayPart {
   struct Symbol {
     std::string name;
-    uint64_t rows = 0;                 // that go
-    std::optional<Timestamp> next_ts;  // its first row behind this day
+    uint64_t rows = 0;    // that go
+    Elsewhere elsewhere;  // what stays
   };
   uint64_t flush = 0;  // of the view
   std::vector<Symbol> symbols;
@@ -70,17 +87,11 @@ struct Retainer::DayPart {
 };
 
 Status Retainer::DropDays(const Table& table) {
-  for (;;) {
-    TD_RETURN_IF_ERROR(CheckStop());
-    const std::unique_ptr<StoreView> view = parts_.store->View();
-    TD_ASSIGN_OR_RETURN(const StoreState state, view->LoadState());
-    const DayEntries entries = EntriesOf(state, table.id, nullptr);
-    if (entries.empty()) return Status::Ok();
-    const Day oldest = entries.front().first.day;
-    TD_ASSIGN_OR_RETURN(const bool may, MayDrop(*view, state, table, oldest));
-    if (!may) return Status::Ok();
-    TD_RETURN_IF_ERROR(DropDay(table, oldest));
-  }
+  TD_ASSIGN_OR_RETURN(const StoreState state, parts_.store->View()->LoadState());
+  std::set<Day> days;
+  for (const auto& [key, entry] : EntriesOf(state, table.id, nullptr)) days.insert(key.day);
+  for (const Day day : days) TD_RETURN_IF_ERROR(DropDay(table, day));
+  return Status::Ok();
 }
 
 Result<bool> Retainer::MayDrop(const StoreView& view, const StoreState& state, const Table& table,
@@ -163,7 +174,7 @@ Result<Retainer::DayPart> Retainer::NextDayPart(const StoreView& view, const Sto
       }
       TD_RETURN_IF_ERROR(cursor.status());
     }
-    TD_ASSIGN_OR_RETURN(one.next_ts, FirstBehind(view, all, day, *symbol));
+    TD_ASSIGN_OR_RETURN(one.elsewhere, RowsElsewhere(view, all, day, *symbol));
   }
   // Entries without blocks go.
   for (size_t i = 0; i < cursors.size(); ++i) {
@@ -189,12 +200,16 @@ Status Retainer::AddDayPart(const Table& table, const DayPart& part, StoreBatch*
   for (const DayPart::Symbol& symbol : part.symbols) {
     TD_ASSIGN_OR_RETURN(const std::string bytes, view->Get(keys::Catalog(table.id, symbol.name)));
     TD_ASSIGN_OR_RETURN(CatalogEntry entry, DecodeCatalog(bytes));
-    if (entry.rows <= symbol.rows || !symbol.next_ts) {
+    if (entry.rows <= symbol.rows || !symbol.elsewhere.first) {
       batch->DeleteCatalog(table.id, symbol.name);
       continue;
     }
     entry.rows -= symbol.rows;
-    entry.first_ts = *symbol.next_ts;
+    entry.first_ts = *symbol.elsewhere.first;
+    if (!symbol.elsewhere.behind) {  // the newest goes: readers find the one that is now
+      entry.last_ts = symbol.elsewhere.last;
+      entry.last.clear();
+    }
     batch->PutCatalog(table.id, symbol.name, entry);
   }
   for (const auto& [key, entry] : part.days) {

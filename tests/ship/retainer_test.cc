@@ -246,6 +246,39 @@ TEST_F(RetainerTest, LateRowsOfADroppedDayBeginItAnew) {
   EXPECT_TRUE(DaysLeft().contains(0)) << "they came just now";
 }
 
+// A feed that goes on repeating an old time keeps that day, and only that one.
+TEST_F(RetainerTest, ADayThatGoesOnGettingRowsKeepsNoOtherOne) {
+  for (int day = 0; day < 6; ++day) {
+    RecordDay(day, day == 0 ? 20 : 2);
+    rig_.first_ms = kShipNoonMs;
+    rig_.ProduceTrades(kFirst, 1);
+    ASSERT_TRUE(rig_.Run().ok());
+  }
+  Start();
+  int batches = 0;
+  ASSERT_TRUE(Round(&batches).ok());
+  EXPECT_GT(batches, 0);
+  EXPECT_EQ(DaysLeft(), (std::set<int32_t>{0, 3, 4, 5}));
+}
+
+// Symbols of which only an old, living day is left after their newest one was dropped.
+TEST_F(RetainerTest, TheNewestRowOfASymbolMayBeDroppedBeforeOlderOnes) {
+  for (int day = 0; day < 5; ++day) {
+    if (day < 3) RecordDay(day, 20);
+    if (day >= 3) rig_.clock.Advance(hours(24));
+    rig_.first_ms = kShipNoonMs;
+    rig_.ProduceTrades(kFirst, 3);
+    ASSERT_TRUE(rig_.Run().ok());
+  }
+  Start();
+  ASSERT_TRUE(Round().ok());
+  EXPECT_EQ(DaysLeft(), (std::set<int32_t>{0, 2}));
+  rig_.clock.Advance(hours(40));
+  ASSERT_TRUE(Round().ok());
+  EXPECT_EQ(DaysLeft(), (std::set<int32_t>{0}));
+  EXPECT_FALSE(rig_.StoredRows().empty());
+}
+
 // Rows come, are flushed and merged, while the retainer drops beside them.
 TEST_F(RetainerTest, RecordingFlushingAndMergingGoOnMeanwhile) {
   for (int day = 0; day < 5; ++day) RecordDay(day, 60);
