@@ -103,6 +103,12 @@ void ReadArchive(const ConfigValue& root, Config* config, Findings* findings) {
   archive.Duration("close_after", {seconds(0), hours(24 * 365)}, &out->close_after);
   archive.Duration("keep_local", {seconds(0), hours(24 * 36500)}, &out->keep_local);
   archive.Duration("tape_ship", {seconds(1), hours(24 * 7)}, &out->tape_ship);
+  if (archive.Has("scrub")) {
+    archive.DurationOrEmpty("scrub", {hours(1), hours(24 * 3650)}, &out->scrub);
+  } else {
+    archive.Note("scrub", "\"30d\"", nullptr);
+  }
+  archive.Size("scrub_rate", {uint64_t{64} << 10, uint64_t{16} << 30}, &out->scrub_rate);
   std::string backup;
   archive.Text("backup", &backup, [](const std::string& text) {
     return text.empty() ? Status::Ok()

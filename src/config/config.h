@@ -109,7 +109,9 @@ struct ArchiveConfig {
   std::chrono::nanoseconds close_after = std::chrono::hours(2);
   std::chrono::nanoseconds keep_local = std::chrono::hours(7 * 24);
   std::chrono::nanoseconds tape_ship = std::chrono::hours(1);
-  std::vector<std::string> per_message;  // topics
+  std::optional<std::chrono::nanoseconds> scrub = std::chrono::hours(24 * 30);  // unset: none
+  uint64_t scrub_rate = uint64_t{4} << 20;                                      // bytes per second
+  std::vector<std::string> per_message;                                         // topics
   struct S3 {
     std::string endpoint, region;
     std::optional<bool> path_style;

@@ -91,6 +91,7 @@ ShipSide::~ShipSide() {
   AskToStop();
   if (ship_thread_.joinable()) ship_thread_.join();
   if (refresh_thread_.joinable()) refresh_thread_.join();
+  if (scrub_thread_.joinable()) scrub_thread_.join();
 }
 
 void ShipSide::Start() {
@@ -170,6 +171,7 @@ void ShipSide::ShipLoop() {
   Status made = MakeShipper();
   Tell("archive-unusable", made);
   if (!made.ok()) return;
+  MakeScrub();
   refresh_thread_ = std::thread([this] { RefreshLoop(); });
   Status end = shipper_->Run(stop_);
   if (!end.ok()) TD_LOG(kError, "node", "shipping-halted", end.ToString());
@@ -177,11 +179,39 @@ void ShipSide::ShipLoop() {
   while (WaitFor(std::chrono::hours(1))) continue;
 }
 
+void ShipSide::MakeScrub() {
+  if (!config_.archive.scrub) return;
+  auto made = std::make_unique<Scrub>(
+      ScrubOptions{.period = *config_.archive.scrub,
+                   .bytes_per_second = config_.archive.scrub_rate},
+      ScrubParts{blobs_.get(), parts_.clock, [this] { return archive_->manifests().Take(); }});
+  Scrub* const scrub = made.get();
+  {
+    std::lock_guard lock(mutex_);
+    scrub_ = std::move(made);
+  }
+  scrub_thread_ = std::thread([this, scrub] {
+    const Status end = scrub->Run(stop_);
+    if (!end.ok()) TD_LOG(kError, "node", "scrub-ended", end.ToString());
+  });
+}
+
 void ShipSide::RefreshLoop() {
+  Gauge damaged = parts_.metrics->AddGauge(
+      "tapedeck_archive_damaged_objects",
+      "Objects that the scrub found missing, or other than they were shipped.");
+  Counter checked = parts_.metrics->AddCounter("tapedeck_archive_checked_bytes_total",
+                                               "Bytes of the archive that the scrub has read.");
+  uint64_t counted = 0;
   for (;;) {
     const Result<RefreshReport> report =
         archive_->manifests().Refresh(blobs_.get(), &refresh_stop_);
     if (stop_.load()) return;
+    if (scrub_ != nullptr) {
+      const ScrubState state = scrub_->State();
+      damaged.Set(double(state.damaged.size()));
+      checked.Increment(state.checked_bytes - std::exchange(counted, state.checked_bytes));
+    }
     Tell("archive-list",
          report.ok() ? Status::Ok() : Status(report.status()).WithContext("listing the archive"));
     if (!WaitFor(report.ok() ? std::chrono::nanoseconds(kRefreshEvery) : kRefreshAgain)) return;
@@ -204,8 +234,17 @@ ShipState ShipSide::state() const {
 }
 
 std::string ShipSide::trouble() const {
-  std::lock_guard lock(mutex_);
-  return trouble_;
+  const Scrub* scrub = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (!trouble_.empty()) return trouble_;
+    scrub = scrub_.get();
+  }
+  if (scrub == nullptr) return "";
+  const std::vector<DamagedObject> damaged = scrub->State().damaged;
+  if (damaged.empty()) return "";
+  return std::to_string(damaged.size()) + " objects are damaged: " + damaged.front().name + ": " +
+         damaged.front().what;
 }
 
 }  // namespace tapedeck

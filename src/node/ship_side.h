@@ -1,8 +1,8 @@
 #ifndef TAPEDECK_NODE_SHIP_SIDE_H_
 #define TAPEDECK_NODE_SHIP_SIDE_H_
 
-// ShipSide: a node's archive: its blob store, what is known of its manifests, and the shipper, each
-// on a thread of its own.
+// ShipSide: a node's archive: its blob store, what is known of its manifests, the shipper, and the
+// scrub that reads old objects again, each on a thread of its own.
 //
 //   TD_ASSIGN_OR_RETURN(auto side, ShipSide::Make(config, parts));
 //   side->Start();
@@ -32,6 +32,7 @@
 #include "blob/blob_store.h"
 #include "config/config.h"
 #include "record/recorder.h"
+#include "ship/scrub.h"
 #include "ship/shipper.h"
 #include "store/store.h"
 #include "store/store_queue.h"
@@ -71,13 +72,14 @@ class ShipSide {
   /// Null until the archive is open.
   Shipper* shipper() const;
   ShipState state() const;
-  /// Why the archive cannot be opened or listed; "" it can.
+  /// Why the archive cannot be opened or listed, or which of its objects are damaged; "" neither.
   std::string trouble() const;
 
  private:
   ShipSide(const Config& config, const ShipSideParts& parts);
   void ShipLoop();
   void RefreshLoop();
+  void MakeScrub();
   Status Open();
   Status MakeShipper();
   void Tell(std::string_view event, const Status& trouble);
@@ -96,7 +98,9 @@ class ShipSide {
   std::unique_ptr<BlobStore> blobs_;  // set once
   std::unique_ptr<Archive> archive_;  // set once
   std::unique_ptr<Shipper> shipper_;  // set once
+  std::unique_ptr<Scrub> scrub_;      // set once
   std::thread ship_thread_;
+  std::thread scrub_thread_;
   std::thread refresh_thread_;
 };
 

@@ -54,6 +54,8 @@ endpoint = "http://127.0.0.1:10000/acc"
   EXPECT_EQ(archive.close_after, minutes(30));
   EXPECT_EQ(archive.keep_local, hours(48));
   EXPECT_EQ(archive.tape_ship, minutes(10));
+  EXPECT_EQ(archive.scrub, std::chrono::hours(24 * 30));
+  EXPECT_EQ(archive.scrub_rate, uint64_t{4} << 20);
   EXPECT_EQ(archive.per_message, (std::vector<std::string>{"alerts", "orders"}));
   EXPECT_EQ(archive.s3.endpoint, "https://minio.example:9000");
   EXPECT_EQ(archive.s3.region, "eu-central-1");
