@@ -28,6 +28,21 @@ Result<int64_t> FirstKept(const StoreView& view, TpId tp, int64_t bound) {
   return entry.last_offset < bound ? bound : std::min(bound, entry.first_offset);
 }
 
+/// Those of `bases` that still are blocks, and wholly below `below`.
+Status DeleteBlocks(const StoreView& view, TpId tp, const std::vector<int64_t>& bases,
+                    int64_t below, StoreBatch* batch, uint64_t* bytes) {
+  for (int64_t base : bases) {
+    Result<std::string> index = view.Get(keys::TapeIndex(tp, base));
+    if (index.status().code() == StatusCode::kNotFound) continue;  // joined to the one before
+    TD_RETURN_IF_ERROR(index.status());
+    TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(*index));
+    if (entry.last_offset >= below) continue;
+    *bytes += entry.raw_bytes;
+    batch->DeleteTapeBlock(tp, base);
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Status Pruner::CheckObjects(const DayEntry& entry) {
@@ -51,7 +66,11 @@ Status Pruner::CheckObjects(const DayEntry& entry) {
 }
 
 Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
-  if (entry->phase == DayPhase::kPruned) return DeleteSeries(key, [](StoreBatch*) {});
+  if (entry->phase == DayPhase::kPruned) {
+    TD_RETURN_IF_ERROR(DeleteSeries(key, [](StoreBatch*) {}));
+    swept_days_.insert(key);
+    return Status::Ok();
+  }
   Status sound = CheckObjects(*entry);
   if (sound.code() == StatusCode::kNotFound)
     sound = Status::Corruption(entry->manifest + " is gone from the archive: its rows stay here");
@@ -109,14 +128,14 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
 }
 
 Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship) {
-  if (swept_tapes_.insert(tp).second)
-    TD_RETURN_IF_ERROR(DeleteTape(tp, ship->pruned, [](StoreBatch*) {}));
+  if (!swept_tapes_.contains(tp)) {
+    TD_RETURN_IF_ERROR(DeleteTape(tp, ship->pruned, nullptr));
+    swept_tapes_.insert(tp);
+  }
   int64_t bound = ship->pruned;
-  size_t marks = 0;
   for (const TapeShip::Mark& mark : ship->marks) {
     if (!journey_->OldEnough(mark.at, journey_->options->keep_local)) break;
     bound = mark.to;
-    ++marks;
   }
   bound = std::min({bound, ship->shipped, checkpoint.watermark});
   if (checkpoint.last.offset >= 0) bound = std::min(bound, checkpoint.last.offset);
@@ -124,35 +143,40 @@ Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message
   TD_ASSIGN_OR_RETURN(bound, FirstKept(*journey_->parts->store->View(), tp, bound));
   if (bound <= ship->pruned) return Status::Ok();
   TapeShip next = *ship;
-  next.pruned = bound;
-  std::erase_if(next.marks, [&](const TapeShip::Mark& mark) { return mark.to <= bound; });
   TD_RETURN_IF_ERROR(FailpointHit("ship.tape_before_prune"));
-  TD_RETURN_IF_ERROR(
-      DeleteTape(tp, bound, [&](StoreBatch* batch) { batch->PutTapeShip(tp, next); }));
+  TD_RETURN_IF_ERROR(DeleteTape(tp, bound, &next));
   *ship = std::move(next);
   return FailpointHit("ship.tape_pruned");
 }
 
-Status Pruner::DeleteTape(TpId tp, int64_t below, const Put& first) {
-  std::unique_ptr<StoreView> view = journey_->parts->store->View();
+// With `ship`, its `pruned` moves up to `below` in the batch of the first deletions; without, what
+// lies below it is only swept. The writer may merge blocks until it comes to a batch, and what was
+// joined may reach above `below`: so each batch is made of what the store has at that moment.
+Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
+  Store* store = journey_->parts->store;
+  std::unique_ptr<StoreView> view = store->View();
   auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
   cursor->SeekToFirst();
-  bool begun = false;
+  bool begun = ship == nullptr;
   while (!begun || cursor->Valid()) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
     std::vector<int64_t> bases;
-    uint64_t bytes = 0;
     for (; cursor->Valid() && bases.size() < kBatchKeys; cursor->Next()) {
       TD_ASSIGN_OR_RETURN(const keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
-      TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
-      bytes += entry.raw_bytes;
       bases.push_back(key.offset);
     }
     TD_RETURN_IF_ERROR(cursor->status());
-    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-      if (!begun) first(batch);
-      for (int64_t base : bases) batch->DeleteTapeBlock(tp, base);
-      return Status::Ok();
+    uint64_t bytes = 0;
+    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) -> Status {
+      const std::unique_ptr<StoreView> now = store->View();
+      if (!begun) {
+        TD_ASSIGN_OR_RETURN(below, FirstKept(*now, tp, below));
+        if (below <= ship->pruned) return Status::Ok();
+        ship->pruned = below;
+        std::erase_if(ship->marks, [&](const TapeShip::Mark& mark) { return mark.to <= below; });
+        batch->PutTapeShip(tp, *ship);
+      }
+      return DeleteBlocks(*now, tp, bases, below, batch, &bytes);
     }));
     begun = true;
     bytes_ += bytes;

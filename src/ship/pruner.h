@@ -7,7 +7,8 @@
 // has either all blocks and kShipped, or kPruned; what is left is deleted in further batches, also
 // after a crash. A tape: `pruned` moves in the same way, to the first block that stays; it never
 // passes what tape manifests cover, the series watermark, the last message, or messages whose own
-// objects are not there yet.
+// objects are not there yet. Tape blocks are merged meanwhile: each batch is made on the writer's
+// thread, of what the store has then, and a block that reaches above the bound stays.
 //
 // Before a generation goes, its objects are looked for: one that is missing or has another size
 // keeps it here (kCorruption).
@@ -41,9 +42,8 @@ class Pruner {
   /// `entry` is kShipped, or kPruned with blocks left. Sets it to what the store has then.
   Status PruneDay(const keys::DayKey& key, DayEntry* entry);
   Status PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship);
-  /// Whether blocks of a kPruned generation or of a tape below `pruned` may be left: once for each
-  /// after a start.
-  bool NeedsSweep(const keys::DayKey& key) { return swept_days_.insert(key).second; }
+  /// Whether blocks of a kPruned generation may be left: after a start, until they were looked for.
+  bool NeedsSweep(const keys::DayKey& key) const { return !swept_days_.contains(key); }
 
   uint64_t bytes() const { return bytes_; }  // of blocks deleted
 
@@ -52,7 +52,7 @@ class Pruner {
   Status CheckObjects(const DayEntry& entry);
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
   Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);
-  Status DeleteTape(TpId tp, int64_t below, const Put& first);
+  Status DeleteTape(TpId tp, int64_t below, TapeShip* ship);
 
   const Journey* journey_;
   std::set<keys::DayKey> swept_days_;

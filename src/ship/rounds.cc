@@ -68,8 +68,12 @@ Status ShipperImpl::Round() {
   for (const auto& [tp, checkpoint] : state.checkpoints) ships_[tp] = state.ShipOf(tp);
   TakeRequests();
   const Status looked = LookAtTapes(state, *view);
-  if (looked.ok()) CloseDue(state);
-  if (!looked.ok()) Note("tapes", "", looked);
+  if (looked.ok()) {
+    troubles_.erase("tapes");
+    CloseDue(state);
+  } else {
+    Note("tapes", "", looked);
+  }
   if (!archive_checked_ && MayTry("archive")) {
     const Status checked = CheckArchive(state);
     if (checked.code() == StatusCode::kFailedPrecondition) return checked;

@@ -4,6 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "ship/ship_rig.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
@@ -59,6 +62,68 @@ TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
   int blocks = 0;
   for (left->SeekToFirst(); left->Valid(); left->Next()) ++blocks;
   EXPECT_EQ(blocks, 60);
+}
+
+// The writer joins a block below the bound with one above it, which is in no archive yet, after the
+// pruner has looked and before its batch comes: what is not wholly below stays.
+TEST(Pruner, AMergeOverTheBoundThatComesBeforeTheBatchTakesNoMessageAway) {
+  TempDir dir;
+  auto opened = Store::Open({.dir = dir.path() / "store", .node_id = "n", .ballast_bytes = 0});
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  Store* store = opened->get();
+  const TpId tp{1};
+  auto put = [&](StoreBatch* batch, int64_t first, int64_t last) {
+    batch->PutTapeBlock(tp, first, "a block");
+    batch->PutTapeIndex(tp, first,
+                        {.count = static_cast<uint64_t>(last - first + 1),
+                         .raw_bytes = 100,
+                         .first_offset = first,
+                         .last_offset = last});
+  };
+  {
+    StoreBatch batch;
+    for (int64_t first : {0, 10, 20}) put(&batch, first, first + 9);
+    ASSERT_TRUE(store->Write(batch).ok());
+  }
+  ShipOptions options;
+  options.keep_local = std::chrono::nanoseconds(0);
+  ManualClock clock{Timestamp(1)};
+  StoreQueue queue;
+  ShipParts parts;
+  parts.store = store;
+  parts.queue = &queue;
+  parts.clock = &clock;
+  Journey journey(&options, &parts);
+  Pruner pruner(&journey);
+  std::atomic<bool> ended{false};
+  std::thread writer([&] {
+    while (!queue.waiting()) {
+      if (ended) return;
+      std::this_thread::yield();
+    }
+    StoreBatch merge;
+    for (int64_t first : {10, 20}) merge.DeleteTapeBlock(tp, first);
+    put(&merge, 10, 29);
+    EXPECT_TRUE(store->Write(merge).ok());
+    EXPECT_TRUE(queue.Serve(store).ok());
+  });
+  TapeShip ship{.shipped = 20, .marks = {{20, Timestamp(1)}}};
+  Checkpoint checkpoint;
+  checkpoint.next = checkpoint.watermark = 30;
+  checkpoint.last.offset = 29;
+  const Status pruned = pruner.PruneTape(tp, checkpoint, false, &ship);
+  ended = true;
+  writer.join();
+  ASSERT_TRUE(pruned.ok()) << pruned.ToString();
+  EXPECT_EQ(ship.pruned, 10);
+  EXPECT_EQ(ship.marks.size(), 1u) << "what the bound comes from is still to be reached";
+  const auto view = store->View();
+  EXPECT_EQ(view->Get(keys::TapeIndex(tp, 0)).status().code(), StatusCode::kNotFound);
+  EXPECT_TRUE(view->Get(keys::TapeIndex(tp, 10)).ok());
+  EXPECT_TRUE(view->Get(keys::TapeBlock(tp, 10)).ok());
+  const auto ships = view->Ships();
+  ASSERT_TRUE(ships.ok() && ships->size() == 1);
+  EXPECT_EQ(ships->front().second, ship);
 }
 
 }  // namespace

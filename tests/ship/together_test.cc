@@ -46,6 +46,17 @@ std::map<RecorderRig::RowKey, std::string> Produced(ShipRig* rig) {
   return rows;
 }
 
+// What lies in the log, as messages of the newest tapes.
+std::map<std::pair<uint32_t, int64_t>, std::string> Sent(ShipRig* rig) {
+  std::map<std::pair<uint32_t, int64_t>, std::string> messages;
+  for (const TopicPartition& tp : {kFirst, kSecond}) {
+    const uint32_t tape = Raw(*rig->recorder.CurrentTape(tp));
+    for (const auto& [offset, message] : rig->recorder.log.Copy(tp).messages)
+      messages[{tape, offset}] = Describe(FakeView(message).view());
+  }
+  return messages;
+}
+
 // Thirty days go by, with one message in twenty up to four days late; the policy closes days by
 // itself, what was shipped is pruned after a week, and the process ends now and then.
 TEST(Together, D2FivePercentLateRowsOverThirtyDaysAreEachThereOnce) {
@@ -80,7 +91,9 @@ TEST(Together, D2FivePercentLateRowsOverThirtyDaysAreEachThereOnce) {
     for (int hour = 0; hour < 6; hour += 3) next_hours(3);
   }
   for (int day = 0; day < 3; ++day) next_hours(24);
-  EXPECT_EQ(Everything(&rig).rows, Produced(&rig));
+  const Holdings all = Everything(&rig);
+  EXPECT_EQ(all.rows, Produced(&rig));
+  EXPECT_EQ(all.messages, Sent(&rig));
   const auto days = rig.Days();
   EXPECT_GT(std::ranges::count_if(days, [](const auto& d) { return d.first.generation > 0; }), 5);
   EXPECT_GT(std::ranges::count_if(
@@ -151,7 +164,9 @@ TEST(Together, TheShipperWritesThroughTheRecordThreadWhileItRecords) {
   thread.join();
   EXPECT_EQ((*made)->State().last_error, "");
   EXPECT_GT((*made)->State().pruned_bytes, 0u);
-  EXPECT_EQ(Everything(&rig).rows, Produced(&rig));
+  const Holdings all = Everything(&rig);
+  EXPECT_EQ(all.rows, Produced(&rig));
+  EXPECT_EQ(all.messages, Sent(&rig));
   EXPECT_GT(rig.Days().size(), 3u) << "generations";
 }
 
