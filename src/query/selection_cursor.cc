@@ -1,6 +1,7 @@
 #include "query/selection_cursor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "query/selection_lane.h"
 
@@ -18,6 +19,8 @@ constexpr size_t kLaneBytesMin = size_t{64} << 10;
 struct SelectionCursor::View {
   SelectionLane::Setting setting;
   MonotonicTime until{0};
+  size_t opened = 0;                                 // ranges whose lanes have their first message
+  std::unique_ptr<SelectionLane> opening;            // the next one's
   std::vector<std::unique_ptr<SelectionLane>> heap;  // the next message's at the front
   std::unique_ptr<SelectionLane> current;            // whose message was given last
 };
@@ -46,9 +49,22 @@ bool SelectionCursor::Later(const SelectionLane& a, const SelectionLane& b) {
   return a.rank() > b.rank();
 }
 
+// A search that is longer than a view's life goes on where it was.
 void SelectionCursor::Release() {
+  if (view_ != nullptr) {
+    auto note = [this](const SelectionLane& lane) { looked_to_[lane.rank()] = lane.looked_to(); };
+    for (const auto& lane : view_->heap) note(*lane);
+    if (view_->opening != nullptr) note(*view_->opening);
+    if (view_->current != nullptr) note(*view_->current);
+  }
   view_ = nullptr;
   broken_.store(false, std::memory_order_release);
+}
+
+void SelectionCursor::PutBack(std::optional<MessagePosition> before) {
+  Release();
+  position_ = std::move(before);
+  extra_records_ -= std::exchange(last_extra_, 0);
 }
 
 void SelectionCursor::Break() {
@@ -73,15 +89,34 @@ Status SelectionCursor::OpenView() {
   view->setting.decodes =
       parts_.wants_records || selection_.narrowed() || selection_.order == SelectionOrder::kEvent;
   view->until = parts_.clock->Monotonic() + parts_.view_life;
-  for (size_t rank = 0; rank < selection_.ranges.size(); ++rank) {
-    auto lane =
-        std::make_unique<SelectionLane>(&view->setting, &selection_.ranges[rank], rank, position_);
-    TD_RETURN_IF_ERROR(lane->Next());
-    if (lane->Valid()) view->heap.push_back(std::move(lane));
-  }
-  auto later = [](const auto& a, const auto& b) { return Later(*a, *b); };
-  std::make_heap(view->heap.begin(), view->heap.end(), later);
+  if (looked_to_.empty()) looked_to_.resize(selection_.ranges.size(), INT64_MIN);
   view_ = std::move(view);
+  return Status::Ok();
+}
+
+// Each lane's first message must be known before one is given.
+Status SelectionCursor::OpenLanes() {
+  while (view_->opened < selection_.ranges.size()) {
+    auto& lane = view_->opening;
+    if (lane == nullptr) {
+      const size_t rank = view_->opened;
+      lane = std::make_unique<SelectionLane>(&view_->setting, &selection_.ranges[rank], rank,
+                                             position_);
+      lane->GoOnAt(looked_to_[rank]);
+    }
+    TD_RETURN_IF_ERROR(lane->Next());
+    searching_ = lane->searching();
+    if (searching_) return Status::Ok();
+    if (lane->Valid()) {
+      view_->heap.push_back(std::move(lane));
+    } else {
+      looked_to_[lane->rank()] = lane->looked_to();
+    }
+    lane = nullptr;
+    if (++view_->opened < selection_.ranges.size()) continue;
+    auto later = [](const auto& a, const auto& b) { return Later(*a, *b); };
+    std::make_heap(view_->heap.begin(), view_->heap.end(), later);
+  }
   return Status::Ok();
 }
 
@@ -90,12 +125,19 @@ Status SelectionCursor::Advance() {
   auto later = [](const auto& a, const auto& b) { return Later(*a, *b); };
   auto& heap = view_->heap;
   auto& current = view_->current;
+  searching_ = false;
+  TD_RETURN_IF_ERROR(OpenLanes());
+  if (searching_) return Status::Ok();
   if (current != nullptr) {
     TD_RETURN_IF_ERROR(current->Next());
+    searching_ = current->searching();
+    if (searching_) return Status::Ok();
     if (current->Valid()) {
       if (heap.empty() || !Later(*current, *heap.front())) return Status::Ok();
       heap.push_back(std::move(current));
       std::push_heap(heap.begin(), heap.end(), later);
+    } else {
+      looked_to_[current->rank()] = current->looked_to();
     }
     current = nullptr;
   }
@@ -106,26 +148,30 @@ Status SelectionCursor::Advance() {
   return Status::Ok();
 }
 
-Result<const SelectedMessage*> SelectionCursor::Next() {
+Result<const SelectedMessage*> SelectionCursor::Next() { return NextBy(MonotonicTime::max()); }
+
+Result<const SelectedMessage*> SelectionCursor::NextBy(MonotonicTime until) {
   if (broken()) Release();
-  if (view_ != nullptr && given_ % kLookEvery == 0 && parts_.clock->Monotonic() >= view_->until) {
+  if (view_ != nullptr && (searching_ || given_ % kLookEvery == 0) &&
+      parts_.clock->Monotonic() >= view_->until) {
     Release();
   }
   if (view_ == nullptr) TD_RETURN_IF_ERROR(OpenView());
+  stop_->BeginTurn(until);
   Status advanced = Advance();
   if (!advanced.ok()) {
     const bool again = broken();
     Release();
     if (!again) return advanced;
-    return Next();  // waits for the store in open_point
+    return NextBy(until);  // waits for the store in open_point
   }
-  if (view_->current == nullptr) return static_cast<const SelectedMessage*>(nullptr);
+  if (searching_ || view_->current == nullptr) return static_cast<const SelectedMessage*>(nullptr);
   const SelectedMessage& message = view_->current->message();
   position_ = view_->current->position();
   ++given_;
-  if (message.decoded != nullptr) {
-    extra_records_ += message.decoded->records.size() - message.matching.size();
-  }
+  last_extra_ =
+      message.decoded == nullptr ? 0 : message.decoded->records.size() - message.matching.size();
+  extra_records_ += last_extra_;
   return &message;
 }
 

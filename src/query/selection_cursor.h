@@ -86,11 +86,18 @@ class SelectionCursor {
 
   /// The next message, valid until the next call but const ones; null at the end.
   Result<const SelectedMessage*> Next();
+  /// As Next; but where it still searches at `until`, or a little later, it gives null and is
+  /// `searching`: call again, it goes on from there. One object of the archive is opened whole.
+  Result<const SelectedMessage*> NextBy(MonotonicTime until);
+  bool searching() const { return searching_; }
   /// Right behind the last message given, or where it began; nullopt: before the first.
   const std::optional<MessagePosition>& position() const { return position_; }
   /// Records of the messages given that were not selected (API.md, extra_records).
   uint64_t extra_records() const { return extra_records_; }
 
+  /// The last message given is given again by the next Next; `before` is the position before it.
+  /// Releases, too.
+  void PutBack(std::optional<MessagePosition> before);
   /// Gives the read point back; the next Next takes another. What Next gave is gone.
   void Release();
   /// Any thread: whatever is read ends soon, and the point is given back at the next Next or
@@ -102,6 +109,7 @@ class SelectionCursor {
   struct View;
   SelectionCursor(SelectionParts parts, Selection selection, std::optional<MessagePosition> after);
   Status OpenView();
+  Status OpenLanes();
   Status Advance();
   static bool Later(const SelectionLane& a, const SelectionLane& b);
 
@@ -109,8 +117,11 @@ class SelectionCursor {
   const Selection selection_;
   std::optional<MessagePosition> position_;
   std::unique_ptr<View> view_;
+  std::vector<int64_t> looked_to_;  // by range: what earlier views have gone past
+  bool searching_ = false;
   uint64_t given_ = 0;
   uint64_t extra_records_ = 0;
+  uint64_t last_extra_ = 0;  // of the last message given
   std::atomic<bool> broken_{false};
   std::mutex mutex_;                // of stop_
   std::shared_ptr<ReadStop> stop_;  // of the view

@@ -21,13 +21,14 @@ auto NameOf(const MessagePosition& position) {
 
 SelectionLane::SelectionLane(const Setting* setting, const TapeRange* range, size_t rank,
                              const std::optional<MessagePosition>& after)
-    : setting_(setting), range_(range), rank_(rank), from_(range->from) {
+    : setting_(setting), range_(range), rank_(rank), from_(range->from), looked_to_(range->from) {
   const Selection& selection = *setting->selection;
   message_.greatest_time = Timestamp::Min();
   for (const auto& [tp, tape] : setting->point->state().tapes) {
     if (NameOf(tape) == NameOf(range->tape)) tp_ = tp;
   }
   if (after) BeginBehind(*after);
+  looked_to_ = from_;
   by_index_ = tp_.has_value() &&
               (selection.narrowed() || (selection.order == SelectionOrder::kEvent && !begun_));
   if (setting->decodes) {
@@ -80,6 +81,11 @@ bool SelectionLane::Excluded(const TapeIndexEntry& index) const {
   });
 }
 
+void SelectionLane::GoOnAt(int64_t offset) {
+  from_ = std::max(from_, offset);
+  looked_to_ = from_;
+}
+
 bool SelectionLane::HasGap(int64_t from, int64_t to) const {
   if (from >= to) return false;
   return std::any_of(gaps_.begin(), gaps_.end(),
@@ -102,6 +108,7 @@ Result<int64_t> SelectionLane::EndOfRun() {
     if (setting_->stop != nullptr) TD_RETURN_IF_ERROR(setting_->stop->Check());
     from_ = blocks_->index().last_offset + 1;
     TD_RETURN_IF_ERROR(blocks_->Next());
+    if (TurnOver()) return from_;
   }
   for (int i = 0; i < kRunBlocksMax && blocks_->Valid() && blocks_->base() < range_->to; ++i) {
     if (Excluded(blocks_->index())) return blocks_->base();
@@ -183,19 +190,29 @@ Result<bool> SelectionLane::Select(const StoredMessage& stored) {
 
 Status SelectionLane::Next() {
   message_.stored = nullptr;
-  for (;;) {
+  for (searching_ = false;;) {
     if (run_ == nullptr) {
+      looked_to_ = std::max(looked_to_, from_);
       TD_ASSIGN_OR_RETURN(const bool more, OpenRun());
       if (!more) return Status::Ok();
-      if (run_ == nullptr) continue;
+      if (run_ == nullptr) {
+        looked_to_ = std::max(looked_to_, from_);
+        searching_ = TurnOver();
+        if (searching_) return Status::Ok();
+        continue;
+      }
     }
     TD_ASSIGN_OR_RETURN(const StoredMessage* stored, run_->Next());
     if (stored == nullptr) {
       run_ = nullptr;
       continue;
     }
+    looked_to_ = stored->message.offset;
     TD_ASSIGN_OR_RETURN(const bool selected, Select(*stored));
     if (selected) return Status::Ok();
+    ++looked_to_;
+    searching_ = TurnOver();
+    if (searching_) return Status::Ok();
   }
 }
 

@@ -35,8 +35,14 @@ class SelectionLane {
   SelectionLane(const Setting* setting, const TapeRange* range, size_t rank,
                 const std::optional<MessagePosition>& after);
 
-  /// To the first, or next, selected message.
+  /// To the first, or next, selected message. Where the stop's turn is over it comes back without
+  /// one, `searching`; the next call goes on.
   Status Next();
+  bool searching() const { return searching_; }
+  /// Below it no message remains to be given but the one in hand.
+  int64_t looked_to() const { return looked_to_; }
+  /// A lane of an earlier view came so far.
+  void GoOnAt(int64_t offset);
   bool Valid() const { return message_.stored != nullptr; }
   const SelectedMessage& message() const { return message_; }
   /// Of the tape among the selection's.
@@ -47,6 +53,7 @@ class SelectionLane {
   void BeginBehind(const MessagePosition& after);
   bool Excluded(const TapeIndexEntry& index) const;
   bool HasGap(int64_t from, int64_t to) const;
+  bool TurnOver() const { return setting_->stop != nullptr && setting_->stop->turn_over(); }
   Result<bool> OpenRun();
   Result<int64_t> EndOfRun();
   Result<bool> Select(const StoredMessage& stored);
@@ -57,7 +64,9 @@ class SelectionLane {
   const TapeRange* range_;
   const size_t rank_;
   std::optional<TpId> tp_;  // where the store knows the tape
-  int64_t from_;            // what was not looked at yet
+  int64_t from_;            // what no run was opened for yet
+  int64_t looked_to_;
+  bool searching_ = false;
   Timestamp begin_at_ = Timestamp::Min();
   bool begun_ = true;  // a selected message at or past begin_at_ was met
   std::optional<MessagePosition> skip_to_;

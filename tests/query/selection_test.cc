@@ -140,6 +140,18 @@ class SelectionTest : public ::testing::Test {
             .wants_records = false};
   }
 
+  /// By turns that are over at once; views end between them, too.
+  Result<const SelectedMessage*> NextInTurns(SelectionCursor* cursor) {
+    for (;;) {
+      Result<const SelectedMessage*> next = cursor->NextBy(clock_.Monotonic());
+      if (!next.ok() || *next != nullptr || !cursor->searching()) return next;
+      ++turns_;
+      if (random_.OneIn(10)) cursor->Break();
+      if (random_.OneIn(10)) cursor->Release();
+      if (random_.OneIn(3)) clock_.Advance(std::chrono::seconds(4));
+    }
+  }
+
   /// Goes to the end, resumed by another cursor, or disturbed, now and then.
   std::vector<Given> Walk(const Selection& selection, bool disturb) {
     std::vector<Given> given;
@@ -147,9 +159,15 @@ class SelectionTest : public ::testing::Test {
     auto cursor = SelectionCursor::Open(Parts(), selection, place);
     EXPECT_TRUE(cursor.ok()) << cursor.status().ToString();
     for (;;) {
-      Result<const SelectedMessage*> next = (*cursor)->Next();
+      const std::optional<MessagePosition> before = (*cursor)->position();
+      Result<const SelectedMessage*> next =
+          disturb && random_.OneIn(2) ? NextInTurns(cursor->get()) : (*cursor)->Next();
       EXPECT_TRUE(next.ok()) << next.status().ToString();
       if (!next.ok() || *next == nullptr) return given;
+      if (disturb && random_.OneIn(25)) {
+        (*cursor)->PutBack(before);
+        continue;
+      }
       const SelectedMessage& m = **next;
       given.push_back({m.stored->tape->ToString() + "@" + std::to_string(m.stored->message.offset),
                        m.greatest_time.ns()});
@@ -172,6 +190,7 @@ class SelectionTest : public ::testing::Test {
   std::unique_ptr<StoreFiller> filler_;
   std::unique_ptr<RandomWorld> world_;
   size_t points_ = 0;
+  size_t turns_ = 0;
 };
 
 TEST_F(SelectionTest, AnySelectionEqualsTheBruteForceModelBeforeAndAfterMerging) {
@@ -202,6 +221,47 @@ TEST_F(SelectionTest, ResumedReleasedAndBrokenAnywhereItGivesTheSameSequence) {
     ASSERT_TRUE(frozen.ok()) << frozen.status().ToString();
     ASSERT_EQ(Walk(frozen->selection, true), model.Sequence(frozen->selection)) << i;
   }
+  EXPECT_GT(turns_, 1'000u);
+}
+
+// A view does not live for the length of one turn: only what earlier ones went past is of help.
+TEST_F(SelectionTest, ASearchThatIsLongerThanAnyViewComesToItsEnd) {
+  SCOPED_TRACE(RepeatWith(seed_));
+  Build(600);
+  SelectionRequest request{.topics = {"spot", "futures", "audit"}};
+  request.symbols = {RandomWorld::Symbols().back()};
+  request.tables = {"trades"};
+  auto frozen = FreezeSelection(*filler_->Point(), request);
+  ASSERT_TRUE(frozen.ok()) << frozen.status().ToString();
+  auto cursor = SelectionCursor::Open(Parts(), frozen->selection, std::nullopt);
+  ASSERT_TRUE(cursor.ok());
+  std::vector<Given> given;
+  for (size_t turns = 0; turns < 10'000; ++turns) {
+    auto next = (*cursor)->NextBy(clock_.Monotonic());
+    ASSERT_TRUE(next.ok()) << next.status().ToString();
+    clock_.Advance(std::chrono::seconds(11));
+    if (*next == nullptr && !(*cursor)->searching()) break;
+    if (*next == nullptr) continue;
+    given.push_back(
+        {(*next)->stored->tape->ToString() + "@" + std::to_string((*next)->stored->message.offset),
+         (*next)->greatest_time.ns()});
+  }
+  EXPECT_EQ(given, Model(*filler_).Sequence(frozen->selection));
+  EXPECT_GT(points_, 100u);
+}
+
+TEST_F(SelectionTest, ASearchEndsWhereNobodyWantsTheMessagesAnyMore) {
+  Build(300);
+  SelectionRequest request{.topics = {"spot", "futures", "audit"}};
+  request.symbols = {"NOT-THERE"};
+  auto frozen = FreezeSelection(*filler_->Point(), request);
+  ASSERT_TRUE(frozen.ok()) << frozen.status().ToString();
+  auto gone = std::make_shared<std::atomic<bool>>(true);
+  SelectionParts parts = Parts();
+  parts.gone = gone;
+  auto cursor = SelectionCursor::Open(std::move(parts), frozen->selection, std::nullopt);
+  ASSERT_TRUE(cursor.ok());
+  EXPECT_EQ((*cursor)->Next().status().code(), StatusCode::kCancelled);
 }
 
 TEST_F(SelectionTest, WhatIsRecordedAfterFreezingIsNotInIt) {
