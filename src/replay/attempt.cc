@@ -97,6 +97,7 @@ Status ReplayAttempt::Start(bool again) {
   TD_RETURN_IF_ERROR(FailpointHit("replay.started"));
   TD_RETURN_IF_ERROR(ReadProgress());
   progress_.owner = parts_.owner;
+  seq_at_start_ = progress_.note.next_seq;
   const ReplayJob job = desk_->job();
   TD_RETURN_IF_ERROR(CarryOut(job));
   TD_RETURN_IF_ERROR(CommitProgress());
@@ -133,7 +134,8 @@ Status ReplayAttempt::OpenCursor(const ReplayJob& job) {
   }
   TD_ASSIGN_OR_RETURN(auto cursor, SelectionCursor::Open({.open_point = parts_.open_point,
                                                           .clock = parts_.clock,
-                                                          .memory_bytes = parts_.memory_bytes},
+                                                          .memory_bytes = parts_.memory_bytes,
+                                                          .gone = desk_->stop_flag()},
                                                          job.selection, std::move(after)));
   std::lock_guard lock(mutex_);
   cursor_ = std::move(cursor);
@@ -151,7 +153,8 @@ void ReplayAttempt::NotePosition() {
 // A transaction with progress only, or what one says without transactions.
 Status ReplayAttempt::CommitProgress() {
   if (!exactly_once_) {
-    desk_->SetNote(progress_.note, progress_.command);
+    unarrived_.push_back({progress_.note, progress_.command});
+    NoteArrived();
     return Status::Ok();
   }
   TD_RETURN_IF_ERROR(sink_->Begin());
@@ -173,12 +176,15 @@ Status ReplayAttempt::CommitOpen() {
 
 // At least once: a note counts when everything before it has arrived.
 void ReplayAttempt::NoteArrived() {
-  std::optional<ReplayNote> arrived;
-  while (!unarrived_.empty() && unarrived_.front().next_seq - 1 <= sink_->acked_through()) {
+  std::optional<Unarrived> arrived;
+  auto is_there = [this](const ReplayNote& note) {
+    return note.next_seq == seq_at_start_ || note.next_seq - 1 <= sink_->acked_through();
+  };
+  while (!unarrived_.empty() && is_there(unarrived_.front().note)) {
     arrived = std::move(unarrived_.front());
     unarrived_.pop_front();
   }
-  if (arrived) desk_->SetNote(*arrived, progress_.command);
+  if (arrived) desk_->SetNote(arrived->note, arrived->command);
 }
 
 // What was asked for since. `leave`: the attempt ends.
@@ -200,8 +206,23 @@ Status ReplayAttempt::TakeOrders(bool* leave) {
 
 Status ReplayAttempt::Next() {
   if (pending_ != nullptr || at_end_) return Status::Ok();
-  TD_ASSIGN_OR_RETURN(pending_, cursor_->Next());
-  at_end_ = pending_ == nullptr;
+  // No longer than an order, or what is open, may wait.
+  const MonotonicTime now = parts_.clock->Monotonic();
+  MonotonicTime until = now + kLook;
+  if (open_) until = std::min(until, opened_ + parts_.txn_interval);
+  TD_ASSIGN_OR_RETURN(pending_, cursor_->NextBy(until));
+  at_end_ = pending_ == nullptr && !cursor_->searching();
+  return Status::Ok();
+}
+
+// Between two turns of a search, which may take as long as the selection is sparse.
+Status ReplayAttempt::SearchOn(MonotonicTime now) {
+  Publish(now);
+  if (exactly_once_) {
+    return open_ && now >= opened_ + parts_.txn_interval ? CommitOpen() : Status::Ok();
+  }
+  TD_RETURN_IF_ERROR(sink_->Serve(milliseconds(0)));
+  NoteArrived();
   return Status::Ok();
 }
 
@@ -228,7 +249,12 @@ Status ReplayAttempt::WaitFor(MonotonicTime due) {
 // Without a view of the store: the message is read again when it is nearly due.
 Status ReplayAttempt::WaitLong(MonotonicTime due) {
   NotePosition();
-  TD_RETURN_IF_ERROR(OpenCursor(desk_->job()));
+  std::optional<MessagePosition> before;
+  if (!progress_.note.position.empty()) {
+    TD_ASSIGN_OR_RETURN(before, MessagePosition::Decode(progress_.note.position));
+  }
+  pending_ = nullptr;
+  cursor_->PutBack(std::move(before));
   while (due - parts_.clock->Monotonic() > kReadBefore && desk_->version() == seen_version_) {
     parts_.clock->SleepFor(kLook);
     if (exactly_once_) continue;
@@ -292,10 +318,16 @@ void ReplayAttempt::Publish(MonotonicTime now) {
 Status ReplayAttempt::Send() {
   bool leave = false;
   for (uint64_t n = 0; !leave; ++n) {
-    if (n % kLookEvery == 0 || pending_ != nullptr) TD_RETURN_IF_ERROR(TakeOrders(&leave));
+    if (n % kLookEvery == 0 || pending_ != nullptr || cursor_->searching()) {
+      TD_RETURN_IF_ERROR(TakeOrders(&leave));
+    }
     if (leave) break;
     TD_RETURN_IF_ERROR(Next());
     if (at_end_) break;
+    if (pending_ == nullptr) {
+      TD_RETURN_IF_ERROR(SearchOn(parts_.clock->Monotonic()));
+      continue;
+    }
     const MonotonicTime due = pacer_.Due(pending_->greatest_time, 0);
     const MonotonicTime now = parts_.clock->Monotonic();
     if (n % kLookEvery == 0 || due > now) Publish(now);
@@ -311,7 +343,7 @@ Status ReplayAttempt::Send() {
     } else if (now - opened_ >= kNoteEvery) {
       opened_ = now;
       NotePosition();
-      unarrived_.push_back(progress_.note);
+      unarrived_.push_back({progress_.note, progress_.command});
       TD_RETURN_IF_ERROR(sink_->Serve(milliseconds(0)));
       NoteArrived();
     }
@@ -319,14 +351,26 @@ Status ReplayAttempt::Send() {
   return End(leave);
 }
 
+// Readers of the target would stand before what is left open.
+void ReplayAttempt::Abandon() {
+  if (!open_ || sink_ == nullptr) return;
+  const Status aborted = sink_->Abort(kAbortWithin);
+  if (!aborted.ok()) TD_LOG(kWarn, "replay", "abort", aborted.ToString(), {{"job", job_.id}});
+  open_ = false;
+}
+
 // Everything is out and counted; or the process ends, and what is open goes.
 Status ReplayAttempt::End(bool leave) {
   if (exactly_once_) {
-    if (open_ && desk_->stopping()) return sink_->Abort(kAbortWithin);
+    if (open_ && desk_->stopping()) {
+      open_ = false;
+      return sink_->Abort(kAbortWithin);
+    }
     TD_RETURN_IF_ERROR(CommitOpen());
   } else {
     NotePosition();
-    unarrived_.push_back(progress_.note);
+    unarrived_.push_back({progress_.note, progress_.command});
+    NoteArrived();
     const MonotonicTime deadline =
         parts_.clock->Monotonic() + (desk_->stopping() ? kAbortWithin : kCommitWithin);
     while (!unarrived_.empty()) {

@@ -31,6 +31,8 @@ class ReplayAttempt {
   /// Until all is sent and committed (sent_all), or an order says otherwise. Nothing is open
   /// afterwards.
   Status Send();
+  /// After an error: what is open is aborted, as far as that can be done.
+  void Abandon();
   void Watch(const TrailThread* trail) { trail_ = trail; }
   bool sent_all() const { return sent_all_; }
   const ReplayNote& note() const { return progress_.note; }
@@ -43,6 +45,7 @@ class ReplayAttempt {
   Status OpenCursor(const ReplayJob& job);
   Status TakeOrders(bool* leave);
   Status Next();
+  Status SearchOn(MonotonicTime now);
   Status WaitFor(MonotonicTime due);
   Status WaitLong(MonotonicTime due);
   void NotePosition();
@@ -75,7 +78,12 @@ class ReplayAttempt {
   MonotonicTime opened_{0};
   uint64_t open_bytes_ = 0;
   /// At least once: what may be noted once everything before it has arrived.
-  std::deque<ReplayNote> unarrived_;
+  struct Unarrived {
+    ReplayNote note;
+    uint64_t command = 0;
+  };
+  std::deque<Unarrived> unarrived_;
+  uint64_t seq_at_start_ = 0;  // what is below it was seen to by the attempts before
 
   MonotonicTime published_{0};
   uint64_t published_seq_ = 0;

@@ -66,7 +66,7 @@ ReplayLive JobDesk::live() const {
 }
 
 void JobDesk::Stop() {
-  stopping_.store(true, std::memory_order_release);
+  stopping_->store(true, std::memory_order_release);
   std::lock_guard lock(mutex_);
   version_.fetch_add(1, std::memory_order_release);
   Tell();

@@ -18,6 +18,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -63,7 +64,9 @@ class JobDesk {
 
   /// The process ends: the worker leaves things as they are.
   void Stop();
-  bool stopping() const { return stopping_.load(std::memory_order_acquire); }
+  bool stopping() const { return stopping_->load(std::memory_order_acquire); }
+  /// The same, for a read that must end then.
+  std::shared_ptr<const std::atomic<bool>> stop_flag() const { return stopping_; }
   /// Waits, in real time, until the version differs or something live was set; false in a time-out.
   bool WaitNews(uint64_t* news, std::chrono::milliseconds timeout) const;
 
@@ -79,7 +82,7 @@ class JobDesk {
   uint64_t news_ = 0;
   const Persist persist_;
   std::atomic<uint64_t> version_{0};
-  std::atomic<bool> stopping_{false};
+  const std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 }  // namespace tapedeck

@@ -78,23 +78,28 @@ void ReplayWorker::WaitToRetry(std::chrono::nanoseconds wait) const {
 }
 
 Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) {
-  ReplayAttempt attempt(parts_, desk_);
+  std::optional<ReplayNote> sent_all;
+  Status status;
   {
-    std::lock_guard lock(shared_->mutex);
-    shared_->attempt = &attempt;
-  }
-  Status status = attempt.Start(again);
-  if (status.ok()) {
-    if (trail_ == nullptr) trail_ = std::make_unique<TrailThread>(parts_, desk_->job());
-    attempt.Watch(trail_.get());
-    status = attempt.Send();
-  }
-  {
+    ReplayAttempt attempt(parts_, desk_);
+    {
+      std::lock_guard lock(shared_->mutex);
+      shared_->attempt = &attempt;
+    }
+    status = attempt.Start(again);
+    if (status.ok()) {
+      if (trail_ == nullptr) trail_ = std::make_unique<TrailThread>(parts_, desk_->job());
+      attempt.Watch(trail_.get());
+      status = attempt.Send();
+    }
+    if (!status.ok()) attempt.Abandon();
+    if (status.ok() && attempt.sent_all()) sent_all = attempt.note();
     std::lock_guard lock(shared_->mutex);
     shared_->attempt = nullptr;
   }
-  if (status.ok() && attempt.sent_all()) {
-    *outcome = Verify(attempt.note());
+  // Nothing of the store is held on to from here on: reading back takes as long as the target does.
+  if (sent_all) {
+    *outcome = Verify(*sent_all);
   } else if (status.ok()) {
     *outcome = Ordered();
   }
