@@ -336,7 +336,6 @@ Status Node::RunRecordThread() {
   Enter(NodePhase::kRecording);
   TD_RETURN_IF_ERROR(replays_->Start().WithContext("finding replays"));
   TD_RETURN_IF_ERROR(Record());
-  pulse_.Stored();
   // Not needed for safety: it spares the next start the replay of the log.
   Status flushed = store_->FlushMemtables();
   if (!flushed.ok()) TD_LOG(kWarn, "node", "flush-memtables", flushed.ToString());
@@ -357,6 +356,8 @@ Status Node::Record() {
   if (!can_write) queue_.Close("the store cannot be written to");
   if (can_write && ship_ != nullptr) queue_.ServeUntil(ship_->ended(), store_.get(), clock_);
   queue_.Close("the node stops");
+  // Replays may wait for a target for as long as they like: nothing of the recording does.
+  if (end.ok()) pulse_.Stored();
   replays_->Stop();  // what they still ask of the store is refused
   return end;
 }
