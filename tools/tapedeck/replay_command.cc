@@ -36,7 +36,8 @@ struct ReplayArguments {
   uint64_t rate = 0, bytes_rate = 0;
   std::string max_idle;
   std::string key;
-  bool no_provenance = false, allow_gaps = false, force = false, restore = false, wait = false;
+  bool no_provenance = false, allow_gaps = false, force = false, restore = false, wait = false,
+       max = false;
   std::string id, time;
 };
 
@@ -59,12 +60,16 @@ std::string PaceOf(const ReplayArguments& args) {
     if (args.rate > 0) pace.Count("messages_per_second", args.rate);
     if (args.bytes_rate > 0) pace.Count("bytes_per_second", args.bytes_rate);
   } else if (args.speed > 0) {
-    pace.Text("mode", "original").Real("speed", args.speed, 6);
+    pace.Text("mode", "original").Real("speed", args.speed, 9);
   } else {
     pace.Text("mode", "max");
   }
   if (!args.max_idle.empty()) pace.Text("max_idle", args.max_idle);
   return pace.Take();
+}
+
+bool NamesPace(const ReplayArguments& args) {
+  return args.max || args.speed > 0 || args.rate > 0 || args.bytes_rate > 0;
 }
 
 std::string RequestOf(const ReplayArguments& args) {
@@ -223,6 +228,19 @@ Status ListJobs(const ReplayArguments& args, uint64_t* rows) {
   return out.Finish();
 }
 
+// A rate or a speed that is mistyped must not become the greatest there is.
+void AddPace(CLI::App* command, ReplayArguments* args) {
+  CLI::Option* speed =
+      command->add_option("--speed", args->speed, "original spacing times this; default: maximum")
+          ->check(CLI::Range(1e-4, 1e6));
+  CLI::Option* rate =
+      command->add_option("--rate", args->rate, "messages a second")->check(CLI::PositiveNumber);
+  CLI::Option* bytes_rate = command->add_option("--bytes-rate", args->bytes_rate, "bytes a second")
+                                ->check(CLI::PositiveNumber);
+  speed->excludes(rate)->excludes(bytes_rate);
+  command->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
+}
+
 void AddCreate(CLI::App* replay, Choice* choice) {
   auto args = std::make_shared<ReplayArguments>();
   CLI::App* create = replay->add_subcommand("create", "Make a job");
@@ -238,10 +256,7 @@ void AddCreate(CLI::App* replay, Choice* choice) {
       ->check(CLI::IsMember({"kafka", "event"}));
   create->add_option("--target", args->target, "a [replay.targets.NAME] of the node")->required();
   create->add_option("--to", args->to, "target topic; {topic} stands for the source's")->required();
-  create->add_option("--speed", args->speed, "original spacing times this; default: maximum");
-  create->add_option("--rate", args->rate, "messages a second");
-  create->add_option("--bytes-rate", args->bytes_rate, "bytes a second");
-  create->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
+  AddPace(create, args.get());
   create->add_option("--partition", args->partition, "same, key, or a number");
   create->add_option("--timestamps", args->timestamps, "of the messages that are sent")
       ->check(CLI::IsMember({"original", "now", "shift"}));
@@ -272,10 +287,11 @@ void AddOrder(CLI::App* replay, Choice* choice, const std::string& name, const s
   order->add_option("id", args->id, "of the job")->required();
   if (name == "seek") order->add_option("time", args->time, "where to go on")->required();
   if (name == "pace") {
-    order->add_option("--speed", args->speed, "original spacing times this");
-    order->add_option("--rate", args->rate, "messages a second");
-    order->add_option("--bytes-rate", args->bytes_rate, "bytes a second");
-    order->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
+    AddPace(order, args.get());
+    order->add_flag("--max", args->max, "as fast as possible")
+        ->excludes("--speed")
+        ->excludes("--rate")
+        ->excludes("--bytes-rate");
   }
   order->add_flag("--wait,-w", args->wait, "follow it to its end");
   const std::string more = name == "seek"   ? " 2024-07-02T12:00:00Z"
@@ -286,6 +302,9 @@ void AddOrder(CLI::App* replay, Choice* choice, const std::string& name, const s
     choice->run = [=] {
       std::string text = body;
       if (name == "seek") text = "{\"seek\":" + JsonText(args->time) + "}";
+      if (name == "pace" && !NamesPace(*args)) {
+        return Fail(Status::InvalidArgument("name --speed, --rate, --bytes-rate or --max"));
+      }
       if (name == "pace") text = "{\"pace\":" + PaceOf(*args) + "}";
       return RunOne(*args, "PATCH", PathOf(args->id), text);
     };
