@@ -198,7 +198,7 @@ void Replay(const std::string& servers, const std::string& dir, const std::strin
                                            first.store(Clock_t::now().time_since_epoch().count());
                                          }
                                        }}));
-  Must(runner->Start());
+  Must(runner->Start(Must(bench.Point())->view()));
   const double cpu = bench::CpuSeconds();
   const ReplayView made =
       Must(runner->Create(R"({"source":{"topics":["quotes"]},"target":{"name":"lab","topic":")" +

@@ -222,6 +222,7 @@ void Node::Start() {
   thread_ = std::thread([this] {
     pulse_.Bind();
     Status end = RunRecordThread();
+    queue_.Close("the node has ended");  // whoever waits for its writer wakes
     std::lock_guard lock(mutex_);
     end_ = std::move(end);
     phase_ = NodePhase::kEnded;
@@ -334,7 +335,7 @@ Status Node::RunRecordThread() {
   TD_RETURN_IF_ERROR(recorder_->Recover().WithContext("decoding the tail"));
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecording);
-  TD_RETURN_IF_ERROR(replays_->Start().WithContext("finding replays"));
+  TD_RETURN_IF_ERROR(replays_->Start(*store_->View()).WithContext("finding replays"));
   TD_RETURN_IF_ERROR(Record());
   // Not needed for safety: it spares the next start the replay of the log.
   Status flushed = store_->FlushMemtables();

@@ -171,9 +171,8 @@ std::shared_ptr<JobDesk> ReplayRunner::MakeDesk(ReplayJob job) {
   return slot->desk;
 }
 
-Status ReplayRunner::Start() {
-  TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
-  TD_ASSIGN_OR_RETURN(const auto jobs, point->view().Jobs());
+Status ReplayRunner::Start(const StoreView& view) {
+  TD_ASSIGN_OR_RETURN(const auto jobs, view.Jobs());
   std::lock_guard lock(mutex_);
   for (const auto& [id, bytes] : jobs) {
     Result<ReplayJob> job = DecodeJob(id, bytes);

@@ -5,7 +5,7 @@
 // should run, keeps what they tell, and finds them again after a restart.
 //
 //   TD_ASSIGN_OR_RETURN(auto runner, ReplayRunner::Make(options, parts));
-//   TD_RETURN_IF_ERROR(runner->Start());                   // jobs of the store go on
+//   TD_RETURN_IF_ERROR(runner->Start(*store->View()));    // jobs of the store go on
 //   TD_ASSIGN_OR_RETURN(ReplayView view, runner->Create(body, idempotency_key));
 //   TD_RETURN_IF_ERROR(runner->Patch(view.job.id, R"({"state":"paused"})", "").status());
 //   runner->Stop();                                        // open transactions are aborted
@@ -87,7 +87,8 @@ class ReplayRunner {
   ReplayRunner(const ReplayRunner&) = delete;
   ReplayRunner& operator=(const ReplayRunner&) = delete;
 
-  Status Start();
+  /// `view` is read, and not kept: an archive that is away keeps nobody from starting.
+  Status Start(const StoreView& view);
   /// Open transactions are aborted; returns at once.
   void AskToStop();
   /// Waits for the threads. What they still ask of the store must be answered, or refused.

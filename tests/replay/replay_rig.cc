@@ -62,7 +62,7 @@ void ReplayRig::Start(ReplayOptions options) {
                 }});
   ASSERT_TRUE(runner.ok()) << runner.status().ToString();
   runner_ = std::move(runner).value();
-  const Status started = runner_->Start();
+  const Status started = runner_->Start(*store_->View());
   ASSERT_TRUE(started.ok()) << started.ToString();
 }
 

@@ -149,3 +149,26 @@ def an_archive_that_does_not_answer_keeps_nobody_from_recording_or_stopping(worl
     check(len(ask(node, "/v1/trades?symbols=*&limit=10")["data"]) == 10, "reads go on")
     world.stop(node)  # within 15 s, exit code 0
     world.whole(node, topic)
+
+
+@scenario("archive", "A17")
+def an_archive_that_cannot_be_opened_at_the_start_keeps_nobody_from_recording(world):
+    topic = world.topic(1)
+    mount = world.folder / "mount"
+    mount.write_text("no folder is here yet")
+    node = world.node(topic, more=f'[archive]\nurl = "file://{mount}/archive"\n').start()
+    world.produce(topic, 500)
+    world.caught_up(node, topic)
+    mount.unlink()
+    mount.mkdir()
+
+    def flushed():
+        try:
+            return ask(node, "/v1/flush", "POST")["ships"]
+        except urllib.error.HTTPError as refused:
+            check(refused.code == 503, f"/v1/flush: {refused.code}")
+            return False
+    wait_for(f"the archive is open; log: {node.log}", flushed, 60, 0.5)
+    wait_for("its tape is shipped", lambda: ask(node, "/v1/coverage")["partitions"][0]["shipped"] == 500, 60, 0.5)
+    world.stop(node)
+    world.whole(node, topic)
