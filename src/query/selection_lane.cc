@@ -88,8 +88,9 @@ void SelectionLane::GoOnAt(int64_t offset) {
 
 bool SelectionLane::HasGap(int64_t from, int64_t to) const {
   if (from >= to) return false;
-  return std::any_of(gaps_.begin(), gaps_.end(),
-                     [&](const Gap& gap) { return gap.from < to && gap.to > from; });
+  const auto gap = std::partition_point(gaps_.begin(), gaps_.end(),
+                                        [from](const Gap& g) { return g.to <= from; });
+  return gap != gaps_.end() && gap->from < to;
 }
 
 // Moves from_ past blocks that hold nothing, and says up to where the next may. Offsets that no
@@ -99,6 +100,9 @@ Result<int64_t> SelectionLane::EndOfRun() {
   if (blocks_ == nullptr) {
     blocks_ = std::make_unique<TapeBlocks>(&setting_->point->view(), *tp_, range_->tape.ToString(),
                                            ScanKind::kLong);
+    if (setting_->point->manifests() != nullptr && setting_->point->IsStored(*tp_)) {
+      TD_ASSIGN_OR_RETURN(gaps_, setting_->point->view().Gaps(*tp_));
+    }
     TD_RETURN_IF_ERROR(blocks_->Seek(from_));
     if (blocks_->Valid() && blocks_->base() > from_) return blocks_->base();
   }

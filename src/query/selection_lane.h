@@ -73,7 +73,7 @@ class SelectionLane {
 
   bool by_index_ = false;               // blocks are chosen by their index entries
   std::unique_ptr<TapeBlocks> blocks_;  // stands at the first block that was not looked at
-  std::vector<Gap> gaps_;
+  std::vector<Gap> gaps_;               // of ours, which others may fill
   std::unique_ptr<MessageCursor> run_;
   std::unique_ptr<StoredDecoders> decoders_;
   Decoded decoded_;
