@@ -126,11 +126,6 @@ bool Has(const std::vector<std::string>& list, const std::string& name) {
   return list.empty() || std::find(list.begin(), list.end(), name) != list.end();
 }
 
-// There is an archive, and what lies in it is not known yet.
-bool IsUnlisted(const ReadPoint& point) {
-  return point.manifests() != nullptr && !point.manifests()->loaded();
-}
-
 // Days of a gap that are looked at one by one.
 constexpr int32_t kGapDaysMax = 366;
 

@@ -1,12 +1,12 @@
 #include "query/selection.h"
 
 #include <algorithm>
-#include <map>
+#include <set>
 #include <tuple>
 
 #include "base/text.h"
-#include "query/listing.h"
 #include "query/tape_blocks.h"
+#include "query/tape_spans.h"
 
 namespace tapedeck {
 namespace {
@@ -21,14 +21,8 @@ std::vector<std::string> SortedOnce(std::vector<std::string> names) {
 
 bool BeforeEnd(Timestamp time, Timestamp end) { return time < end || end == Timestamp::Max(); }
 
-// Gaps whose messages exist somewhere else on this node's tapes, or were never to be recorded.
-bool LosesNothing(GapReason reason) {
-  return reason == GapReason::kHeld || reason == GapReason::kOwnReplay;
-}
-
 // By the times of the messages around it; unknown touches.
-bool MayTouch(const Gap& gap, const TapeRange& range, const Selection& selection) {
-  if (gap.to <= range.from || gap.from >= range.to) return false;
+bool MayTouch(const Gap& gap, const Selection& selection) {
   const bool by_event = selection.clock == SelectionClock::kEvent;
   const int64_t before = by_event ? gap.event_before_ns : gap.kafka_before_ms;
   const int64_t after = by_event ? gap.event_after_ns : gap.kafka_after_ms;
@@ -43,33 +37,46 @@ bool MayTouch(const Gap& gap, const TapeRange& range, const Selection& selection
          Timestamp(ns) >= selection.start;
 }
 
-bool MayHold(const TapeIndexEntry& index, const Selection& selection) {
-  if (selection.clock != SelectionClock::kKafka || index.kafka_min_ms < 0) return true;
+bool MayHold(int64_t kafka_min_ms, int64_t kafka_max_ms, const Selection& selection) {
+  if (selection.clock != SelectionClock::kKafka || kafka_min_ms < 0) return true;
   int64_t least = 0;
   int64_t greatest = 0;
-  if (__builtin_mul_overflow(index.kafka_min_ms, kNsPerMs, &least) ||
-      __builtin_mul_overflow(index.kafka_max_ms, kNsPerMs, &greatest)) {
+  if (__builtin_mul_overflow(kafka_min_ms, kNsPerMs, &least) ||
+      __builtin_mul_overflow(kafka_max_ms, kNsPerMs, &greatest)) {
     return true;
   }
   return greatest >= selection.start.ns() && BeforeEnd(Timestamp(least), selection.end);
 }
 
-// An upper bound: whole blocks that reach into the range.
-Status CountBlocks(const ReadPoint& point, const PartitionEntry& entry, const TapeRange& range,
-                   Frozen* frozen) {
+void Count(uint64_t messages, int64_t kafka_min_ms, Frozen* frozen) {
   const Selection& selection = frozen->selection;
-  TapeBlocks blocks(&point.view(), entry.tp, entry.tape.ToString(), ScanKind::kLong);
+  frozen->messages_at_most += messages;
+  int64_t ns = 0;
+  if (kafka_min_ms < 0 || __builtin_mul_overflow(kafka_min_ms, kNsPerMs, &ns)) return;
+  Timestamp least(ns);
+  if (selection.clock == SelectionClock::kKafka) least = std::max(least, selection.start);
+  frozen->oldest = std::min(frozen->oldest.value_or(least), least);
+}
+
+// An upper bound: whole blocks, and whole objects of the archive, that reach into the range.
+Status CountMessages(const ReadPoint& point, TpId tp, const TapeRange& range, Frozen* frozen) {
+  const Selection& selection = frozen->selection;
+  TD_ASSIGN_OR_RETURN(const std::vector<TapeSpan> spans,
+                      SpansOf(point, tp, range.tape, range.from, range.to));
+  std::set<const TapeListing*> counted;
+  for (const TapeSpan& span : spans) {
+    if (span.archived == nullptr || !counted.insert(span.archived).second) continue;
+    const TapeManifest& manifest = span.archived->manifest;
+    if (!MayHold(manifest.kafka_min_ms, manifest.kafka_max_ms, selection)) continue;
+    Count(manifest.messages, manifest.kafka_min_ms, frozen);
+  }
+  if (!point.IsStored(tp)) return Status::Ok();
+  TapeBlocks blocks(&point.view(), tp, range.tape.ToString(), ScanKind::kLong);
   TD_RETURN_IF_ERROR(blocks.Seek(range.from));
   for (; blocks.Valid() && blocks.base() < range.to;) {
     const TapeIndexEntry& index = blocks.index();
-    if (MayHold(index, selection)) {
-      frozen->messages_at_most += index.count;
-      int64_t ns = 0;
-      if (index.kafka_min_ms >= 0 && !__builtin_mul_overflow(index.kafka_min_ms, kNsPerMs, &ns)) {
-        Timestamp least(ns);
-        if (selection.clock == SelectionClock::kKafka) least = std::max(least, selection.start);
-        frozen->oldest = std::min(frozen->oldest.value_or(least), least);
-      }
+    if (MayHold(index.kafka_min_ms, index.kafka_max_ms, selection)) {
+      Count(index.count, index.kafka_min_ms, frozen);
     }
     TD_RETURN_IF_ERROR(blocks.Next());
   }
@@ -92,14 +99,44 @@ Status CheckRequest(const ReadPoint& point, const SelectionRequest& request) {
   return Status::Ok();
 }
 
-Status AddOffsets(const std::vector<PartitionEntry>& entries, const SelectionRequest& request,
-                  Selection* selection) {
+struct Tape {
+  TpId tp{};
+  TapeId id;
+  OffsetSpan extent;
+};
+
+// Of the topics, by whoever recorded them; kInvalidArgument for one that nobody has.
+Result<std::vector<Tape>> TapesOf(const ReadPoint& point, const std::vector<std::string>& topics) {
+  std::vector<Tape> tapes;
+  for (const std::string& topic : topics) {
+    const size_t before = tapes.size();
+    for (const auto& [tp, tape] : point.state().tapes) {
+      if (tape.topic == topic) tapes.push_back({tp, tape, ExtentOf(point, tp, tape)});
+    }
+    if (tapes.size() == before)
+      return Status::InvalidArgument("no topic " + Quoted(topic) + " was recorded here");
+  }
+  return tapes;
+}
+
+// What was asked for beside what there is of the tape.
+Status AddMissing(const ReadPoint& point, const Tape& tape, OffsetSpan asked, Frozen* frozen) {
+  TD_ASSIGN_OR_RETURN(const std::vector<Gap> missing,
+                      MissingOf(point, tape.tp, tape.id, asked.from, asked.to));
+  for (const Gap& gap : missing) {
+    if (MayTouch(gap, frozen->selection)) frozen->missing.push_back({tape.id, gap});
+  }
+  return Status::Ok();
+}
+
+Status AddOffsets(const ReadPoint& point, const std::vector<Tape>& tapes,
+                  const SelectionRequest& request, Frozen* frozen) {
   for (const OffsetRange& wanted : request.offsets) {
-    auto entry = std::find_if(entries.begin(), entries.end(), [&](const PartitionEntry& e) {
-      return e.tape.topic == wanted.topic && e.tape.partition == wanted.partition &&
-             e.tape.lineage == wanted.lineage;
+    auto tape = std::find_if(tapes.begin(), tapes.end(), [&](const Tape& t) {
+      return t.id.topic == wanted.topic && t.id.partition == wanted.partition &&
+             t.id.lineage == wanted.lineage;
     });
-    if (entry == entries.end()) {
+    if (tape == tapes.end()) {
       return Status::InvalidArgument("source.offsets: " + Quoted(wanted.topic) +
                                      " has no partition " + std::to_string(wanted.partition) +
                                      " in lineage " + std::to_string(wanted.lineage));
@@ -108,8 +145,19 @@ Status AddOffsets(const std::vector<PartitionEntry>& entries, const SelectionReq
       return Status::InvalidArgument("source.offsets: from " + std::to_string(wanted.from) +
                                      " is not below to");
     }
-    selection->ranges.push_back(
-        {entry->tape, wanted.from, std::min(wanted.to, entry->checkpoint.next)});
+    const OffsetSpan& extent = tape->extent;
+    const TapeRange range{tape->id, std::max(wanted.from, extent.from),
+                          std::min(wanted.to, extent.to)};
+    if (range.from >= range.to) {
+      return Status::InvalidArgument(
+          "source.offsets: nothing is recorded there: " + tape->id.ToString() +
+          " has offsets from " + std::to_string(extent.from) + " to below " +
+          std::to_string(extent.to));
+    }
+    const int64_t to = wanted.to == INT64_MAX ? range.to : wanted.to;
+    TD_RETURN_IF_ERROR(AddMissing(point, *tape, {wanted.from, to}, frozen));
+    TD_RETURN_IF_ERROR(CountMessages(point, tape->tp, range, frozen));
+    frozen->selection.ranges.push_back(range);
   }
   return Status::Ok();
 }
@@ -118,7 +166,6 @@ auto NameOf(const TapeId& tape) { return std::tie(tape.topic, tape.partition, ta
 
 Status SortRanges(Selection* selection) {
   auto& ranges = selection->ranges;
-  std::erase_if(ranges, [](const TapeRange& range) { return range.from >= range.to; });
   std::sort(ranges.begin(), ranges.end(),
             [](const auto& a, const auto& b) { return NameOf(a.tape) < NameOf(b.tape); });
   for (size_t i = 1; i < ranges.size(); ++i) {
@@ -136,9 +183,9 @@ Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& r
   TD_RETURN_IF_ERROR(CheckRequest(point, request));
   std::vector<std::string> topics = request.topics;
   for (const OffsetRange& range : request.offsets) topics.push_back(range.topic);
-  TD_ASSIGN_OR_RETURN(const std::vector<PartitionEntry> entries,
-                      ListPartitions(point, SortedOnce(std::move(topics))));
+  TD_ASSIGN_OR_RETURN(const std::vector<Tape> tapes, TapesOf(point, SortedOnce(std::move(topics))));
   Frozen frozen;
+  frozen.unlisted = IsUnlisted(point);
   Selection& selection = frozen.selection;
   selection.start = request.start.value_or(Timestamp::Min());
   selection.end = request.end.value_or(Timestamp::Max());
@@ -147,22 +194,17 @@ Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& r
   selection.symbols = SortedOnce(request.symbols);
   selection.tables = SortedOnce(request.tables);
   if (!request.offsets.empty()) {
-    TD_RETURN_IF_ERROR(AddOffsets(entries, request, &selection));
+    TD_RETURN_IF_ERROR(AddOffsets(point, tapes, request, &frozen));
   } else {
-    for (const PartitionEntry& entry : entries) {
-      selection.ranges.push_back({entry.tape, entry.checkpoint.start, entry.checkpoint.next});
+    for (const Tape& tape : tapes) {
+      const TapeRange range{tape.id, tape.extent.from, tape.extent.to};
+      if (range.from >= range.to) continue;
+      TD_RETURN_IF_ERROR(AddMissing(point, tape, tape.extent, &frozen));
+      TD_RETURN_IF_ERROR(CountMessages(point, tape.tp, range, &frozen));
+      selection.ranges.push_back(range);
     }
   }
   TD_RETURN_IF_ERROR(SortRanges(&selection));
-  for (const TapeRange& range : selection.ranges) {
-    auto entry = std::find_if(entries.begin(), entries.end(),
-                              [&](const PartitionEntry& e) { return e.tape == range.tape; });
-    for (const Gap& gap : entry->gaps) {
-      if (LosesNothing(gap.reason) || !MayTouch(gap, range, selection)) continue;
-      frozen.missing.push_back({range.tape, gap});
-    }
-    TD_RETURN_IF_ERROR(CountBlocks(point, *entry, range, &frozen));
-  }
   return frozen;
 }
 
@@ -177,7 +219,7 @@ Result<uint64_t> LargestMessage(const ReadPoint& point, const Selection& selecti
       TD_RETURN_IF_ERROR(blocks.Seek(range.from));
       for (; blocks.Valid() && blocks.base() < range.to;) {
         const TapeIndexEntry& index = blocks.index();
-        if (index.raw_bytes > over && MayHold(index, selection)) {
+        if (index.raw_bytes > over && MayHold(index.kafka_min_ms, index.kafka_max_ms, selection)) {
           TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
           for (size_t i = 0; i < block.size(); ++i) {
             largest = std::max<uint64_t>(largest, block.At(i).PayloadBytes());

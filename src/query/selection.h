@@ -74,16 +74,22 @@ struct SelectionRequest {
 
 struct Frozen {
   Selection selection;
-  /// Gaps that may touch the selection: what no replay can send.
+  /// What was asked for and nobody has recorded, here or in the archive, where its times may touch
+  /// the selection: what no replay can send. Each part of a gap that is missing is one.
   std::vector<TapeGap> missing;
-  /// Messages of the ranges' blocks: what is selected at most, and all of it where nothing narrows.
+  /// There is an archive that was not listed yet: others may have recorded more of these topics.
+  bool unlisted = false;
+  /// Messages of the ranges' blocks and archived objects: what is selected at most, and all of it
+  /// where nothing narrows and every block lies inside.
   uint64_t messages_at_most = 0;
   /// No selected message is older, by its Kafka timestamp; nullopt: unknown.
   std::optional<Timestamp> oldest;
 };
 
-/// As recorded at `point`: what comes later is not in it. kInvalidArgument: a topic, partition,
-/// lineage or table that is not there, an empty or reversed range, nothing named.
+/// As recorded at `point`, by this store or, as manifests say, by others: what comes later is not
+/// in it. A topic without a message gives no range. kInvalidArgument: a topic, partition, lineage
+/// or table that is not there, an empty or reversed range, one where nothing is recorded, nothing
+/// named. kFailedPrecondition, kUnavailable and errors of manifests as of SpansOf.
 Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& request);
 
 /// Bytes of key, value and headers of the largest message of the ranges, where it is above `over`;

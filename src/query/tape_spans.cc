@@ -8,6 +8,11 @@
 namespace tapedeck {
 namespace {
 
+// Gaps whose messages are on another tape of ours, or were never to be recorded.
+bool LosesNothing(GapReason reason) {
+  return reason == GapReason::kHeld || reason == GapReason::kOwnReplay;
+}
+
 // What a manifest has of its range.
 TapeOffsets OffsetsOf(const TapeListing& listing, TpId tp) {
   const TapeManifest& manifest = listing.manifest;
@@ -132,6 +137,66 @@ Result<std::vector<TapeSpan>> SpansOf(const ReadPoint& point, TpId tp, const Tap
 Result<TapeOffsets> KnownOffsets(const ReadPoint& point, TpId tp, const TapeId& tape) {
   TD_ASSIGN_OR_RETURN(const Stored stored, StoredOf(point, tp));
   return Assemble(point, tp, tape, stored.here).known;
+}
+
+OffsetSpan ExtentOf(const ReadPoint& point, TpId tp, const TapeId& tape) {
+  OffsetSpan extent{INT64_MAX, INT64_MIN};
+  auto add = [&](int64_t from, int64_t to) {
+    extent = {std::min(extent.from, from), std::max(extent.to, to)};
+  };
+  for (const auto& [id, checkpoint] : point.state().checkpoints) {
+    if (id == tp) add(checkpoint.start, checkpoint.next);
+  }
+  for (const TapeListing* listing : InOrder(point, tape)) {
+    add(listing->manifest.range.from, listing->manifest.range.to);
+  }
+  if (point.manifests() != nullptr) {
+    for (const BrokenTape& broken : point.manifests()->BrokenOf(tape)) add(broken.from, broken.to);
+  }
+  return extent.from <= extent.to ? extent : OffsetSpan();
+}
+
+Result<std::vector<Gap>> MissingOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                   int64_t from, int64_t to) {
+  TapeOffsets holes;
+  holes.Add(tp, from, to);
+  TD_ASSIGN_OR_RETURN(const TapeOffsets known, KnownOffsets(point, tp, tape));
+  holes.Remove(known);
+  std::vector<Gap> named;
+  if (point.IsStored(tp)) {
+    TD_ASSIGN_OR_RETURN(named, point.view().Gaps(tp));
+  }
+  for (const TapeListing* listing : InOrder(point, tape)) {
+    const std::vector<Gap>& gaps = listing->manifest.gaps;
+    named.insert(named.end(), gaps.begin(), gaps.end());
+  }
+  for (const Gap& gap : named) {
+    if (LosesNothing(gap.reason)) holes.Remove(tp, gap.from, gap.to);
+  }
+  std::vector<Gap> missing;
+  auto take = [&](const Gap& gap, int64_t first, int64_t last) {
+    missing.push_back(gap);
+    missing.back().from = first;
+    missing.back().to = last;
+  };
+  for (const Gap& gap : named) {
+    for (const OffsetSpan& hole : holes.Of(tp)) {
+      if (gap.from < hole.to && gap.to > hole.from) {
+        take(gap, std::max(gap.from, hole.from), std::min(gap.to, hole.to));
+      }
+    }
+    holes.Remove(tp, gap.from, gap.to);
+  }
+  Gap unnamed;
+  unnamed.reason = GapReason::kElsewhereMaybe;
+  for (const OffsetSpan& hole : holes.Of(tp)) take(unnamed, hole.from, hole.to);
+  std::sort(missing.begin(), missing.end(),
+            [](const Gap& a, const Gap& b) { return a.from < b.from; });
+  return missing;
+}
+
+bool IsUnlisted(const ReadPoint& point) {
+  return point.manifests() != nullptr && !point.manifests()->loaded();
 }
 
 }  // namespace tapedeck

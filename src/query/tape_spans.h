@@ -40,6 +40,18 @@ Result<std::vector<TapeSpan>> SpansOf(const ReadPoint& point, TpId tp, const Tap
 /// that nobody fills.
 Result<TapeOffsets> KnownOffsets(const ReadPoint& point, TpId tp, const TapeId& tape);
 
+/// What the store and all manifests speak of, gaps at its ends included; from == to: nothing.
+OffsetSpan ExtentOf(const ReadPoint& point, TpId tp, const TapeId& tape);
+
+/// Offsets of [from, to) that should have been recorded, and that nobody has, here or in the
+/// archive. Ascending; with the reason and times of a gap that names them, else `elsewhere?`
+/// without times. What an older lineage holds, and our own replays, are not missing.
+Result<std::vector<Gap>> MissingOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                   int64_t from, int64_t to);
+
+/// There is an archive, and what lies in it is not known yet.
+bool IsUnlisted(const ReadPoint& point);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_QUERY_TAPE_SPANS_H_

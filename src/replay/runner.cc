@@ -269,6 +269,10 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   }
   TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
   TD_ASSIGN_OR_RETURN(Frozen frozen, FreezeSelection(*point, spec.source));
+  if (frozen.unlisted) {
+    return Status::Unavailable(
+        "the archive was not listed yet: what other nodes have shipped of the source is not known");
+  }
   if (frozen.selection.ranges.empty()) {
     return Status::InvalidArgument("source: nothing is recorded there");
   }
