@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "query/range_facts.h"
 #include "query/selection.h"
+#include "query/tape_spans.h"
 
 namespace tapedeck {
 namespace {
@@ -228,6 +229,18 @@ std::optional<Problem> CheckTopics(const ReadPoint& point, const LiveSelection& 
   return Problem{ProblemType::kRangeTooLarge, detail, {{"topics", detail}}, 0, {}, {}};
 }
 
+bool IsOf(const StreamQuery& query, const TapeId& tape) {
+  const std::vector<std::string>& topics = query.what.topics;
+  return std::binary_search(topics.begin(), topics.end(), tape.topic);
+}
+
+// Another node records the tape by now: what it goes on with does not come here.
+bool IsBehind(const ReadPoint& point, TpId tp, const TapeId& tape) {
+  const int64_t end = ExtentOf(point, tp, tape).to;
+  return std::none_of(point.state().checkpoints.begin(), point.state().checkpoints.end(),
+                      [&](const auto& own) { return own.first == tp && own.second.next >= end; });
+}
+
 // The selection as it is now: what comes later follows it, or is not in it.
 Result<StreamPlace> Freeze(const ReadPoint& point, const StreamAsk& ask, bool* whole) {
   const StreamQuery& query = ask.setting.query;
@@ -240,21 +253,21 @@ Result<StreamPlace> Freeze(const ReadPoint& point, const StreamAsk& ask, bool* w
   request.symbols = query.what.symbols;
   request.tables = query.what.tables;
   TD_ASSIGN_OR_RETURN(Frozen frozen, FreezeSelection(point, request));
-  *whole = frozen.missing.empty();
+  *whole = frozen.missing.empty() && !frozen.unlisted;
   StreamPlace place;
   place.start = frozen.selection.start;
   place.end = frozen.selection.end;
-  for (const auto& [tp, checkpoint] : point.state().checkpoints) {
-    const TapeId* tape = point.FindTape(tp);
-    if (tape == nullptr ||
-        !std::binary_search(request.topics.begin(), request.topics.end(), tape->topic)) {
+  place.ranges = std::move(frozen.selection.ranges);
+  const size_t frozen_tapes = place.ranges.size();
+  for (const auto& [tp, tape] : point.state().tapes) {
+    if (!IsOf(query, tape)) continue;
+    *whole = *whole && !(query.follow && IsBehind(point, tp, tape));
+    const auto end = place.ranges.begin() + static_cast<ptrdiff_t>(frozen_tapes);
+    if (std::any_of(place.ranges.begin(), end, [&](const auto& r) { return r.tape == tape; })) {
       continue;
     }
-    TapeRange range{*tape, checkpoint.next, checkpoint.next};
-    for (const TapeRange& selected : frozen.selection.ranges) {
-      if (selected.tape == *tape) range.from = std::min(selected.from, range.to);
-    }
-    place.ranges.push_back(std::move(range));
+    const int64_t next = ExtentOf(point, tp, tape).to;
+    place.ranges.push_back({tape, next, next});
   }
   std::sort(place.ranges.begin(), place.ranges.end(), [](const auto& a, const auto& b) {
     return std::tie(a.tape.topic, a.tape.partition, a.tape.lineage) <
@@ -263,19 +276,21 @@ Result<StreamPlace> Freeze(const ReadPoint& point, const StreamAsk& ask, bool* w
   return place;
 }
 
-// Of a stream that goes on: no tape of it has a gap in what was frozen, or behind it. What was sent
+// Of a stream that goes on: nothing of what was frozen, or behind it, is missing. What was sent
 // already counts, too.
-Result<bool> IsWhole(const ReadPoint& point, const StreamPlace& place) {
+Result<bool> IsWhole(const ReadPoint& point, const StreamQuery& query, const StreamPlace& place) {
+  if (IsUnlisted(point)) return false;
   for (const TapeRange& range : place.ranges) {
     for (const auto& [tp, tape] : point.state().tapes) {
       if (tape.topic != range.tape.topic || tape.partition != range.tape.partition ||
           tape.lineage != range.tape.lineage) {
         continue;
       }
-      TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, point.view().Gaps(tp));
-      for (const Gap& gap : gaps) {
-        if (gap.to > range.from && (place.live || gap.from < range.to)) return false;
-      }
+      if (query.follow && IsBehind(point, tp, tape)) return false;
+      const int64_t to = place.live ? ExtentOf(point, tp, tape).to : range.to;
+      TD_ASSIGN_OR_RETURN(const std::vector<Gap> missing,
+                          MissingOf(point, tp, tape, range.from, to));
+      if (!missing.empty()) return false;
     }
   }
   return true;
@@ -303,7 +318,7 @@ Answer AnswerStream(Call* call) {
   HttpResponse response;
   bool whole = true;
   if (ask.place) {
-    TD_ASSIGN_OR_RETURN(whole, IsWhole(*point, *ask.place));
+    TD_ASSIGN_OR_RETURN(whole, IsWhole(*point, ask.setting.query, *ask.place));
   } else {
     Result<StreamPlace> place = Freeze(*point, ask, &whole);
     TD_RETURN_IF_ERROR(place.status());
