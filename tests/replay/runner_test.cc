@@ -326,5 +326,40 @@ TEST_F(ReplayRunnerTest, AJobWhoseFirstWriteOrDeletionFailsIsAsBefore) {
   EXPECT_TRUE(rig.runner().Delete(id).ok());
 }
 
+// More symbols than an index entry names: every block of the search must be decoded.
+TEST_F(ReplayRunnerTest, AJobThatSearchesForARareSymbolIsPausedAndStoppedAtOnce) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("rare-replay", 2, {{"retention.ms", "-1"}});
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(10);
+  const TpId tape = rig.filler().AddTape({"recorded-cluster", "rare", 0, 0});
+  constexpr int kMessages = 150'000;
+  for (int i = 0; i < kMessages; ++i) {
+    const bool rare = i == 0 || i == kMessages - 1;
+    const std::string symbol = rare ? "RARE" : "S" + std::to_string(i % 200);
+    rig.filler().Append(
+        tape, {.value = R"([{"k":"q","s":")" + symbol + R"(","t":)" +
+                        std::to_string(1'700'000'000'000'000'000 + i) + R"(,"b":"1.50"}])",
+               .timestamp_ms = 1'700'000'000'000 + i / 100});
+    if (i % 5'000 == 0) rig.filler().Commit();
+  }
+  rig.filler().Commit();
+  rig.Start();
+  json request = ReplayRig::Request("rare-replay");
+  request["source"] = {{"topics", {"rare"}}, {"symbols", {"RARE"}}};
+  const std::string id = rig.Create(request);
+  ASSERT_TRUE(rig.WaitSent(id, 1));  // committed, although the next one is far away
+  const bool searching = rig.View(id).job.note.next_seq == 2;
+  if (rig.Patch(id, {{"state", "paused"}}).ok() && searching) {
+    ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused, 5));
+    ASSERT_TRUE(rig.Patch(id, {{"state", "running"}}).ok());
+  }
+  rig.Stop();
+  rig.Start();
+  ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
+  EXPECT_EQ(Found(kafka, "rare-replay").size(), 2u);
+  ExpectSeqs(2);
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
