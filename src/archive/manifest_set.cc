@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <set>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -120,6 +121,13 @@ class ManifestSetBuilder {
   }
 
   void SetLoaded() { set_->loaded_ = true; }
+  // Broken ones that were not there when they were opened, and are listed no more.
+  void ForgetVanished(const std::set<std::string, std::less<>>& listed) {
+    for (size_t i = set_->broken_.size(); i-- > 0;) {
+      const BrokenManifest& one = set_->broken_[i];
+      if (one.error.code() == StatusCode::kNotFound && !listed.contains(one.name)) ForgetAt(i);
+    }
+  }
   // False where it was there.
   bool Add(Read read) {
     if (set_->names_.contains(read.name)) return false;
@@ -163,11 +171,12 @@ class ManifestSetBuilder {
  private:
   void Forget(std::string_view name) {
     for (size_t i = 0; i < set_->broken_.size(); ++i) {
-      if (set_->broken_[i].name != name) continue;
-      set_->broken_.erase(set_->broken_.begin() + static_cast<ptrdiff_t>(i));
-      set_->broken_names_.erase(set_->broken_names_.begin() + static_cast<ptrdiff_t>(i));
-      return;
+      if (set_->broken_[i].name == name) return ForgetAt(i);
     }
+  }
+  void ForgetAt(size_t i) {
+    set_->broken_.erase(set_->broken_.begin() + static_cast<ptrdiff_t>(i));
+    set_->broken_names_.erase(set_->broken_names_.begin() + static_cast<ptrdiff_t>(i));
   }
 
   void TakeMappings(std::map<std::string, std::string>* mappings) {
@@ -382,6 +391,7 @@ Result<RefreshReport> ManifestHolder::Refresh(BlobStore* blobs, const ReadStop* 
     Swap(builder.Finish());
     return stop == nullptr ? Status::Ok() : stop->Check();
   };
+  std::set<std::string, std::less<>> tried;
   std::string after;
   do {
     if (stop != nullptr) TD_RETURN_IF_ERROR(stop->Check());
@@ -398,7 +408,9 @@ Result<RefreshReport> ManifestHolder::Refresh(BlobStore* blobs, const ReadStop* 
       if (!parsed.ok()) ++report.foreign;
       if (!parsed.ok() || !IsManifest(*parsed)) continue;
       ++report.listed;
-      if (!known->Has(stat.name)) names.push_back(stat.name);
+      if (known->Has(stat.name)) continue;
+      names.push_back(stat.name);
+      tried.insert(stat.name);
     }
     if (!page.next.empty() && page.next == after) {
       return Status::Internal(blobs->Describe() + ": the list does not come to an end");
@@ -409,6 +421,7 @@ Result<RefreshReport> ManifestHolder::Refresh(BlobStore* blobs, const ReadStop* 
   TD_RETURN_IF_ERROR(read_names());
   std::lock_guard adding(adding_);
   ManifestSetBuilder builder(*Take());
+  builder.ForgetVanished(tried);
   builder.SetLoaded();
   Swap(builder.Finish());
   return report;

@@ -139,6 +139,22 @@ TEST_F(ManifestSetTest, D10AListedManifestThatCannotBeOpenedIsNotAbsent) {
   EXPECT_TRUE(holder_.Take()->broken().empty());
 }
 
+// A collector takes a retired manifest away between our LIST and its opening.
+TEST_F(ManifestSetTest, AManifestThatVanishedAfterItWasListedIsForgottenByTheNextList) {
+  const ManifestFile file = Put(Records("aa", 0));
+  Put(Records("bb", 0));
+  blobs_.Inject({.op = BlobOp::kOpen,
+                 .kind = BlobFault::kFailBefore,
+                 .times = 2,
+                 .status = Status::NotFound("collected")});
+  EXPECT_EQ(Refresh().broken, 2u);
+  EXPECT_FALSE(holder_.Take()->RecordsOf("trades", kDay, kDay).ok());
+  ASSERT_TRUE(blobs_.Delete(file.name).ok());
+  EXPECT_EQ(Refresh().broken, 0u);
+  EXPECT_TRUE(holder_.Take()->broken().empty());
+  EXPECT_EQ(RecordsOf(kDay, kDay), 1u);
+}
+
 // S29: a manifest with any byte changed is named, whatever it still parses as.
 TEST_F(ManifestSetTest, S29AnyAlteredByteIsFoundAndNamed) {
   const ManifestFile file = MakeManifestFile(Tape(0, 3), kDay);
