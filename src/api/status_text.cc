@@ -108,6 +108,8 @@ std::string ShipText(const ApiContext& context, const ServedState& state) {
       .Count("rows", ship.rows)
       .Count("messages", ship.messages)
       .Count("pruned_bytes", ship.pruned_bytes)
+      .TextOrNull("backup_at", ship.backup_at ? FormatRfc3339(*ship.backup_at) : "")
+      .TextOrNull("backup_error", ship.backup_error)
       .Count("manifests", manifests == nullptr ? 0 : manifests->size())
       .Count("broken_manifests", manifests == nullptr ? 0 : manifests->broken().size())
       .Raw("days", days.Take())
@@ -174,6 +176,7 @@ void CheckShipping(const ApiContext& context, const ServedState& state,
   const ShipState& ship = *state.ship;
   checks->push_back({"archive", state.archive_trouble});
   checks->push_back({"shipping", ship.halted.empty() ? ship.last_error : ship.halted});
+  checks->push_back({"backup", ship.backup_error});
   for (const DayState& day : ship.days) {
     if (day.trouble.empty()) continue;
     checks->push_back({"day " + day.table + " " + day.day.ToString(), day.trouble});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/units.h"
 #include "config/topic_section.h"
 
 namespace tapedeck {
@@ -92,6 +93,14 @@ void ReadAzure(const ConfigValue* section, ArchiveConfig* out, Findings* finding
   azure.Done();
 }
 
+// "" for none. More often than every minute would do nothing else.
+Status CheckBackup(const std::string& text) {
+  if (text.empty()) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const std::chrono::nanoseconds interval, ParseDuration(text));
+  if (interval >= std::chrono::minutes(1) && interval <= hours(24 * 365)) return Status::Ok();
+  return Status::InvalidArgument("from 1m to 365d, or empty for no backups");
+}
+
 }  // namespace
 
 void ReadArchive(const ConfigValue& root, Config* config, Findings* findings) {
@@ -109,13 +118,10 @@ void ReadArchive(const ConfigValue& root, Config* config, Findings* findings) {
     archive.Note("scrub", "\"30d\"", nullptr);
   }
   archive.Size("scrub_rate", {uint64_t{64} << 10, uint64_t{16} << 30}, &out->scrub_rate);
-  std::string backup;
-  archive.Text("backup", &backup, [](const std::string& text) {
-    return text.empty() ? Status::Ok()
-                        : Status::InvalidArgument(
-                              "backups are not made in this version: leave it "
-                              "out; the archive restores a node");
-  });
+  std::string backup = "24h";
+  archive.Text("backup", &backup, CheckBackup);
+  const Result<std::chrono::nanoseconds> interval = ParseDuration(backup);
+  out->backup = interval.ok() ? std::optional(*interval) : std::nullopt;
   std::optional<std::vector<std::string>> topics;
   archive.Texts("per_message", &topics);
   for (const std::string& topic : topics.value_or(std::vector<std::string>())) {

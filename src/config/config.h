@@ -111,6 +111,7 @@ struct ArchiveConfig {
   std::chrono::nanoseconds tape_ship = std::chrono::hours(1);
   std::optional<std::chrono::nanoseconds> scrub = std::chrono::hours(24 * 30);  // unset: none
   uint64_t scrub_rate = uint64_t{4} << 20;                                      // bytes per second
+  std::optional<std::chrono::nanoseconds> backup = std::chrono::hours(24);      // unset: none
   std::vector<std::string> per_message;                                         // topics
   struct S3 {
     std::string endpoint, region;

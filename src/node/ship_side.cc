@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 #include "blob/counted_store.h"
-#include "blob/open_store.h"
+#include "node/archive_store.h"
 
 namespace tapedeck {
 namespace {
@@ -16,21 +16,7 @@ constexpr std::chrono::seconds kRefreshEvery(60);
 constexpr std::chrono::seconds kRefreshAgain(10);
 // In the folder of the store, on its disk: files on their way.
 constexpr const char* kWorkFolder = "shipping";
-
-BlobStoreOptions BlobOptionsOf(const ArchiveConfig& archive) {
-  BlobStoreOptions options;
-  options.s3.endpoint = archive.s3.endpoint;
-  options.s3.region = archive.s3.region;
-  options.s3.path_style = archive.s3.path_style;
-  options.s3.bucket_owner = archive.s3.bucket_owner;
-  options.s3.ca_file = archive.s3.ca_file;
-  options.s3.is_plain_http_allowed = archive.s3.allow_http;
-  options.azure.account = archive.azure.account;
-  options.azure.endpoint = archive.azure.endpoint;
-  options.azure.ca_file = archive.azure.ca_file;
-  options.azure.is_plain_http_allowed = archive.azure.allow_http;
-  return options;
-}
+constexpr const char* kBackupFolder = "backing-up";
 
 std::string_view SchemeOf(const std::string& url) {
   return std::string_view(url).substr(0, url.find(':'));
@@ -92,6 +78,7 @@ ShipSide::~ShipSide() {
   if (ship_thread_.joinable()) ship_thread_.join();
   if (refresh_thread_.joinable()) refresh_thread_.join();
   if (scrub_thread_.joinable()) scrub_thread_.join();
+  if (backup_thread_.joinable()) backup_thread_.join();
 }
 
 void ShipSide::Start() {
@@ -123,11 +110,8 @@ void ShipSide::Tell(std::string_view event, const Status& trouble) {
 }
 
 Status ShipSide::Open() {
-  BlobStoreOptions options = BlobOptionsOf(config_.archive);
-  options.clock = parts_.clock;
-  options.stop = &stop_;
   TD_ASSIGN_OR_RETURN(std::unique_ptr<BlobStore> opened,
-                      OpenBlobStore(config_.archive.url, std::move(options)));
+                      OpenArchive(config_.archive, {.clock = parts_.clock, .stop = &stop_}));
   std::unique_ptr<BlobStore> counted = CountBlobStore(
       std::move(opened), SchemeOf(config_.archive.url), parts_.metrics, parts_.clock);
   std::lock_guard lock(mutex_);
@@ -158,6 +142,13 @@ Status ShipSide::MakeShipper() {
                       Shipper::Make(OptionsOf(config_, parts_.version), std::move(parts)));
   std::lock_guard lock(mutex_);
   shipper_ = std::move(made);
+  if (config_.archive.backup) {
+    backups_ = std::make_unique<BackupKeeper>(
+        BackupKeeperOptions{.interval = *config_.archive.backup,
+                            .backup = {.version = parts_.version,
+                                       .work_dir = config_.node.data_dir / kBackupFolder}},
+        parts_.store, blobs_.get(), parts_.clock);
+  }
   return Status::Ok();
 }
 
@@ -173,6 +164,7 @@ void ShipSide::ShipLoop() {
   if (!made.ok()) return;
   MakeScrub();
   refresh_thread_ = std::thread([this] { RefreshLoop(); });
+  if (backups_ != nullptr) backup_thread_ = std::thread([this] { BackupLoop(); });
   Status end = shipper_->Run(stop_);
   if (!end.ok()) TD_LOG(kError, "node", "shipping-halted", end.ToString());
   // Manifests are listed on, so that reads know them, until the node stops.
@@ -218,6 +210,13 @@ void ShipSide::RefreshLoop() {
   }
 }
 
+void ShipSide::BackupLoop() {
+  while (!stop_.load()) {
+    const std::chrono::nanoseconds wait = backups_->Round(stop_);
+    if (!WaitFor(std::min<std::chrono::nanoseconds>(wait, std::chrono::hours(1)))) return;
+  }
+}
+
 Archive* ShipSide::archive() const {
   std::lock_guard lock(mutex_);
   return archive_.get();
@@ -229,8 +228,21 @@ Shipper* ShipSide::shipper() const {
 }
 
 ShipState ShipSide::state() const {
-  const Shipper* shipper = this->shipper();
-  return shipper == nullptr ? ShipState() : shipper->State();
+  ShipState state;
+  const BackupKeeper* keeper = nullptr;
+  const Shipper* shipper = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    shipper = shipper_.get();
+    keeper = backups_.get();
+  }
+  if (shipper != nullptr) state = shipper->State();
+  if (keeper != nullptr) {
+    const BackupState backup = keeper->State();
+    state.backup_at = backup.last_at;
+    state.backup_error = backup.last_error;
+  }
+  return state;
 }
 
 std::string ShipSide::trouble() const {

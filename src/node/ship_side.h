@@ -32,6 +32,7 @@
 #include "blob/blob_store.h"
 #include "config/config.h"
 #include "record/recorder.h"
+#include "ship/backup_keeper.h"
 #include "ship/scrub.h"
 #include "ship/shipper.h"
 #include "store/store.h"
@@ -82,6 +83,7 @@ class ShipSide {
   void MakeScrub();
   Status Open();
   Status MakeShipper();
+  void BackupLoop();
   void Tell(std::string_view event, const Status& trouble);
   /// False: it is time to stop.
   bool WaitFor(std::chrono::nanoseconds time);
@@ -101,7 +103,9 @@ class ShipSide {
   std::unique_ptr<Scrub> scrub_;      // set once
   std::thread ship_thread_;
   std::thread scrub_thread_;
+  std::unique_ptr<BackupKeeper> backups_;  // set once; null where none are wanted
   std::thread refresh_thread_;
+  std::thread backup_thread_;
 };
 
 }  // namespace tapedeck

@@ -8,6 +8,8 @@ namespace tapedeck {
 namespace {
 
 constexpr std::chrono::nanoseconds kRetryMost = std::chrono::hours(1);
+// Of a store that has none: there is something to back up by then.
+constexpr std::chrono::nanoseconds kFirstAfter = std::chrono::hours(1);
 
 }  // namespace
 
@@ -20,11 +22,11 @@ Result<std::chrono::nanoseconds> BackupKeeper::Work(const std::atomic<bool>& sto
     const StoreMeta& meta = store_->meta();
     TD_ASSIGN_OR_RETURN(const std::vector<BackupRef> there, ListBackups(blobs_, meta.node_id));
     const auto ours = std::ranges::find(there, meta.store_id, &BackupRef::store);
-    due_ = clock_->Monotonic();
+    due_ = clock_->Monotonic() + std::min(options_.interval, kFirstAfter);
     if (ours != there.end()) {
       // A clock that was set back must not put the next one off for ever.
       const std::chrono::nanoseconds age(std::max<int64_t>(clock_->Now().ns() - ours->at.ns(), 0));
-      *due_ += std::max(options_.interval - age, std::chrono::nanoseconds(0));
+      due_ = clock_->Monotonic() + std::max(options_.interval - age, std::chrono::nanoseconds(0));
       std::lock_guard lock(mutex_);
       state_.last_at = ours->at;
     }

@@ -9,8 +9,9 @@
 //     … wait that long, or for a stop …
 //   }
 //
-// When the last one was made is asked of the archive, so a restart makes none early. One that fails
-// is tried again after a tenth of the interval, at most an hour; meanwhile the older ones stay.
+// When the last one was made is asked of the archive, so a restart makes none early; the first one
+// of a store is made after an hour, or the interval where that is shorter. One that fails is tried
+// again after a tenth of the interval, at most an hour; meanwhile the older ones stay.
 //
 // Thread safety: Round by one thread; State by any.
 

@@ -29,6 +29,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -107,6 +108,8 @@ struct ShipState {
   uint64_t rows = 0;          // of records, shipped since this process started
   uint64_t messages = 0;      // of tapes, the same
   uint64_t pruned_bytes = 0;  // of blocks, the same
+  std::optional<Timestamp> backup_at;  // of the last whole backup
+  std::string backup_error;            // why there is none newer; "" all is well
   /// By table: where its oldest day begins that is not shipped.
   std::map<std::string, Timestamp> oldest_open_day;
 };
