@@ -188,7 +188,9 @@ TEST_F(BackupTest, AKeeperMakesOneWhenTheLastIsOldEnoughAlsoAcrossRestarts) {
   const std::atomic<bool> stop{false};
   const BackupKeeperOptions daily{.interval = std::chrono::hours(24), .backup = Options()};
   BackupKeeper keeper(daily, &filler_.store(), &blobs_, &clock_);
-  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(24)) << "there was none";
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(1)) << "there was none";
+  clock_.Advance(std::chrono::hours(1));
+  EXPECT_EQ(keeper.Round(stop), std::chrono::hours(24));
   EXPECT_EQ(Listed().size(), 1u);
   clock_.Advance(std::chrono::hours(10));
   EXPECT_EQ(keeper.Round(stop), std::chrono::hours(14));
@@ -207,6 +209,8 @@ TEST_F(BackupTest, AKeeperTriesAgainAndTellsWhy) {
   const std::atomic<bool> stop{false};
   BackupKeeper keeper({.interval = std::chrono::hours(24), .backup = Options()}, &filler_.store(),
                       &blobs_, &clock_);
+  keeper.Round(stop);
+  clock_.Advance(std::chrono::hours(1));
   blobs_.Inject({.op = BlobOp::kPut, .kind = BlobFault::kFailBefore});
   EXPECT_EQ(keeper.Round(stop), std::chrono::hours(1));
   EXPECT_NE(keeper.State().last_error, "");

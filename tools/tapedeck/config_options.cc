@@ -17,11 +17,12 @@ void ConfigOptions::AddTo(CLI::App* command) {
       ->expected(1, 1);
 }
 
-Result<Config> ConfigOptions::Load() const {
+Result<Config> ConfigOptions::Load(const std::vector<std::string>& more) const {
   ConfigSources sources;
   if (!file_.empty()) sources.file = file_;
   sources.environment = EnvironmentOf(environ);
   sources.sets = sets_;
+  sources.sets.insert(sources.sets.end(), more.begin(), more.end());
   sources.properties = properties_;
   return Config::Load(sources);
 }

@@ -25,8 +25,9 @@ class ConfigOptions {
  public:
   /// The object outlives the parsing.
   void AddTo(CLI::App* command);
-  /// Joins command line, environment, file and defaults.
-  Result<Config> Load() const;
+  /// Joins command line, environment, file and defaults. `more`: "section.key=value" each, that
+  /// options of the subcommand stand for; over all others.
+  Result<Config> Load(const std::vector<std::string>& more = {}) const;
 
  private:
   std::string file_;
