@@ -232,7 +232,7 @@ Status ListJobs(const ReplayArguments& args, uint64_t* rows) {
 void AddPace(CLI::App* command, ReplayArguments* args) {
   CLI::Option* speed =
       command->add_option("--speed", args->speed, "original spacing times this; default: maximum")
-          ->check(CLI::Range(1e-4, 1e6));
+          ->check(CLI::PositiveNumber);
   CLI::Option* rate =
       command->add_option("--rate", args->rate, "messages a second")->check(CLI::PositiveNumber);
   CLI::Option* bytes_rate = command->add_option("--bytes-rate", args->bytes_rate, "bytes a second")
