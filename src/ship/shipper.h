@@ -53,6 +53,9 @@ struct ShipOptions {
   std::chrono::nanoseconds keep_local = std::chrono::hours(7 * 24);
   std::chrono::nanoseconds tape_ship = std::chrono::hours(1);
   uint64_t tape_ship_bytes = uint64_t{256} << 20;
+  /// A range of the tape ends with the block that brings it to this many refusals: its manifest
+  /// lists them, and is held in memory whole.
+  uint64_t tape_refusals_max = 100'000;
   /// Replaced objects, and such that no manifest ever listed, leave the archive so long after.
   std::chrono::nanoseconds grace = std::chrono::hours(24);
   /// Topics also shipped as one object per message.

@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "archive/manifest_set.h"
 #include "archive/tape_object.h"
 #include "base/failpoint.h"
 #include "base/limits.h"
@@ -88,16 +89,27 @@ Status TapeShipment::Ship() {
   return Status::Ok();
 }
 
-// Where the range ends: blocks are taken whole, until they hold enough.
+// Where the range ends: blocks are taken whole, until they hold enough, or have enough refusals.
 Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
   TapeBlocks blocks(&view, tp_, tape_.ToString(), ScanKind::kPoint);
+  auto refusals = view.Scan(keys::Refusal(tp_, ship_.shipped), keys::Refusal(tp_, checkpoint_.next),
+                            ScanKind::kPoint);
+  refusals->SeekToFirst();
+  uint64_t refused = 0;
   TD_RETURN_IF_ERROR(blocks.Seek(ship_.shipped));
   raw_bytes_ = 0;
   while (blocks.Valid()) {
     raw_bytes_ += blocks.index().raw_bytes;
     const int64_t end = blocks.index().last_offset + 1;
+    for (; refusals->Valid(); refusals->Next(), ++refused) {
+      TD_ASSIGN_OR_RETURN(const keys::TpOffsetKey key, keys::ParseTpOffset(refusals->key()));
+      if (key.offset >= end) break;
+    }
+    TD_RETURN_IF_ERROR(refusals->status());
     TD_RETURN_IF_ERROR(blocks.Next());
-    if (raw_bytes_ >= journey_->options->tape_ship_bytes && blocks.Valid()) return end;
+    const bool enough = raw_bytes_ >= journey_->options->tape_ship_bytes ||
+                        refused >= journey_->options->tape_refusals_max;
+    if (enough && blocks.Valid()) return end;
   }
   return checkpoint_.next;
 }
@@ -114,6 +126,12 @@ Status TapeShipment::Write() {
   TapeShip next = ship_;
   next.phase = DayPhase::kWritten;
   next.draft = ToJson(manifest);
+  if (next.draft.size() > kManifestBytesMax) {
+    return Status::InvalidArgument("the manifest of tape " + tape_.ToString() + " from offset " +
+                                   std::to_string(manifest.range.from) + " on would have " +
+                                   std::to_string(next.draft.size()) +
+                                   " bytes, more than can be read back");
+  }
   TD_ASSIGN_OR_RETURN(const std::string name, TapeManifestNameOf(*journey_, manifest, next.draft));
   TD_RETURN_IF_ERROR(FailpointHit("ship.tape_file"));
   const ObjectEntry to_put{ObjectPurpose::kPut, journey_->time.Now()};
@@ -152,10 +170,11 @@ Status TapeShipment::WriteFile(const StoreView& view, TapeManifest* manifest) {
       manifest->last = {message.offset, hash};
       ++manifest->messages;
       if (!first) first = TimeOf(message, block.ReceivedAt(i));
-      if (message.timestamp_ms < 0) continue;
+      // Over all of them: one without a time makes it -1, and the range is read for any time.
+      const bool one = manifest->messages == 1;
       manifest->kafka_max_ms = std::max(manifest->kafka_max_ms, message.timestamp_ms);
-      if (manifest->kafka_min_ms < 0 || message.timestamp_ms < manifest->kafka_min_ms)
-        manifest->kafka_min_ms = message.timestamp_ms;
+      manifest->kafka_min_ms =
+          one ? message.timestamp_ms : std::min(manifest->kafka_min_ms, message.timestamp_ms);
     }
     TD_RETURN_IF_ERROR(blocks.Next());
   }

@@ -10,8 +10,9 @@
 //   kVerified -> kOpen      its manifest is there too: `shipped` moves
 //
 // Ranges follow each other from the tape's start without a hole; one ends where its messages come
-// to ShipOptions::tape_ship_bytes, or with the checkpoint. A range without messages has a manifest
-// and no object.
+// to ShipOptions::tape_ship_bytes or its refusals to tape_refusals_max, or with the checkpoint. A
+// range without messages has a manifest and no object. A manifest that readers would refuse for its
+// length is not drafted (kInvalidArgument).
 //
 // Owned by the shipper's thread.
 

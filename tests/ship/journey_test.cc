@@ -255,5 +255,62 @@ TEST(Journey, G7AnOlderCopyOfTheStoreShipsNothing) {
   EXPECT_EQ(rig.fake.Contents(), before);
 }
 
+// A mapping that refuses everything: no manifest grows without end, and none is missing.
+TEST(Journey, ARangeOfTheTapeEndsWithItsShareOfRefusals) {
+  ShipRig rig(TestSeed());
+  rig.recorder.log.Create("Finhub1", 1);
+  rig.recorder.options.commit_bytes = 300;
+  rig.options.tape_refusals_max = 10;
+  for (int i = 0; i < 60; ++i)
+    rig.recorder.ProduceRaw({"Finhub1", 0}, "{\"data\":[{\"s\":1}],\"type\":\"trade\"}");
+  rig.Record();
+  const Holdings before = rig.InStore();
+  rig.StartShipper();
+  rig.recorder.clock.Advance(std::chrono::hours(1));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+  std::map<int64_t, TapeManifest> ranges;
+  for (const auto& [name, bytes] : rig.fake.Contents()) {
+    if (!name.starts_with(kManifestsPrefix)) continue;
+    const auto manifest = std::get<TapeManifest>(ParseManifest(bytes).value());
+    ranges[manifest.range.from] = manifest;
+  }
+  EXPECT_GT(ranges.size(), 2u);
+  int64_t next = 0;
+  size_t refused = 0;
+  for (const auto& [from, manifest] : ranges) {
+    EXPECT_EQ(from, next);
+    EXPECT_LT(manifest.refusals.size(), 30u) << "ten, and the rest of a block";
+    next = manifest.range.to;
+    refused += manifest.refusals.size();
+  }
+  EXPECT_EQ(next, 60);
+  EXPECT_EQ(refused, 60u);
+  EXPECT_EQ(ShipRig::InArchive(rig.fake.Contents(), rig.recorder.LoadState()).messages,
+            before.messages);
+}
+
+// One without Kafka's time stands by its time of receipt: a range that has one may hold any time.
+TEST(Journey, AMessageWithoutATimeLeavesItsRangeWithoutALeastOne) {
+  ShipRig rig(TestSeed());
+  rig.recorder.log.Create("Finhub1", 2);
+  for (int64_t ms : {kShipNoonMs + 5, int64_t{-1}, kShipNoonMs + 9})
+    rig.recorder.ProduceRaw({"Finhub1", 0}, "{}", ms);
+  for (int64_t ms : {kShipNoonMs + 5, kShipNoonMs + 3, kShipNoonMs + 9})
+    rig.recorder.ProduceRaw({"Finhub1", 1}, "{}", ms);
+  rig.Record();
+  rig.StartShipper();
+  rig.recorder.clock.Advance(std::chrono::hours(1));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+  int seen = 0;
+  for (const auto& [name, bytes] : rig.fake.Contents()) {
+    if (!name.starts_with(kManifestsPrefix)) continue;
+    const auto manifest = std::get<TapeManifest>(ParseManifest(bytes).value());
+    EXPECT_EQ(manifest.kafka_min_ms, manifest.range.tape.partition == 0 ? -1 : kShipNoonMs + 3);
+    EXPECT_EQ(manifest.kafka_max_ms, kShipNoonMs + 9);
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2);
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
