@@ -13,7 +13,8 @@
 // whose names are new, eight at a time, and swaps the set whole. A name that is listed and cannot
 // be read or parsed, or whose bytes are not those that its name was made of, is kept as `broken`: a
 // look-up that it may belong to fails and names it, and everything else goes on. What was broken is
-// tried again by the next Refresh.
+// tried again by the next Refresh; one that could not be found is forgotten once a whole later LIST
+// lacks it, too: a collector took it away between that LIST and its opening.
 //
 // Of several manifests of one store for the same (table, day, generation) one counts, the first by
 // name: a writer of another version made the same again after a crash. Generations that another

@@ -6,39 +6,15 @@
 
 #include "archive/object_source.h"
 #include "archive/tape_object.h"
+#include "query/tape_offsets.h"
 
 namespace tapedeck {
 namespace {
 
 // Event times of one range that lie further apart are rather decoded than looked up day by day.
 constexpr int64_t kDaysMax = 400;
-
-// Which offsets of a tape some record manifest of a (table, day) covers: ranges in order, joined.
-class Covered {
- public:
-  void Add(int64_t from, int64_t to) {
-    if (from < to) ranges_.emplace_back(from, to);
-  }
-  void Join() {
-    std::sort(ranges_.begin(), ranges_.end());
-    std::vector<std::pair<int64_t, int64_t>> joined;
-    for (const auto& range : ranges_) {
-      if (!joined.empty() && range.first <= joined.back().second) {
-        joined.back().second = std::max(joined.back().second, range.second);
-      } else {
-        joined.push_back(range);
-      }
-    }
-    ranges_ = std::move(joined);
-  }
-  bool Holds(int64_t from, int64_t to) const {
-    auto after = std::upper_bound(ranges_.begin(), ranges_.end(), std::pair(from, INT64_MAX));
-    return after != ranges_.begin() && std::prev(after)->second >= to;
-  }
-
- private:
-  std::vector<std::pair<int64_t, int64_t>> ranges_;
-};
+// One tape at a time is looked at, whatever its number is in the new store.
+constexpr TpId kTape{0};
 
 /// What record manifests cover of one tape, looked up day by day.
 class Coverage {
@@ -48,25 +24,30 @@ class Coverage {
   Result<bool> Holds(const Table& table, Day day, int64_t from, int64_t to) {
     auto [found, made] = days_.try_emplace({table.name, day});
     if (made) TD_RETURN_IF_ERROR(Load(table, day, &found->second));
-    return found->second.Holds(from, to);
+    return found->second.HasAll(kTape, from, to);
   }
 
  private:
-  Status Load(const Table& table, Day day, Covered* covered) {
+  Status Load(const Table& table, Day day, TapeOffsets* covered) {
     TD_ASSIGN_OR_RETURN(auto listed, manifests_->RecordsOf(table.name, day, day));
     for (const ListedRecords& records : listed) {
       if (records.replaced_by != nullptr) continue;
+      // A vector reaches over what its store never had: that is listed as gaps.
+      TapeOffsets had;
       for (const TapeRange& range : records.manifest().vector) {
-        if (range.tape == *tape_) covered->Add(range.from, range.to);
+        if (range.tape == *tape_) had.Add(kTape, range.from, range.to);
       }
+      for (const TapeGap& gap : records.manifest().gaps) {
+        if (gap.tape == *tape_) had.Remove(kTape, gap.gap.from, gap.gap.to);
+      }
+      covered->Add(had);
     }
-    covered->Join();
     return Status::Ok();
   }
 
   const ManifestSet* manifests_;
   const TapeId* tape_;
-  std::map<std::pair<std::string, Day>, Covered> days_;
+  std::map<std::pair<std::string, Day>, TapeOffsets> days_;
 };
 
 /// Finds the first offset of a tape whose records are not all covered.

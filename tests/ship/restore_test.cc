@@ -129,6 +129,38 @@ TEST_F(RestoreTest, LateRowsOfAShippedDayThatWereNotShippedAreRecordedAgain) {
   EXPECT_EQ(both, all);
 }
 
+// The vector of the day that the second node closed reaches over the first one's offsets, which it
+// never had.
+TEST_F(RestoreTest, ADayThatAnotherNodeClosedAfterTakingOverIsNotTakenForOurs) {
+  const std::string node = rig_.recorder.options.node_id;
+  rig_.shipper.reset();
+  rig_.recorder.CloseStore();
+  std::filesystem::rename(rig_.StoreDir(), rig_.recorder.dir.path() / "lost");
+  rig_.recorder.options.node_id = rig_.options.node_id = "node-2";
+  Produce(&rig_, 30);
+  rig_.Record({Day(kShipDay.days() + 1)});
+  Holdings all = rig_.InStore();
+  ASSERT_EQ(rig_.recorder.LoadState().tapes, state_.tapes);
+  ASSERT_FALSE(all.rows.empty());
+  for (const auto& [tp, tape] : state_.tapes)
+    EXPECT_FALSE(rig_.recorder.store->View()->Gaps(tp)->empty()) << tape.ToString();
+  all.rows.insert(before_.rows.begin(), before_.rows.end());
+  all.messages.insert(before_.messages.begin(), before_.messages.end());
+  rig_.StartShipper();
+  rig_.recorder.clock.Advance(hours(1));
+  rig_.ShipAll();
+  rig_.recorder.options.node_id = node;
+  const Result<RestoreReport> report = Restore("again");
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  EXPECT_GT(report->messages, 0u);
+  rig_.UseCopy("again");
+  rig_.recorder.OpenStore();
+  Holdings both = ShipRig::InArchive(rig_.fake.Contents(), rig_.recorder.LoadState());
+  const Holdings again = rig_.InStore();
+  both.rows.insert(again.rows.begin(), again.rows.end());
+  EXPECT_EQ(both, all);
+}
+
 TEST_F(RestoreTest, EverythingShippedLeavesNothingToRecordAgain) {
   rig_.Record({Day(kShipDay.days() + 1)});
   rig_.StartShipper();
