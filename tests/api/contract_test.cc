@@ -67,7 +67,7 @@ class Contract : public ::testing::Test {
         {}, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
                return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point());
              }});
-    ASSERT_TRUE(runner.ok() && (*runner)->Start().ok());
+    ASSERT_TRUE(runner.ok() && (*runner)->Start(*rig_.filler.store().View()).ok());
     replays_ = std::move(runner).value();
     rig_.node.replay_runner = replays_.get();
   }

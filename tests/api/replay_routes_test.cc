@@ -35,7 +35,7 @@ class ReplayRoutes : public ::testing::Test {
         options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
                     return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point());
                   }});
-    EXPECT_TRUE(runner.ok() && (*runner)->Start().ok());
+    EXPECT_TRUE(runner.ok() && (*runner)->Start(*rig_.filler.store().View()).ok());
     runner_ = std::move(runner).value();
     rig_.node.replay_runner = runner_.get();
     writer_ = std::thread([this] {
