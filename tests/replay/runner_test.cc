@@ -350,9 +350,11 @@ TEST_F(ReplayRunnerTest, AJobThatSearchesForARareSymbolIsPausedAndStoppedAtOnce)
   const std::string id = rig.Create(request);
   ASSERT_TRUE(rig.WaitSent(id, 1));  // committed, although the next one is far away
   const bool searching = rig.View(id).job.note.next_seq == 2;
-  if (rig.Patch(id, {{"state", "paused"}}).ok() && searching) {
-    ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused, 5));
-    ASSERT_TRUE(rig.Patch(id, {{"state", "running"}}).ok());
+  if (rig.Patch(id, {{"state", "paused"}}).ok()) {
+    if (searching) {
+      ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused, 5));
+    }
+    (void)rig.Patch(id, {{"state", "running"}});  // a fast search may be over by now
   }
   rig.Stop();
   rig.Start();
