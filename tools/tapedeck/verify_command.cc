@@ -4,13 +4,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "archive/manifest_set.h"
+#include "base/file.h"
 #include "base/time.h"
 #include "node/archive_store.h"
 #include "node/json_line.h"
@@ -146,28 +149,30 @@ int VerifyLocal(const VerifyArguments& args) {
   return report->ok() ? kExitOk : kExitDiffers;
 }
 
-// The store is opened as a reader: a node may be running.
+// The store first, as a reader: a node may be running, and what it ships meanwhile is in manifests
+// that are listed afterwards.
 Result<ArchiveReport> CompareArchive(const VerifyArguments& args, const Config& config) {
-  TD_ASSIGN_OR_RETURN(const auto blobs, OpenArchive(config.archive));
-  ManifestHolder manifests;
-  TD_RETURN_IF_ERROR(manifests.Refresh(blobs.get(), nullptr).status());
   ArchiveVerifyOptions options;
   options.findings_max = args.findings_max;
   if (!args.day.empty()) {
     TD_ASSIGN_OR_RETURN(options.day, ParseDay(args.day));
   }
-  options.work_dir =
-      std::filesystem::temp_directory_path() / ("tapedeck-verify-" + std::to_string(::getpid()));
-  if (isatty(STDERR_FILENO) != 0) options.progress = ShowArchiveProgress;
   std::unique_ptr<Store> store;
   if (!args.data_dir.empty()) {
     TD_ASSIGN_OR_RETURN(
         store, Store::Open({.dir = args.data_dir, .create = false, .mode = StoreMode::kSecondary}));
     options.store = store.get();
   }
+  TD_ASSIGN_OR_RETURN(const auto blobs, OpenArchive(config.archive));
+  ManifestHolder manifests;
+  TD_RETURN_IF_ERROR(manifests.Refresh(blobs.get(), nullptr).status());
+  std::string folder = (std::filesystem::temp_directory_path() / "tapedeck-verify-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
+  options.work_dir = folder;
+  if (isatty(STDERR_FILENO) != 0) options.progress = ShowArchiveProgress;
   Result<ArchiveReport> report = VerifyArchive(*manifests.Take(), blobs.get(), options);
   std::error_code ignored;
-  std::filesystem::remove_all(options.work_dir, ignored);
+  std::filesystem::remove_all(folder, ignored);
   return report;
 }
 
