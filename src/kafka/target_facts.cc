@@ -31,6 +31,21 @@ ClientSettings SettingsOf(const TargetQuestion& question) {
   return settings;
 }
 
+// Asks again while the cluster settles, up to the question's time-out: a topic that has just been
+// made has no leaders yet, a coordinator that moves is loading.
+template <typename Ask>
+Status AskUntilSettled(const TargetQuestion& question, Ask ask) {
+  constexpr std::chrono::milliseconds kPause{100};
+  const MonotonicTime until = question.clock->Monotonic() + question.timeout;
+  for (;;) {
+    const MonotonicTime left = std::max(until - question.clock->Monotonic(), MonotonicTime(1));
+    Status status =
+        ask(static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+    if (status.code() != StatusCode::kUnavailable || left <= kPause) return status;
+    question.clock->SleepFor(kPause);
+  }
+}
+
 struct EventDestroy {
   void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
 };
@@ -61,6 +76,7 @@ Status ReadPartitions(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
   TD_RETURN_IF_ERROR(status);
   facts->exists = true;
   facts->partitions = partitions;
+  facts->ends.clear();
   for (int p = 0; p < partitions; ++p) {
     int64_t low = 0;
     int64_t high = 0;
@@ -103,13 +119,12 @@ Status ReadConfig(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
   return Status::Ok();
 }
 
-std::string GroupTrouble(rd_kafka_t* client, int timeout_ms, const std::string& topic) {
+Status ReadGroup(rd_kafka_t* client, int timeout_ms, const std::string& topic) {
   const TopicPartition at{topic, 0};
   RdkPartitions list = MakePartitions({&at, 1});
-  Status status =
-      RdkStatus(rd_kafka_committed(client, list.get(), timeout_ms), "reading the group's offsets");
-  if (status.ok()) status = RdkStatus(list->elems[0].err, "reading the group's offsets");
-  return std::string(status.message());
+  const std::string doing = "reading the group's offsets";
+  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_committed(client, list.get(), timeout_ms), doing));
+  return RdkStatus(list->elems[0].err, doing);
 }
 
 }  // namespace
@@ -128,12 +143,16 @@ Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question) {
   for (const std::string& topic : question.topics) {
     TopicFacts one;
     one.topic = topic;
-    TD_RETURN_IF_ERROR(ReadPartitions(client.get(), timeout_ms, &one));
+    TD_RETURN_IF_ERROR(AskUntilSettled(
+        question, [&](int left_ms) { return ReadPartitions(client.get(), left_ms, &one); }));
     if (one.exists) TD_RETURN_IF_ERROR(ReadConfig(client.get(), timeout_ms, &one));
     facts.topics.push_back(std::move(one));
   }
   if (!facts.topics.empty() && facts.topics[0].exists) {
-    facts.group_trouble = GroupTrouble(client.get(), timeout_ms, facts.topics[0].topic);
+    const Status group = AskUntilSettled(question, [&](int left_ms) {
+      return ReadGroup(client.get(), left_ms, facts.topics[0].topic);
+    });
+    facts.group_trouble = std::string(group.message());
   }
   return facts;
 }

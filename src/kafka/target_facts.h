@@ -19,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "kafka/client_properties.h"
 
@@ -46,7 +47,8 @@ struct TargetQuestion {
   KafkaProperties properties = {};
   std::vector<std::string> topics = {};
   std::string group = {};
-  std::chrono::milliseconds timeout{10'000};
+  std::chrono::milliseconds timeout{10'000};  // of each step, waiting for leaders included
+  Clock* clock = &SystemClock();
 };
 Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question);
 
