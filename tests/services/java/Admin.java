@@ -190,12 +190,20 @@ final class Admin implements AutoCloseable {
         command.hasNonNull("replicas") ? Optional.of((short) Json.number(command, "replicas")) : Optional.empty();
     NewTopic wanted = new NewTopic(topic, Optional.of(partitions), replicas).configs(Json.strings(command.get("config")));
     admin.createTopics(List.of(wanted)).all().get();
-    // Created means: every partition has a leader, so that a client that comes now needs no retry.
+    awaitLeaders(topic, partitions);
+  }
+
+  // Created means: every partition has a leader, and that broker answers as one (it learns of it some milliseconds after
+  // the metadata tell), so that a client that comes now needs no retry. listOffsets asks until each does.
+  private void awaitLeaders(String topic, int partitions) throws Exception {
     await("leaders of " + topic, () -> {
       TopicDescription seen = description(topic);
       return seen != null && seen.partitions().size() >= partitions
           && seen.partitions().stream().allMatch(p -> p.leader() != null && !p.leader().isEmpty());
     });
+    Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+    for (int p = 0; p < partitions; p++) ends.put(new TopicPartition(topic, p), OffsetSpec.latest());
+    admin.listOffsets(ends).all().get();
   }
 
   private void deleteTopic(String topic) throws Exception {
@@ -207,11 +215,7 @@ final class Admin implements AutoCloseable {
     String topic = Json.text(command, "topic");
     int total = (int) Json.number(command, "partitions");
     admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(total))).all().get();
-    await("partitions of " + topic, () -> {
-      TopicDescription seen = description(topic);
-      return seen != null && seen.partitions().size() == total
-          && seen.partitions().stream().allMatch(p -> p.leader() != null && !p.leader().isEmpty());
-    });
+    awaitLeaders(topic, total);
   }
 
   private void deleteRecords(JsonNode command) throws Exception {
