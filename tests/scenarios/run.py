@@ -28,6 +28,7 @@ import limit_scenarios  # noqa: F401
 import archive_scenarios  # noqa: F401
 import http_scenarios  # noqa: F401
 import replay_scenarios  # noqa: F401
+import fire_scenarios  # noqa: F401
 
 
 def main():
