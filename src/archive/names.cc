@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "archive/name_owner.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "blob/blob_name.h"
@@ -301,6 +302,11 @@ Result<ArchiveName> ParseArchiveName(std::string_view name) {
   if (topic && !IsPart(out.topic_part)) in.Fail();
   if (in.ok()) return out;
   return Status::InvalidArgument(Quoted(name, 200) + " is not a name of the archive");
+}
+
+bool IsOfAnotherStore(std::string_view name, std::string_view store) {
+  const Result<ArchiveName> read = ParseArchiveName(name);
+  return read.ok() && !read->store.empty() && read->store != store;
 }
 
 }  // namespace tapedeck

@@ -4,7 +4,9 @@
 #include "base/file.h"
 #include "node/archive_store.h"
 #include "ship/backup.h"
+#include "ship/new_store_id.h"
 #include "store/store.h"
+#include "store/store_id.h"
 
 namespace tapedeck {
 namespace {
@@ -27,10 +29,18 @@ Result<RestoredNode> FromBackup(const RestoreRequest& request, BlobStore* blobs)
   }
   TD_ASSIGN_OR_RETURN(const BackupListing listing,
                       RestoreBackup(blobs, backups.front(), request.data_dir, request.stop));
-  return RestoredNode{.store_id = listing.store,
-                      .report = {},
-                      .backup = backups.front().folder,
-                      .commit = listing.commit};
+  // It is a copy of a disk, and the archive may have gone on since (RELIABILITY G7).
+  TD_ASSIGN_OR_RETURN(
+      auto store,
+      Store::Open(
+          {.dir = request.data_dir, .node_id = request.node, .create = false, .ballast_bytes = 0}));
+  StoreBatch batch;
+  const std::string id = MakeStoreId();
+  TD_RETURN_IF_ERROR(PutNewStoreId(*store->View(), id, &batch));
+  TD_RETURN_IF_ERROR(store->Write(batch));
+  TD_RETURN_IF_ERROR(store->Close());
+  return RestoredNode{
+      .store_id = id, .report = {}, .backup = backups.front().folder, .commit = listing.commit};
 }
 
 Result<RestoredNode> FillStore(const RestoreRequest& request, BlobStore* blobs, Clock* clock,

@@ -134,6 +134,7 @@ Status ShipSide::MakeShipper() {
   };
   parts.flushes_done = [recorder] { return recorder->State().flush_requests_done; };
   parts.progress = [recorder] { return ProgressOf(recorder->State()); };
+  parts.manifests = [this] { return archive_->manifests().Take(); };
   parts.manifest_added = [this](const std::string& name, const Manifest& manifest) {
     archive_->manifests().Add({name, std::visit([](const auto& m) { return ToJson(m); }, manifest)},
                               manifest);

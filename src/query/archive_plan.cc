@@ -4,6 +4,7 @@
 #include <set>
 #include <tuple>
 
+#include "archive/name_owner.h"
 #include "archive/object_format.h"
 
 namespace tapedeck {
@@ -83,6 +84,10 @@ class Planner {
     for (const auto& [key, entry] : point_->state().days) {
       if (key.table != table_->id || key.day < first || key.day > last) continue;
       if (entry.phase != DayPhase::kPruned) continue;
+      if (IsOfAnotherStore(entry.manifest, point_->archive().store)) {
+        TD_RETURN_IF_ERROR(AddInherited(key.day, entry));
+        continue;
+      }
       const RecordListing* listing = point_->manifests() == nullptr
                                          ? nullptr
                                          : point_->manifests()->FindRecords(entry.manifest);
@@ -91,6 +96,15 @@ class Planner {
       if (IsHere(*listing)) continue;
       if (own_.insert(listing).second) plan_.parts.push_back({listing, true, nullptr, {}});
     }
+    return Status::Ok();
+  }
+
+  // Its rows come with the manifests of the store that shipped it.
+  Status AddInherited(Day day, const DayEntry& entry) {
+    if (point_->manifests() == nullptr || !FindStanding(*point_->manifests(), entry.manifest))
+      return MissingManifest(*point_, entry.manifest);
+    for (const DayEntry::Range& range : entry.vector)
+      inherited_[day].Add(range.tp, range.from, range.to);
     return Status::Ok();
   }
 
@@ -142,6 +156,8 @@ class Planner {
       TapeOffsets covered;
       if (name == us) {
         TD_ASSIGN_OR_RETURN(covered, CoveredHere(sources));
+        if (auto found = inherited_.find(day); found != inherited_.end())
+          covered.Remove(found->second);
       } else {
         for (const RecordListing* listing : listings) Cover(*listing, &covered);
       }
@@ -219,6 +235,7 @@ class Planner {
   ArchivePlan plan_;
   std::set<const RecordListing*> own_;
   std::map<TpId, TapeOffsets> recorded_;
+  std::map<Day, TapeOffsets> inherited_;  // whose rows are not here any more
 };
 
 }  // namespace
@@ -241,6 +258,21 @@ Result<TapeOffsets> RecordedOffsets(const ReadPoint& point, TpId tp) {
   TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
   for (const Gap& gap : gaps) offsets.Remove(tp, gap.from, gap.to);
   return offsets;
+}
+
+const RecordListing* FindStanding(const ManifestSet& set, const std::string& name) {
+  const RecordListing* best = set.FindRecords(name);
+  const Result<ArchiveName> read = ParseArchiveName(name);
+  if (!read.ok()) return best;
+  const auto listed = set.RecordsOf(read->table, read->day, read->day, read->store);
+  if (!listed.ok()) return best;
+  for (const ListedRecords& one : *listed) {
+    const RecordManifest& m = one.manifest();
+    if (m.writer.store != read->store || one.replaced_by != nullptr) continue;
+    if (std::ranges::find(m.replaces, read->generation) != m.replaces.end())
+      best = one.listing.get();
+  }
+  return best;
 }
 
 Status MissingManifest(const ReadPoint& point, const std::string& name) {

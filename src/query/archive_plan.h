@@ -4,7 +4,9 @@
 // ArchivePlan: which manifests a read of records takes part of, and whose rows it leaves out.
 //
 // For the store's own days its `d` entries alone decide: a generation that is pruned is read from
-// the objects of its manifest, every other from the store. Manifests of other stores always join.
+// the objects of its manifest, every other from the store. Manifests of other stores always join;
+// so do those that the store made under an earlier id (ship/new_store_id.h), whose rows it does not
+// count as its own once they are pruned.
 // Where what they cover overlaps, the source with the least (node, store id) keeps the rows and the
 // others drop them by Origin. What a store covers of a day is the union of its manifests' ranges,
 // and for the store that is read all that is recorded; both without their gaps.
@@ -60,6 +62,10 @@ Result<ArchivePlan> PlanArchive(const ReadPoint& point, const Table& table, int6
 /// All that the store has recorded of a tape, without its gaps; nothing of a tape that it does not
 /// know.
 Result<TapeOffsets> RecordedOffsets(const ReadPoint& point, TpId tp);
+
+/// The manifest that stands for the one of that name: one of its store that replaces its
+/// generation, else itself; null: the set has neither.
+const RecordListing* FindStanding(const ManifestSet& set, const std::string& name);
 
 /// The status with which a read ends that needs a manifest the set does not have.
 Status MissingManifest(const ReadPoint& point, const std::string& name);

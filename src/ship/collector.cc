@@ -46,6 +46,7 @@ Result<uint64_t> CollectObjects(const Journey& journey, const StoreState& state)
   uint64_t removed = 0;
   for (const auto& [name, entry] : objects) {
     TD_RETURN_IF_ERROR(journey.CheckStop());
+    if (IsOfAnotherStore(name, journey.Owner().store)) continue;  // never ours to delete
     if (entry.purpose == ObjectPurpose::kPut && in_hand.contains(name)) continue;
     TD_RETURN_IF_ERROR(journey.parts->blobs->Delete(name));
     TD_RETURN_IF_ERROR(FailpointHit("ship.collected"));

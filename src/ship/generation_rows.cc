@@ -208,8 +208,8 @@ Result<std::unique_ptr<GenerationRows>> GenerationRows::Open(const Journey& jour
   std::vector<std::unique_ptr<RowPull>> sources;
   sources.push_back(pull(key, rows->own_.get()));
   for (const auto& [other, entry] : state.days) {
-    const bool before =
-        other.table == key.table && other.day == key.day && other.generation < key.generation;
+    const bool before = other.table == key.table && other.day == key.day &&
+                        other.generation < key.generation && !journey.Inherited(entry);
     if (before && entry.phase < DayPhase::kPruned) sources.push_back(pull(other, nullptr));
   }
   std::map<std::tuple<std::string, int32_t, uint32_t>, TpId> tapes;
@@ -219,7 +219,7 @@ Result<std::unique_ptr<GenerationRows>> GenerationRows::Open(const Journey& jour
     if (found != tapes.end()) return found->second;
     return Status::Corruption("the store has no tape " + tape.ToString());
   };
-  for (const std::string& name : ManifestsBelow(state, key, DayPhase::kPruned)) {
+  for (const std::string& name : ManifestsBelow(journey, state, key, DayPhase::kPruned)) {
     TD_ASSIGN_OR_RETURN(RecordManifest manifest, FetchRecordManifest(journey, name));
     const auto path = journey.Work() / (prefix + "before" + std::to_string(sources.size()));
     sources.push_back(std::make_unique<ArchivePull>(journey, *table, std::move(manifest), resolve,
@@ -229,10 +229,11 @@ Result<std::unique_ptr<GenerationRows>> GenerationRows::Open(const Journey& jour
   return rows;
 }
 
-std::set<std::string> ManifestsBelow(const StoreState& state, const keys::DayKey& key,
-                                     DayPhase at_least) {
+std::set<std::string> ManifestsBelow(const Journey& journey, const StoreState& state,
+                                     const keys::DayKey& key, DayPhase at_least) {
   std::set<std::string> names;
   for (const auto& [other, entry] : state.days) {
+    if (journey.Inherited(entry)) continue;
     if (other.table == key.table && other.day == key.day && other.generation < key.generation &&
         entry.phase >= at_least) {
       names.insert(entry.manifest);

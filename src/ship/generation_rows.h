@@ -7,7 +7,8 @@
 // Of an append table: the generation's own, from the store. Of an upsert table: the winners of the
 // day up to this generation, for its objects stand for those of all before: of each identity the
 // greatest (ts_kafka, Origin). Earlier generations come from the store, or, once they are pruned,
-// from the objects that hold them now.
+// from the objects that hold them now. What the store shipped under an earlier id of its own is
+// another store's: readers bring the two together.
 //
 // Owned by one thread; everything given outlives it.
 
@@ -87,9 +88,10 @@ class GenerationRows {
   std::unique_ptr<RowPull> rows_;
 };
 
-/// The manifests that hold, in the archive, the rows of the day's generations below `key`'s.
-std::set<std::string> ManifestsBelow(const StoreState& state, const keys::DayKey& key,
-                                     DayPhase at_least);
+/// The manifests that hold, in the archive, the rows of the day's generations below `key`'s; none
+/// that the store inherited.
+std::set<std::string> ManifestsBelow(const Journey& journey, const StoreState& state,
+                                     const keys::DayKey& key, DayPhase at_least);
 /// Fetches and parses one.
 Result<RecordManifest> FetchRecordManifest(const Journey& journey, const std::string& name);
 

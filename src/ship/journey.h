@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "archive/name_owner.h"
 #include "archive/names.h"
 #include "base/steady_time.h"
 #include "ship/shipper.h"
@@ -27,6 +28,10 @@ struct Journey {
   const std::atomic<bool>* stop = nullptr;
 
   ArchiveOwner Owner() const { return {options->node_id, parts->store->meta().store_id}; }
+  /// Whether the generation was shipped before this store got the id that it has.
+  bool Inherited(const DayEntry& entry) const {
+    return entry.phase >= DayPhase::kShipped && IsOfAnotherStore(entry.manifest, Owner().store);
+  }
   /// In names: content and writer together.
   std::string HashOf(std::string_view content_hash) const {
     return NameHash(content_hash, options->version);

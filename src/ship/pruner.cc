@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "query/archive_plan.h"
 
 namespace tapedeck {
 namespace {
@@ -45,9 +46,18 @@ Status DeleteBlocks(const StoreView& view, TpId tp, const std::vector<int64_t>& 
 
 }  // namespace
 
+// A manifest that another store made, as this one did under an earlier id, it may have replaced.
+std::string Pruner::ManifestOf(const DayEntry& entry) const {
+  const auto& manifests = journey_->parts->manifests;
+  if (!manifests || !journey_->Inherited(entry)) return entry.manifest;
+  const std::shared_ptr<const ManifestSet> set = manifests();
+  const RecordListing* standing = FindStanding(*set, entry.manifest);
+  return standing == nullptr ? entry.manifest : standing->name;
+}
+
 Status Pruner::CheckObjects(const DayEntry& entry) {
   TD_ASSIGN_OR_RETURN(const std::unique_ptr<Blob> blob,
-                      journey_->parts->blobs->Open(entry.manifest));
+                      journey_->parts->blobs->Open(ManifestOf(entry)));
   std::string json;
   TD_RETURN_IF_ERROR(blob->StreamAll([&](std::string_view piece) {
     json.append(piece);

@@ -49,6 +49,7 @@ class Pruner {
 
  private:
   using Put = std::function<void(StoreBatch*)>;
+  std::string ManifestOf(const DayEntry& entry) const;
   Status CheckObjects(const DayEntry& entry);
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
   Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);

@@ -74,8 +74,13 @@ bool RecordShipment::ReplacedAreShipped() const {
 }
 
 bool RecordShipment::Replaces(const keys::DayKey& other) const {
-  return table_->upsert() && other.table == key_.table && other.day == key_.day &&
-         other.generation < key_.generation;
+  if (!table_->upsert() || other.table != key_.table || other.day != key_.day ||
+      other.generation >= key_.generation) {
+    return false;
+  }
+  const auto entry =
+      std::ranges::find(state_->days, other, [](const auto& day) { return day.first; });
+  return entry == state_->days.end() || !journey_->Inherited(entry->second);
 }
 
 // Rows of the generation into files of every format; what they come to must be what the flushes
@@ -358,7 +363,7 @@ Status RecordShipment::List() {
 Result<std::set<std::string>> RecordShipment::RetiredNames() const {
   std::set<std::string> names;
   if (!table_->upsert()) return names;
-  for (const std::string& name : ManifestsBelow(*state_, key_, DayPhase::kShipped)) {
+  for (const std::string& name : ManifestsBelow(*journey_, *state_, key_, DayPhase::kShipped)) {
     TD_ASSIGN_OR_RETURN(const RecordManifest manifest, FetchRecordManifest(*journey_, name));
     for (const ShippedObject& object : manifest.objects) names.insert(object.name);
     names.insert(name);

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "base/failpoint.h"
 #include "base/log.h"
 #include "blob/blob_name.h"
 #include "ship/collector.h"
+#include "ship/known_manifests.h"
 #include "ship/message_objects.h"
+#include "ship/new_store_id.h"
 #include "ship/record_shipment.h"
 #include "ship/shipper_impl.h"
 #include "ship/tape_shipment.h"
+#include "store/store_id.h"
 
 namespace tapedeck {
 namespace {
@@ -74,10 +78,9 @@ Status ShipperImpl::Round() {
   } else {
     Note("tapes", "", looked);
   }
-  if (!archive_checked_ && MayTry("archive")) {
-    const Status checked = CheckArchive(state);
-    if (checked.code() == StatusCode::kFailedPrecondition) return checked;
-    archive_checked_ = Note("archive", "", checked);
+  if (const auto stranger = FindStranger(state)) {
+    Note("archive", "", TakeNewId(*stranger));
+    return Status::Ok();  // the next round sees the store as it is then
   }
   if (archive_checked_) {
     ShipTapes(state);
@@ -95,51 +98,63 @@ Status ShipperImpl::Round() {
   return Status::Ok();
 }
 
-// Every manifest that this store ever wrote it knows, unless it is an older copy of itself: then it
-// would ship days and offsets a second time under new names.
-Status ShipperImpl::CheckArchive(const StoreState& state) {
+// Every manifest that this store ever wrote it knows, unless it is an older copy of itself, or has
+// one: then it would ship days and offsets a second time under names that are taken. Asked of the
+// archive at the start, and of the manifests that readers know while the node runs.
+std::optional<std::string> ShipperImpl::FindStranger(const StoreState& state) {
+  if (!archive_checked_) {
+    if (!MayTry("archive")) return std::nullopt;
+    Result<std::optional<std::string>> found = FindListedStranger(state);
+    if (!Note("archive", "", found.status())) return std::nullopt;
+    archive_checked_ = true;
+    return std::move(found).value();
+  }
+  const std::shared_ptr<const ManifestSet> set = parts_.manifests ? parts_.manifests() : nullptr;
+  if (set == nullptr || set == manifests_seen_) return std::nullopt;
+  const StoreMeta& meta = parts_.store->meta();
+  const KnownManifests known(state, options_.node_id, meta.store_id, parts_.store->View());
+  for (const auto& listing : set->tapes()) {
+    if (listing->manifest.writer.store == meta.store_id && !known.Has(listing->name))
+      return listing->name;
+  }
+  for (const ListedRecords& records : set->records()) {
+    // What was replaced has been forgotten, and stays in the set.
+    if (records.manifest().writer.store != meta.store_id || records.replaced_by != nullptr)
+      continue;
+    if (!known.Has(records.listing->name)) return records.listing->name;
+  }
+  manifests_seen_ = set;
+  return std::nullopt;
+}
+
+Result<std::optional<std::string>> ShipperImpl::FindListedStranger(const StoreState& state) {
+  const KnownManifests known(state, options_.node_id, parts_.store->meta().store_id,
+                             parts_.store->View());
   std::string after;
   do {
     TD_RETURN_IF_ERROR(journey_.CheckStop());
-    Result<BlobPage> page = parts_.blobs->List(ManifestsPrefix(options_.node_id), after);
-    if (page.status().code() == StatusCode::kFailedPrecondition)
-      return Status::Unavailable(std::string(page.status().message()));
-    TD_RETURN_IF_ERROR(page.status());
-    for (const BlobStat& blob : page->blobs) {
-      TD_ASSIGN_OR_RETURN(const bool known, Knows(state, blob.name));
-      if (known) continue;
-      return Status::FailedPrecondition(
-          "the archive has " + blob.name +
-          ", which this store has written and does not know: its directory is an older copy. "
-          "Nothing is shipped or pruned. Start with an empty data_dir, or `tapedeck restore`");
+    TD_ASSIGN_OR_RETURN(const BlobPage page,
+                        parts_.blobs->List(std::string(kManifestsPrefix), after));
+    for (const BlobStat& blob : page.blobs) {
+      if (!known.Has(blob.name)) return std::optional(blob.name);
     }
-    after = page->next;
+    after = page.next;
   } while (!after.empty());
-  return Status::Ok();
+  return std::optional<std::string>();
 }
 
-Result<bool> ShipperImpl::Knows(const StoreState& state, const std::string& name) const {
-  Result<ArchiveName> read = ParseArchiveName(name);
-  if (!read.ok() || read->store != parts_.store->meta().store_id) return true;
-  if (read->kind == ArchiveNameKind::kRecordManifest) {
-    auto names = [&](const auto& day) { return day.second.manifest == name; };
-    if (std::ranges::any_of(state.days, names)) return true;
-  } else if (read->kind == ArchiveNameKind::kTapeManifest) {
-    for (const auto& [tp, tape] : state.tapes) {
-      if (EncodeNamePart(tape.topic) != read->topic_part || tape.partition != read->partition ||
-          tape.lineage != read->lineage) {
-        continue;
-      }
-      if (read->to <= state.ShipOf(tp).shipped) return true;
-    }
-  } else {
-    return true;
-  }
-  // On its way, or retired.
-  Result<std::string> entry = parts_.store->View()->Get(keys::Object(name));
-  if (entry.ok()) return true;
-  if (entry.status().code() == StatusCode::kNotFound) return false;
-  return entry.status();
+Status ShipperImpl::TakeNewId(const std::string& stranger) {
+  const std::string before = parts_.store->meta().store_id;
+  const std::string id = MakeStoreId();
+  TD_RETURN_IF_ERROR(FailpointHit("ship.before_new_id"));
+  TD_RETURN_IF_ERROR(journey_.Write(
+      [&](StoreBatch* batch) { return PutNewStoreId(*parts_.store->View(), id, batch); }));
+  archive_checked_ = false;
+  TD_LOG(kWarn, "ship", "new-store-id",
+         "the archive has a manifest of this store that the store does not know: its directory is "
+         "an older copy, or has one. It goes on under a new id",
+         {{"manifest", stranger}, {"before", before}, {"id", id}});
+  return FailpointHit("ship.new_id");
 }
 
 Status ShipperImpl::LookAtTapes(const StoreState& state, const StoreView& view) {

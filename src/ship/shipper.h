@@ -16,10 +16,11 @@
 //   Status end = shipper->Run(stop);                          // the shipper's thread
 //   TD_ASSIGN_OR_RETURN(auto days, shipper->RequestClose(day, {"trades"}));     // any thread
 //
-// Errors of Run: OK after `stop`; kFailedPrecondition: the archive has manifests of this store that
-// the store does not know, so it is an older copy of itself and must not ship; kInternal: the store
-// can no longer be trusted. Everything else is tried again with growing delays, shown in State(),
-// and nothing is pruned meanwhile.
+// Where the archive has manifests of this store's id that the store does not know, it is an older
+// copy of itself, or has one: it takes a new id (new_store_id.h) before it ships anything more.
+//
+// Errors of Run: OK after `stop`; kInternal: the store can no longer be trusted. Everything else is
+// tried again with growing delays, shown in State(), and nothing is pruned meanwhile.
 //
 // Thread safety: Run by one thread; everything else by any.
 
@@ -44,6 +45,8 @@
 #include "store/store_queue.h"
 
 namespace tapedeck {
+
+class ManifestSet;
 
 struct ShipOptions {
   std::string node_id;
@@ -86,6 +89,9 @@ struct ShipParts {
   std::function<uint64_t()> flushes_done;
   /// The partitions that are recorded now.
   std::function<std::vector<PartitionProgress>()> progress;
+  /// What readers know of the archive; may be empty. By it a copy of this store that ships, too, is
+  /// noticed while both run.
+  std::function<std::shared_ptr<const ManifestSet>()> manifests;
   /// A manifest is in the archive: readers must know it before the store prunes. May be empty.
   std::function<void(const std::string& name, const Manifest& manifest)> manifest_added;
 };
@@ -108,9 +114,9 @@ struct ShipState {
   uint64_t requests_done = 0;  // the number of the last RequestAll that is done
   std::vector<DayState> days;  // from kClosing to kVerified
   std::map<std::pair<std::string, std::string>, uint64_t> runs;  // (table or "tape", result)
-  uint64_t rows = 0;          // of records, shipped since this process started
-  uint64_t messages = 0;      // of tapes, the same
-  uint64_t pruned_bytes = 0;  // of blocks, the same
+  uint64_t rows = 0;                   // of records, shipped since this process started
+  uint64_t messages = 0;               // of tapes, the same
+  uint64_t pruned_bytes = 0;           // of blocks, the same
   std::optional<Timestamp> backup_at;  // of the last whole backup
   std::string backup_error;            // why there is none newer; "" all is well
   /// By table: where its oldest day begins that is not shipped.

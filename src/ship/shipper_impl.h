@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "archive/manifest_set.h"
 #include "base/random.h"
 #include "ship/backoff.h"
 #include "ship/journey.h"
@@ -56,8 +57,10 @@ class ShipperImpl final : public Shipper {
   bool Asked() const;
 
   // rounds.cc
-  Status CheckArchive(const StoreState& state);
-  Result<bool> Knows(const StoreState& state, const std::string& name) const;
+  /// A manifest of our id that we do not know; nullopt: there is none, or it cannot be told now.
+  std::optional<std::string> FindStranger(const StoreState& state);
+  Result<std::optional<std::string>> FindListedStranger(const StoreState& state);
+  Status TakeNewId(const std::string& stranger);
   Status LookAtTapes(const StoreState& state, const StoreView& view);
   void CloseDue(const StoreState& state);
   void TakeRequests();
@@ -83,6 +86,7 @@ class ShipperImpl final : public Shipper {
   Pruner pruner_;
   Random random_;
   bool archive_checked_ = false;
+  std::shared_ptr<const ManifestSet> manifests_seen_;  // the set in which all was known
   uint64_t flushes_done_ = 0;
   std::map<TpId, TapeShip> ships_;  // newest, as the store has them
   std::map<TpId, MonotonicTime> tape_seen_;

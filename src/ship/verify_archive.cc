@@ -10,6 +10,7 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/secure_hash.h"
+#include "query/archive_plan.h"
 #include "ship/verify_objects.h"
 
 namespace tapedeck {
@@ -273,7 +274,6 @@ Status ArchiveVerifier::NoteUnlisted() {
 
 Status ArchiveVerifier::CompareWithStore() {
   TD_ASSIGN_OR_RETURN(const StoreState state, options_->store->View()->LoadState());
-  const StoreMeta& meta = options_->store->meta();
   for (const auto& [key, entry] : state.days) {
     if (entry.phase < DayPhase::kShipped) continue;
     if (options_->day && key.day != *options_->day) continue;
@@ -284,8 +284,8 @@ Status ArchiveVerifier::CompareWithStore() {
   std::map<TpId, Checkpoint> checkpoints(state.checkpoints.begin(), state.checkpoints.end());
   for (const auto& [tp, ship] : state.ships) {
     const TapeRange said{tapes[tp], checkpoints[tp].start, ship.shipped};
-    const Ranges& own = tape_of_store_[{meta.node_id, meta.store_id, said.tape}];
-    if (!own.Holds(said.from, said.to)) {
+    // By manifests of any store: this one may have had another id.
+    if (!on_tape_[said.tape].Holds(said.from, said.to)) {
       Find("tape " + Text(said),
            "the store says that it is shipped, and manifests lack some of it");
     }
@@ -299,7 +299,7 @@ void ArchiveVerifier::CompareDay(const StoreState& state, const keys::DayKey& ke
   const std::string where = "day " + key.day.ToString() + " generation " +
                             std::to_string(key.generation) + " of " +
                             (table == nullptr ? "an unknown table" : table->name);
-  const RecordListing* listing = manifests_->FindRecords(entry.manifest);
+  const RecordListing* listing = FindStanding(*manifests_, entry.manifest);
   if (listing == nullptr) {
     return Find(where, "its manifest " + entry.manifest + " is not in the archive");
   }

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "base/check.h"
 #include "store/batch_rep.h"
+#include "store/store_id.h"
 
 namespace tapedeck {
 namespace {
@@ -132,6 +133,13 @@ bool StoreBatch::empty() const { return rep_->batch.Count() == 0; }
 void StoreBatch::Clear() {
   rep_->batch.Clear();
   rep_->cluster_id.reset();
+  rep_->store_id.reset();
+}
+
+void PutStoreId(std::string_view store_id, StoreBatch* batch) {
+  auto& rep = StoreBatchAccess::Of(*batch);
+  rep.store_id = store_id;
+  Put(&rep.batch, keys::Meta(meta_names::kStore), store_id);
 }
 
 }  // namespace tapedeck

@@ -15,6 +15,7 @@ namespace tapedeck {
 struct StoreBatch::Rep {
   rocksdb::WriteBatch batch;
   std::optional<std::string> cluster_id;  // when the batch sets it
+  std::optional<std::string> store_id;    // the same
 };
 
 struct StoreBatchAccess {

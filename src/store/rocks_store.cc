@@ -14,11 +14,20 @@
 #include "store/batch_rep.h"
 #include "store/preflight.h"
 #include "store/rocks_view.h"
+#include "store/store_id.h"
 
 namespace tapedeck {
 
 Result<std::unique_ptr<Store>> Store::Open(StoreOptions options) {
   return rocks::RocksStore::Open(std::move(options));
+}
+
+std::string MakeStoreId() {
+  std::random_device device;
+  const uint64_t bits = static_cast<uint64_t>(device()) << 32 | device();
+  char text[17];
+  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(bits));
+  return text;
 }
 
 namespace rocks {
@@ -28,15 +37,6 @@ namespace fs = std::filesystem;
 
 /// Of the entries and of the files together; a store of any other is refused.
 constexpr uint64_t kFormat = 1;
-// 64 random bits in hexadecimal: a name that no other store has.
-std::string MakeStoreId() {
-  std::random_device device;
-  const uint64_t bits = static_cast<uint64_t>(device()) << 32 | device();
-  char text[17];
-  std::snprintf(text, sizeof(text), "%016llx", static_cast<unsigned long long>(bits));
-  return text;
-}
-
 Result<fs::path> PrepareDir(const StoreOptions& options) {
   if (options.dir.empty()) return Status::InvalidArgument("a store needs a directory");
   std::error_code error;
@@ -234,6 +234,7 @@ Status RocksStore::Write(StoreBatch& batch) {
   TD_RETURN_IF_ERROR(NeedWriter());
   if (batch.empty()) return Status::Ok();
   const std::optional<std::string>& cluster = StoreBatchAccess::Of(batch).cluster_id;
+  const std::optional<std::string>& store = StoreBatchAccess::Of(batch).store_id;
   if (cluster && !meta().cluster_id.empty() && *cluster != meta().cluster_id) {
     return Status::FailedPrecondition("the store " + dir_.string() + " records cluster '" +
                                       meta().cluster_id + "', not '" + *cluster +
@@ -242,9 +243,10 @@ Status RocksStore::Write(StoreBatch& batch) {
   TD_RETURN_IF_ERROR(FailpointHit("store.before_write"));
   TD_RETURN_IF_ERROR(Commit(&StoreBatchAccess::Of(batch).batch));
   TD_RETURN_IF_ERROR(FailpointHit("store.after_write"));
-  if (cluster && *cluster != meta().cluster_id) {
+  if (cluster || store) {
     StoreMeta changed = meta();
-    changed.cluster_id = *cluster;
+    if (cluster) changed.cluster_id = *cluster;
+    if (store) changed.store_id = *store;
     SetMeta(std::move(changed));
   }
   TendSometimes();

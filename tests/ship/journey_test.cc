@@ -239,22 +239,6 @@ TEST(Journey, MessagesOfSomeTopicsHaveObjectsOfTheirOwn) {
   EXPECT_EQ(rig.fake.Contents(), first);
 }
 
-TEST(Journey, G7AnOlderCopyOfTheStoreShipsNothing) {
-  ShipRig rig(TestSeed());
-  ProduceADay(&rig, 20);
-  rig.Record({kShipDay});
-  rig.CopyStore("old");
-  rig.StartShipper();
-  rig.ShipAll();
-  const auto before = rig.fake.Contents();
-  rig.UseCopy("old");
-  rig.StartShipper();
-  const Status end = rig.Round();
-  EXPECT_EQ(end.code(), StatusCode::kFailedPrecondition);
-  EXPECT_NE(end.message().find("older copy"), std::string::npos) << end.ToString();
-  EXPECT_EQ(rig.fake.Contents(), before);
-}
-
 // A mapping that refuses everything: no manifest grows without end, and none is missing.
 TEST(Journey, ARangeOfTheTapeEndsWithItsShareOfRefusals) {
   ShipRig rig(TestSeed());

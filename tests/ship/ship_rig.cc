@@ -166,6 +166,7 @@ void ShipRig::StartShipper() {
   };
   parts.flushes_done = [this] { return flushes_done_; };
   parts.progress = [this] { return progress; };
+  parts.manifests = manifests;
   parts.manifest_added = [this](const std::string& name, const Manifest&) {
     added.push_back(name);
   };

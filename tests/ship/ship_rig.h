@@ -77,6 +77,7 @@ class ShipRig {
   StoreQueue queue;
   std::vector<std::string> added;  // manifests, in order
   std::vector<PartitionProgress> progress;
+  std::function<std::shared_ptr<const ManifestSet>()> manifests;  // that readers know
   std::unique_ptr<ShipperImpl> shipper;
 
  private:
