@@ -25,8 +25,8 @@ class ArrowWriter final : public BatchedWriter {
     ARROW_ASSIGN_OR_RAISE(writer_, arrow::ipc::MakeStreamWriter(stream(), schema(), options));
     return arrow::Status::OK();
   }
-  arrow::Status Write(const arrow::RecordBatch& batch, size_t) override {
-    return writer_->WriteRecordBatch(batch);
+  arrow::Status Write(const ColumnBatch&, const arrow::RecordBatch& arrays) override {
+    return writer_->WriteRecordBatch(arrays);
   }
   arrow::Status Close() override { return writer_->Close(); }
 

@@ -28,7 +28,7 @@ Status BatchedWriter::Begin(std::string* out) {
 Status BatchedWriter::FlushBatch(std::string* out) {
   Status written = Run(out, [&] {
     batch_.Seal();
-    return Write(*ArrowBatch(batch_, schema_), batch_.bytes());
+    return Write(batch_, *ArrowBatch(batch_, schema_));
   });
   batch_.Clear();
   return written;

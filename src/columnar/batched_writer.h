@@ -36,8 +36,8 @@ class BatchedWriter : public ColumnarWriter {
 
  private:
   virtual arrow::Status Open() = 0;
-  /// `bytes`: of the batch's values.
-  virtual arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) = 0;
+  /// A sealed batch and its columns as Arrow's, which go with it.
+  virtual arrow::Status Write(const ColumnBatch& batch, const arrow::RecordBatch& arrays) = 0;
   virtual arrow::Status Close() = 0;
 
   Status AppendToBatch(RowSlice rows, std::string* out);

@@ -4,13 +4,13 @@
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
 #include <arrow/util/key_value_metadata.h>
-#include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
 
 #include <algorithm>
 
 #include "base/text.h"
 #include "columnar/batched_writer.h"
+#include "columnar/parquet_groups.h"
 #include "columnar/parquet_sums.h"
 #include "columnar/parquet_tail.h"
 
@@ -91,63 +91,52 @@ class ParquetWriter final : public BatchedWriter {
   ParquetWriter(ColumnarLayout layout, std::vector<ColumnarColumn> columns, ParquetOptions options)
       : BatchedWriter(std::move(layout), std::move(columns), kDecimals),
         options_(std::move(options)) {}
-  // What a writer gives away when it is dropped early goes nowhere: the stream has no target then.
-  ~ParquetWriter() override {
-    static_cast<void>(Guarded([&] { return Drop(); }));
-  }
 
  private:
   arrow::Status Open() override { return arrow::Status::OK(); }
   arrow::Status OpenFor(const arrow::RecordBatch* first) {
-    ARROW_ASSIGN_OR_RAISE(
-        writer_, parquet::arrow::FileWriter::Open(*schema(), arrow::default_memory_pool(), stream(),
-                                                  Properties(columns(), options_, first)));
+    return ParquetGroups::Open(*schema(), columns(), Properties(columns(), options_, first),
+                               stream(), &groups_);
+  }
+  // Row groups end by rows, in the middle of a batch where they must, or by bytes, behind one.
+  arrow::Status Write(const ColumnBatch& batch, const arrow::RecordBatch& arrays) override {
+    if (groups_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(&arrays));
+    const size_t bytes_of_row = batch.bytes() / batch.rows() + 1;
+    for (size_t from = 0; from < batch.rows();) {
+      const bool is_full =
+          group_rows_ >= options_.row_group_rows || group_bytes_ >= options_.row_group_bytes;
+      if (group_count_ == 0 || is_full) {
+        groups_->StartGroup();
+        ++group_count_;
+        group_bytes_ = 0;
+        group_rows_ = 0;
+      }
+      const size_t count = std::min(batch.rows() - from, options_.row_group_rows - group_rows_);
+      ARROW_RETURN_NOT_OK(groups_->Write(batch, arrays, from, count));
+      group_rows_ += count;
+      group_bytes_ += count * bytes_of_row;
+      from += count;
+    }
     return arrow::Status::OK();
   }
-  // Arrow itself ends row groups by rows, in the middle of a batch where it must.
-  arrow::Status Write(const arrow::RecordBatch& batch, size_t bytes) override {
-    if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(&batch));
-    if (group_bytes_ == 0 || group_bytes_ >= options_.row_group_bytes) {
-      ARROW_RETURN_NOT_OK(writer_->NewBufferedRowGroup());
-      ++groups_;
-      group_bytes_ = 0;
-      group_rows_ = 0;
-    }
-    const auto rows = static_cast<size_t>(batch.num_rows());
-    group_bytes_ += bytes;
-    group_rows_ += rows;
-    if (group_rows_ > options_.row_group_rows) {
-      groups_ += (group_rows_ - 1) / options_.row_group_rows;
-      group_rows_ = (group_rows_ - 1) % options_.row_group_rows + 1;
-      group_bytes_ = std::max<size_t>(1, bytes / rows * std::min(rows, group_rows_));
-    }
-    return writer_->WriteRecordBatch(batch);
-  }
   arrow::Status Close() override {
-    if (writer_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(nullptr));
+    if (groups_ == nullptr) ARROW_RETURN_NOT_OK(OpenFor(nullptr));
     arrow::KeyValueMetadata metadata;
     for (const auto& [key, value] : options_.metadata) metadata.Append(key, value);
-    if (options_.sums) metadata.Append(std::string(kSumsKey), BlankSums(groups_));
-    if (metadata.size() > 0) {
-      ARROW_RETURN_NOT_OK(writer_->AddKeyValueMetadata(metadata.Copy()));
-    }
+    if (options_.sums) metadata.Append(std::string(kSumsKey), BlankSums(group_count_));
     const size_t from = target()->size();
     ARROW_ASSIGN_OR_RAISE(const int64_t tail_offset, stream()->Tell());
-    ARROW_RETURN_NOT_OK(writer_->Close());
+    ARROW_RETURN_NOT_OK(groups_->Close(metadata.size() > 0 ? metadata.Copy() : nullptr));
     if (!options_.sums) return arrow::Status::OK();
     return FillTailSums(std::span<char>(*target()).subspan(from),
                         static_cast<uint64_t>(tail_offset));
   }
-  arrow::Status Drop() {
-    writer_.reset();
-    return arrow::Status::OK();
-  }
 
   const ParquetOptions options_;
-  std::unique_ptr<parquet::arrow::FileWriter> writer_;
+  std::unique_ptr<ParquetGroups> groups_;
   size_t group_bytes_ = 0;
   size_t group_rows_ = 0;
-  size_t groups_ = 0;
+  size_t group_count_ = 0;
 };
 
 Status Check(const std::vector<ColumnarColumn>& columns, const ParquetOptions& options) {
