@@ -142,14 +142,14 @@ class KafkaSink final : public MessageSink {
     };
     // A second call of a commit whose outcome is not known only asks again.
     if (!offset_sent_) {
-      TD_RETURN_IF_ERROR(Again(deadline, clock, [&] {
+      TD_RETURN_IF_ERROR(Because(Again(deadline, clock, [&] {
         return producer_->SendOffset(options_.group, options_.progress_at, progress.next_seq,
                                      progress.metadata, left());
-      }));
+      })));
       offset_sent_ = true;
     }
     TD_RETURN_IF_ERROR(
-        Again(deadline, clock, [&] { return producer_->CommitTransaction(left()); }));
+        Because(Again(deadline, clock, [&] { return producer_->CommitTransaction(left()); })));
     offset_sent_ = false;
     return Failure();
   }
@@ -176,7 +176,15 @@ class KafkaSink final : public MessageSink {
 
   Status Failure() const {
     if (producer_->counters().failed == aborted_) return Status::Ok();
-    return Status::Internal("a message did not arrive: " + producer_->first_failure());
+    std::string text = "a message did not arrive: " + producer_->first_failure();
+    return producer_->first_failure_is_final() ? Status::InvalidArgument(std::move(text))
+                                               : Status::Internal(std::move(text));
+  }
+
+  /// A transaction fails for any message of it: what is wrong with the message is what counts.
+  Status Because(Status status) const {
+    if (status.ok() || !producer_->first_failure_is_final()) return status;
+    return Failure();
   }
 
   /// While the broker says that trying once more may help.

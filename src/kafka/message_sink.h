@@ -20,6 +20,7 @@
 //
 // After any error but kUnavailable from Commit, which may be called again, a sink is of no use:
 // what it sent may still arrive later (KIP-890). Throw it away, make another, read the progress.
+// kInvalidArgument: the target refuses a message for what it is, such as its size.
 // kFailedPrecondition: fenced by a newer sink, or a transaction that the broker gave up. Nothing
 // is open after Abort or a Commit that succeeded.
 //

@@ -103,6 +103,7 @@ struct Producer::State final : ClientContext {
   std::vector<rd_kafka_message_t> batch;  // reused by SendBatch
   Counters counters;
   std::string first_failure;
+  bool first_failure_is_final = false;
 };
 
 void Producer::State::OnDelivery(const rd_kafka_message_s* message) {
@@ -111,6 +112,8 @@ void Producer::State::OnDelivery(const rd_kafka_message_s* message) {
   } else {
     if (counters.failed++ == 0) {
       first_failure = RdkErrorName(message->err) + ": " + rd_kafka_err2str(message->err);
+      first_failure_is_final =
+          RdkStatus(message->err, "sending").code() == StatusCode::kInvalidArgument;
     }
   }
   if (!options.on_delivery) return;
@@ -303,5 +306,7 @@ Status Producer::SendOffset(const std::string& group, const TopicPartition& tp, 
 
 const Producer::Counters& Producer::counters() const { return state_->counters; }
 const std::string& Producer::first_failure() const { return state_->first_failure; }
+
+bool Producer::first_failure_is_final() const { return state_->first_failure_is_final; }
 
 }  // namespace tapedeck

@@ -117,6 +117,9 @@ class Producer {
   const Counters& counters() const;
   /// Of the first message that failed: librdkafka's name and words. Empty where none did.
   const std::string& first_failure() const;
+  /// The broker refused that message for what it is, such as its size: sending it again is of no
+  /// use.
+  bool first_failure_is_final() const;
 
  private:
   struct State;

@@ -31,18 +31,26 @@ ClientSettings SettingsOf(const TargetQuestion& question) {
   return settings;
 }
 
-// Asks again while the cluster settles, up to the question's time-out: a topic that has just been
-// made has no leaders yet, a coordinator that moves is loading.
+/// What is left of the time for all steps.
+struct Limit {
+  Clock* clock;
+  MonotonicTime until;
+
+  MonotonicTime Left() const { return std::max(until - clock->Monotonic(), MonotonicTime(1)); }
+  int Ms() const {
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(Left()).count());
+  }
+};
+
+// Asks again while the cluster settles, as long as there is time: a topic that has just been made
+// has no leaders yet, a coordinator that moves is loading.
 template <typename Ask>
-Status AskUntilSettled(const TargetQuestion& question, Ask ask) {
+Status AskUntilSettled(const Limit& limit, Ask ask) {
   constexpr std::chrono::milliseconds kPause{100};
-  const MonotonicTime until = question.clock->Monotonic() + question.timeout;
   for (;;) {
-    const MonotonicTime left = std::max(until - question.clock->Monotonic(), MonotonicTime(1));
-    Status status =
-        ask(static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(left).count()));
-    if (status.code() != StatusCode::kUnavailable || left <= kPause) return status;
-    question.clock->SleepFor(kPause);
+    Status status = ask();
+    if (status.code() != StatusCode::kUnavailable || limit.Left() <= kPause) return status;
+    limit.clock->SleepFor(kPause);
   }
 }
 
@@ -60,13 +68,13 @@ struct OptionsDestroy {
   }
 };
 
-Status ReadPartitions(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
+Status ReadPartitions(rd_kafka_t* client, const Limit& limit, TopicFacts* facts) {
   RdkTopic handle(rd_kafka_topic_new(client, facts->topic.c_str(), nullptr));
   if (handle == nullptr) return RdkStatus(rd_kafka_last_error(), "opening " + facts->topic);
   const rd_kafka_metadata_t* metadata = nullptr;
   const std::string doing = "looking at topic " + facts->topic;
   TD_RETURN_IF_ERROR(
-      RdkStatus(rd_kafka_metadata(client, 0, handle.get(), &metadata, timeout_ms), doing));
+      RdkStatus(rd_kafka_metadata(client, 0, handle.get(), &metadata, limit.Ms()), doing));
   const rd_kafka_resp_err_t err =
       metadata->topic_cnt == 1 ? metadata->topics[0].err : RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC;
   const int partitions = metadata->topic_cnt == 1 ? metadata->topics[0].partition_cnt : 0;
@@ -81,11 +89,25 @@ Status ReadPartitions(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
     int64_t low = 0;
     int64_t high = 0;
     TD_RETURN_IF_ERROR(RdkStatus(
-        rd_kafka_query_watermark_offsets(client, facts->topic.c_str(), p, &low, &high, timeout_ms),
+        rd_kafka_query_watermark_offsets(client, facts->topic.c_str(), p, &low, &high, limit.Ms()),
         doing));
     facts->ends.push_back(high);
   }
   return Status::Ok();
+}
+
+// A cluster without one, such as librdkafka's simulated one, answers nothing that it would be asked.
+Result<bool> HasController(rd_kafka_t* client, const Limit& limit) {
+  constexpr std::chrono::milliseconds kKnownWithin{1'000};  // from metadata, which are there
+  const int32_t controller =
+      rd_kafka_controllerid(client, std::min(limit.Ms(), static_cast<int>(kKnownWithin.count())));
+  const rd_kafka_metadata_t* metadata = nullptr;
+  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_metadata(client, 0, nullptr, &metadata, limit.Ms()),
+                               "looking at the brokers"));
+  bool found = false;
+  for (int i = 0; i < metadata->broker_cnt; ++i) found |= metadata->brokers[i].id == controller;
+  rd_kafka_metadata_destroy(metadata);
+  return found;
 }
 
 // Without the right to describe configurations the map stays empty.
@@ -103,7 +125,9 @@ Status ReadConfig(rd_kafka_t* client, int timeout_ms, TopicFacts* facts) {
       rd_kafka_queue_poll(queue.get(), timeout_ms + 1000));
   const std::string doing = "reading the configuration of topic " + facts->topic;
   if (event == nullptr) return Status::Unavailable(doing + ": no answer in time");
-  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_event_error(event.get()), doing));
+  const rd_kafka_resp_err_t err = rd_kafka_event_error(event.get());
+  if (err == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) return Status::Ok();  // it cannot tell
+  TD_RETURN_IF_ERROR(RdkStatus(err, doing));
   size_t count = 0;
   const rd_kafka_ConfigResource_t** answers = rd_kafka_DescribeConfigs_result_resources(
       rd_kafka_event_DescribeConfigs_result(event.get()), &count);
@@ -132,26 +156,33 @@ Status ReadGroup(rd_kafka_t* client, int timeout_ms, const std::string& topic) {
 Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question) {
   Context context;
   TD_ASSIGN_OR_RETURN(RdkClient client, MakeClient(SettingsOf(question), &context));
-  const int timeout_ms = static_cast<int>(question.timeout.count());
+  const Limit limit{question.clock, question.clock->Monotonic() + question.timeout};
   TargetFacts facts;
-  std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client.get(), timeout_ms),
+  std::unique_ptr<char, void (*)(char*)> id(rd_kafka_clusterid(client.get(), limit.Ms()),
                                             [](char* text) { rd_kafka_mem_free(nullptr, text); });
   if (id == nullptr) {
     return Status::Unavailable("no broker of " + question.bootstrap_servers + " answers");
   }
   facts.cluster_id = id.get();
+  bool asked_controller = false;
+  bool has_controller = false;
   for (const std::string& topic : question.topics) {
     TopicFacts one;
     one.topic = topic;
-    TD_RETURN_IF_ERROR(AskUntilSettled(
-        question, [&](int left_ms) { return ReadPartitions(client.get(), left_ms, &one); }));
-    if (one.exists) TD_RETURN_IF_ERROR(ReadConfig(client.get(), timeout_ms, &one));
+    TD_RETURN_IF_ERROR(
+        AskUntilSettled(limit, [&] { return ReadPartitions(client.get(), limit, &one); }));
+    if (one.exists && !asked_controller) {
+      TD_ASSIGN_OR_RETURN(has_controller, HasController(client.get(), limit));
+      asked_controller = true;
+    }
+    if (one.exists && has_controller) {
+      TD_RETURN_IF_ERROR(ReadConfig(client.get(), limit.Ms(), &one));
+    }
     facts.topics.push_back(std::move(one));
   }
   if (!facts.topics.empty() && facts.topics[0].exists) {
-    const Status group = AskUntilSettled(question, [&](int left_ms) {
-      return ReadGroup(client.get(), left_ms, facts.topics[0].topic);
-    });
+    const Status group = AskUntilSettled(
+        limit, [&] { return ReadGroup(client.get(), limit.Ms(), facts.topics[0].topic); });
     facts.group_trouble = std::string(group.message());
   }
   return facts;

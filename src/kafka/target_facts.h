@@ -30,7 +30,7 @@ struct TopicFacts {
   bool exists = false;
   int partitions = 0;
   /// Kafka's topic configuration in force: "retention.ms" to "604800000". Empty where the broker
-  /// does not tell (rights).
+  /// does not tell (rights, or what it is).
   std::map<std::string, std::string> config;
   std::vector<int64_t> ends;  // of the partitions, as a read_committed consumer sees them
 };
@@ -47,7 +47,7 @@ struct TargetQuestion {
   KafkaProperties properties = {};
   std::vector<std::string> topics = {};
   std::string group = {};
-  std::chrono::milliseconds timeout{10'000};  // of each step, waiting for leaders included
+  std::chrono::milliseconds timeout{10'000};  // for all of it, waiting for leaders included
   Clock* clock = &SystemClock();
 };
 Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question);
