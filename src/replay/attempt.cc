@@ -25,7 +25,8 @@ constexpr nanoseconds kPublish = milliseconds(100);
 constexpr uint64_t kTransactionBytesMax = uint64_t{32} << 20;
 // At least once: how often the place is noted, and how many notes may wait.
 constexpr nanoseconds kNoteEvery = milliseconds(100);
-constexpr uint64_t kLookEvery = 64;  // messages at full speed between looks at the desk
+constexpr uint64_t kLookEvery = 64;      // messages at full speed between looks at the desk
+constexpr uint64_t kTellTimeEvery = 16;  // and between looks at the clock
 
 }  // namespace
 
@@ -207,8 +208,7 @@ Status ReplayAttempt::TakeOrders(bool* leave) {
 Status ReplayAttempt::Next() {
   if (pending_ != nullptr || at_end_) return Status::Ok();
   // No longer than an order, or what is open, may wait.
-  const MonotonicTime now = parts_.clock->Monotonic();
-  MonotonicTime until = now + kLook;
+  MonotonicTime until = now_ + kLook;
   if (open_) until = std::min(until, opened_ + parts_.txn_interval);
   TD_ASSIGN_OR_RETURN(pending_, cursor_->NextBy(until));
   at_end_ = pending_ == nullptr && !cursor_->searching();
@@ -271,8 +271,10 @@ Status ReplayAttempt::SendPending(MonotonicTime due) {
     opened_ = parts_.clock->Monotonic();
   }
   ReplayNote& note = progress_.note;
+  const bool as_recorded = job_.spec.target.timestamps == ReplayTimestamps::kOriginal;
+  const Timestamp sent_at = as_recorded ? Timestamp() : parts_.clock->Now();
   TD_ASSIGN_OR_RETURN(const OutgoingContent* out,
-                      outgoing_->Make(*pending_, note.next_seq, &note, parts_.clock->Now()));
+                      outgoing_->Make(*pending_, note.next_seq, &note, sent_at));
   TD_RETURN_IF_ERROR(sink_->Send(*out->topic, out->message, kCommitWithin)
                          .WithContext("message " + std::to_string(note.next_seq)));
   TD_RETURN_IF_ERROR(FailpointHit("replay.sent"));
@@ -322,14 +324,18 @@ Status ReplayAttempt::Send() {
       TD_RETURN_IF_ERROR(TakeOrders(&leave));
     }
     if (leave) break;
+    if (n % kTellTimeEvery == 0 || !pacer_.unpaced() || cursor_->searching()) {
+      now_ = parts_.clock->Monotonic();
+    }
     TD_RETURN_IF_ERROR(Next());
     if (at_end_) break;
     if (pending_ == nullptr) {
       TD_RETURN_IF_ERROR(SearchOn(parts_.clock->Monotonic()));
       continue;
     }
-    const MonotonicTime due = pacer_.Due(pending_->greatest_time, 0);
-    const MonotonicTime now = parts_.clock->Monotonic();
+    if (!pacer_.unpaced()) now_ = parts_.clock->Monotonic();
+    const MonotonicTime now = now_;
+    const MonotonicTime due = pacer_.unpaced() ? now : pacer_.Due(pending_->greatest_time, 0);
     if (n % kLookEvery == 0 || due > now) Publish(now);
     if (due > now + kPaceQuantum) {
       TD_RETURN_IF_ERROR(WaitFor(due));

@@ -36,6 +36,7 @@ class ReplayAttempt {
   void Watch(const TrailThread* trail) { trail_ = trail; }
   bool sent_all() const { return sent_all_; }
   const ReplayNote& note() const { return progress_.note; }
+  uint64_t command() const { return progress_.command; }
   void Break();
 
  private:
@@ -76,6 +77,7 @@ class ReplayAttempt {
   bool sent_all_ = false;
   bool open_ = false;  // a transaction
   MonotonicTime opened_{0};
+  MonotonicTime now_{0};  // a moment ago
   uint64_t open_bytes_ = 0;
   /// At least once: what may be noted once everything before it has arrived.
   struct Unarrived {

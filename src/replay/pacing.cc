@@ -120,6 +120,10 @@ MonotonicTime Pacer::Due(Timestamp time, size_t) const {
 }
 
 nanoseconds Pacer::Sent(Timestamp time, size_t bytes, MonotonicTime due) {
+  if (unpaced()) {
+    last_time_ = std::max(last_time_, time);
+    return nanoseconds(0);
+  }
   const MonotonicTime now = clock_->Monotonic();
   if (limits_.messages_per_second > 0) {
     allowed_ = std::max(allowed_, now - kLimitBurst) + TimeOf(1, limits_.messages_per_second);

@@ -95,6 +95,8 @@ class Pacer {
   void Restart();
 
   const Pace& pace() const { return pace_; }
+  /// Everything is due at once: nobody need look at the clock for Due.
+  bool unpaced() const { return pace_.mode == PaceMode::kMax && limits_.messages_per_second == 0; }
   const LatenessHistogram& lateness() const { return lateness_; }
   /// By which the schedule was moved because of lateness.
   std::chrono::nanoseconds shifted() const { return shifted_; }

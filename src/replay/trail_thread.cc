@@ -1,5 +1,7 @@
 #include "replay/trail_thread.h"
 
+#include <sys/resource.h>
+
 #include <utility>
 
 namespace tapedeck {
@@ -8,6 +10,9 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{50};
 // Longer than a broker takes to show a committed transaction; the end may be met before it.
 constexpr std::chrono::seconds kShownWithin{30};
+// Where there is too little of the machine for both, sending goes first. The reader's own threads,
+// made by this one, are as patient.
+constexpr int kNiceness = 10;
 
 }  // namespace
 
@@ -42,6 +47,7 @@ Status TrailThread::ReadOn() {
 }
 
 void TrailThread::Run() {
+  (void)setpriority(PRIO_PROCESS, 0, kNiceness);  // on Linux: of this thread; as before if refused
   while (!stop_.load()) {
     const Status status = ReadOn();
     if (status.ok()) continue;

@@ -79,6 +79,7 @@ void ReplayWorker::WaitToRetry(std::chrono::nanoseconds wait) const {
 
 Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) {
   std::optional<ReplayNote> sent_all;
+  uint64_t command = 0;
   Status status;
   {
     ReplayAttempt attempt(parts_, desk_);
@@ -94,24 +95,29 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
     }
     if (!status.ok()) attempt.Abandon();
     if (status.ok() && attempt.sent_all()) sent_all = attempt.note();
+    command = attempt.command();
     std::lock_guard lock(shared_->mutex);
     shared_->attempt = nullptr;
   }
   // Nothing of the store is held on to from here on: reading back takes as long as the target does.
   if (sent_all) {
-    *outcome = Verify(*sent_all);
+    *outcome = Verify(*sent_all, command);
   } else if (status.ok()) {
     *outcome = Ordered();
   }
   return status;
 }
 
-ReplayOutcome ReplayWorker::Verify(const ReplayNote& note) {
-  Status status = desk_->Change([](ReplayJob* job) {
-    if (job->wants() == JobWish::kRun) job->state = ReplayState::kVerifying;
+// Nothing: what was asked for since the last message is to be carried out first.
+std::optional<ReplayOutcome> ReplayWorker::Verify(const ReplayNote& note, uint64_t command) {
+  bool more = false;
+  Status status = desk_->Change([&](ReplayJob* job) {
+    more = job->wants() == JobWish::kRun && job->last_command > command;
+    if (job->wants() == JobWish::kRun && !more) job->state = ReplayState::kVerifying;
     return Status::Ok();
   });
   if (!status.ok()) return ReplayOutcome::kStopped;
+  if (more) return std::nullopt;
   status = FailpointHit("replay.verifying");
   if (status.ok()) {
     status = trail_->Finish(note.next_seq - 1, note.digest, [this] { return !!Ordered(); });
@@ -127,6 +133,8 @@ ReplayOutcome ReplayWorker::Verify(const ReplayNote& note) {
   });
   return status.ok() ? ReplayOutcome::kDone : ReplayOutcome::kStopped;
 }
+
+Status ReplayWorker::Renew() { return RenewProgress(parts_, desk_); }
 
 ReplayOutcome ReplayWorker::Run() {
   SharpenTimers();

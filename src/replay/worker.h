@@ -77,13 +77,16 @@ class ReplayWorker {
 
   /// The state is on the desk when it returns.
   ReplayOutcome Run();
+  /// Instead: writes the progress of a job that does not run once more, so that the target keeps
+  /// it.
+  Status Renew();
   /// Any thread: the store must be opened again.
   void Break();
 
  private:
   struct Shared;
   Status Attempt(bool again, std::optional<ReplayOutcome>* outcome);
-  ReplayOutcome Verify(const ReplayNote& note);
+  std::optional<ReplayOutcome> Verify(const ReplayNote& note, uint64_t command);
   ReplayOutcome Fail(const Status& status);
   std::optional<ReplayOutcome> Ordered() const;
   void WaitToRetry(std::chrono::nanoseconds wait) const;
