@@ -69,6 +69,7 @@ Status CountMessages(const ReadPoint& point, TpId tp, const TapeRange& range, Fr
     const TapeManifest& manifest = span.archived->manifest;
     if (!MayHold(manifest.kafka_min_ms, manifest.kafka_max_ms, selection)) continue;
     Count(manifest.messages, manifest.kafka_min_ms, frozen);
+    frozen->exact = false;  // an object may reach out of what is read of it
   }
   if (!point.IsStored(tp)) return Status::Ok();
   TapeBlocks blocks(&point.view(), tp, range.tape.ToString(), ScanKind::kLong);
@@ -78,6 +79,7 @@ Status CountMessages(const ReadPoint& point, TpId tp, const TapeRange& range, Fr
     if (MayHold(index.kafka_min_ms, index.kafka_max_ms, selection)) {
       Count(index.count, index.kafka_min_ms, frozen);
     }
+    frozen->exact = frozen->exact && blocks.base() >= range.from && index.last_offset < range.to;
     TD_RETURN_IF_ERROR(blocks.Next());
   }
   return Status::Ok();
@@ -205,6 +207,8 @@ Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& r
     }
   }
   TD_RETURN_IF_ERROR(SortRanges(&selection));
+  frozen.exact = frozen.exact && !selection.narrowed() && selection.start == Timestamp::Min() &&
+                 selection.end == Timestamp::Max();
   return frozen;
 }
 

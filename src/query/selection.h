@@ -79,9 +79,10 @@ struct Frozen {
   std::vector<TapeGap> missing;
   /// There is an archive that was not listed yet: others may have recorded more of these topics.
   bool unlisted = false;
-  /// Messages of the ranges' blocks and archived objects: what is selected at most, and all of it
-  /// where nothing narrows and every block lies inside.
+  /// Messages of the ranges' blocks and archived objects: what is selected at most.
   uint64_t messages_at_most = 0;
+  /// They are as many: nothing narrows, and whatever was counted lies inside, once.
+  bool exact = true;
   /// No selected message is older, by its Kafka timestamp; nullopt: unknown.
   std::optional<Timestamp> oldest;
 };

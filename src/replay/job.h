@@ -113,6 +113,7 @@ struct ReplayJob {
   Selection selection;
   std::vector<TapeGap> missing;
   uint64_t messages_at_most = 0;
+  bool total_exact = false;  // that many, unless the end or the place is changed
   std::string target_cluster;
   /// Ends of the target's partitions before the first message: where verification begins.
   std::map<TopicPartition, int64_t> target_starts;

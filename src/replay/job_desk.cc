@@ -72,6 +72,14 @@ void JobDesk::Stop() {
   Tell();
 }
 
+void JobDesk::Forget() {
+  {
+    std::lock_guard lock(mutex_);
+    if (!job_.ended()) job_.state = ReplayState::kCancelled;
+  }
+  Stop();
+}
+
 bool JobDesk::WaitNews(uint64_t* news, std::chrono::milliseconds timeout) const {
   std::unique_lock lock(mutex_);
   const bool told = told_.wait_for(lock, timeout, [&] { return news_ != *news; });

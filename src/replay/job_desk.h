@@ -64,6 +64,8 @@ class JobDesk {
 
   /// The process ends: the worker leaves things as they are.
   void Stop();
+  /// The job was deleted: as Stop, and who waits for news sees it cancelled.
+  void Forget();
   bool stopping() const { return stopping_->load(std::memory_order_acquire); }
   /// The same, for a read that must end then.
   std::shared_ptr<const std::atomic<bool>> stop_flag() const { return stopping_; }

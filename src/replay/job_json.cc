@@ -153,6 +153,7 @@ void ReadFields(const Json& json, ReplayJob* job) {
   job->selection = SelectionOf(json.at("selection"));
   job->missing = MissingOf(json.at("missing"));
   job->messages_at_most = json.at("messages_at_most").get<uint64_t>();
+  job->total_exact = json.value("total_exact", false);  // since the first form of the entry
   job->target_cluster = json.at("target_cluster").get<std::string>();
   job->target_sets_time = json.at("target_sets_time").get<bool>();
   for (const Json& start : json.at("target_starts")) {
@@ -189,6 +190,7 @@ std::string EncodeJob(const ReplayJob& job) {
                {"selection", SelectionJson(job.selection)},
                {"missing", MissingJson(job.missing)},
                {"messages_at_most", job.messages_at_most},
+               {"total_exact", job.total_exact},
                {"target_cluster", job.target_cluster},
                {"target_sets_time", job.target_sets_time},
                {"target_starts", Json::array()},

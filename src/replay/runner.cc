@@ -212,8 +212,9 @@ void ReplayRunner::Break() {
   }
 }
 
-Status ReplayRunner::CheckTargetOf(const ReadPoint& point, const Selection& selection,
-                                   Timestamp oldest, ReplayJob* job) const {
+Status ReplayRunner::CheckTargetOf(const std::set<std::string>& recorded_clusters,
+                                   const Selection& selection, Timestamp oldest,
+                                   ReplayJob* job) const {
   const ReplayTarget& target = job->spec.target;
   const ReplayTargetConfig& config = options_.targets.at(target.name);
   const std::vector<std::string> topics = TargetTopics(target, selection);
@@ -224,10 +225,8 @@ Status ReplayRunner::CheckTargetOf(const ReadPoint& point, const Selection& sele
                                        .topics = topics,
                                        .group = ReplayGroup(job->id),
                                        .timeout = kFactsWithin}));
-  std::set<std::string> recorded;
-  for (const auto& [tp, tape] : point.state().tapes) recorded.insert(tape.cluster);
   for (const std::string& topic : topics) {
-    if (job->spec.force || !recorded.contains(facts.cluster_id)) continue;
+    if (job->spec.force || !recorded_clusters.contains(facts.cluster_id)) continue;
     if (!IsRecordedTopic(options_.recorded_topics, topic)) continue;
     return Status::FailedPrecondition(
         "this node records topic " + Quoted(topic) +
@@ -254,7 +253,8 @@ Status ReplayRunner::CheckTargetOf(const ReadPoint& point, const Selection& sele
   }
   if (bytes_max != UINT64_MAX) {
     const uint64_t over = bytes_max > kRecordOverhead ? bytes_max - kRecordOverhead : 0;
-    TD_ASSIGN_OR_RETURN(const uint64_t largest, LargestMessage(point, selection, over));
+    TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
+    TD_ASSIGN_OR_RETURN(const uint64_t largest, LargestMessage(*point, selection, over));
     need.message_bytes_max = largest == 0 ? 0 : largest + kRecordOverhead;
   }
   job->target_cluster = facts.cluster_id;
@@ -267,8 +267,13 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
     return Status::InvalidArgument("target.name: there is no [replay.targets." + spec.target.name +
                                    "] in the configuration");
   }
-  TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
-  TD_ASSIGN_OR_RETURN(Frozen frozen, FreezeSelection(*point, spec.source));
+  Frozen frozen;
+  std::set<std::string> clusters;
+  {  // nothing of the store is held on to while the target is asked
+    TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
+    TD_ASSIGN_OR_RETURN(frozen, FreezeSelection(*point, spec.source));
+    for (const auto& [tp, tape] : point->state().tapes) clusters.insert(tape.cluster);
+  }
   if (frozen.unlisted) {
     return Status::Unavailable(
         "the archive was not listed yet: what other nodes have shipped of the source is not known");
@@ -285,11 +290,18 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   job.pace = spec.pace;
   job.spec = std::move(spec);
   if (!job.spec.allow_gaps) TD_RETURN_IF_ERROR(CheckGaps(frozen.missing));
-  TD_RETURN_IF_ERROR(
-      CheckTargetOf(*point, frozen.selection, frozen.oldest.value_or(Timestamp::Min()), &job));
+  {
+    std::unique_lock one(preflight_, std::try_to_lock);
+    if (!one.owns_lock()) {
+      return Status::Unavailable("the target of another replay is being asked: try again");
+    }
+    TD_RETURN_IF_ERROR(
+        CheckTargetOf(clusters, frozen.selection, frozen.oldest.value_or(Timestamp::Min()), &job));
+  }
   job.selection = std::move(frozen.selection);
   job.missing = std::move(frozen.missing);
   job.messages_at_most = frozen.messages_at_most;
+  job.total_exact = frozen.exact;
   return job;
 }
 

@@ -17,7 +17,7 @@
 // Errors: kInvalidArgument (the request, with its field), kNotFound (no such job), kAlreadyExists
 // (the key was used for another request), kFailedPrecondition (not in this state, gaps, a loop, a
 // target that cannot take the messages: the text says what to do), kResourceExhausted (too many
-// jobs), kUnavailable (no broker answers; the node ends).
+// jobs), kUnavailable (no broker answers; another job's target is being asked; the node ends).
 //
 // Thread-safe. Start and Stop (AskToStop by any) by the owner. The parts outlive it.
 
@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -114,13 +115,14 @@ class ReplayRunner {
   struct Slot;
   ReplayRunner(ReplayOptions options, ReplayParts parts);
   Result<ReplayJob> MakeJob(ReplaySpec spec, Timestamp now) const;
-  Status CheckTargetOf(const ReadPoint& point, const Selection& selection, Timestamp oldest,
-                       ReplayJob* job) const;
+  Status CheckTargetOf(const std::set<std::string>& recorded_clusters, const Selection& selection,
+                       Timestamp oldest, ReplayJob* job) const;
   Result<std::shared_ptr<JobDesk>> FindByKey(std::string_view key, const Hash128& request) const;
   std::shared_ptr<JobDesk> MakeDesk(ReplayJob job);
   WorkerParts PartsOf(const ReplayJob& job);
   void Keep();
   void StartWorkers();
+  void Begin(Slot* slot, const ReplayJob& job, std::function<void()> work);
   void Reap(bool all);
   void SaveNotes();
   void RenewOne();
@@ -128,6 +130,8 @@ class ReplayRunner {
   const ReplayOptions options_;
   const ReplayParts parts_;
   std::atomic<uint64_t> sent_{0};
+  /// Held while a target is asked: who waits for it holds a thread of the server.
+  mutable std::mutex preflight_;
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   bool stopping_ = false;

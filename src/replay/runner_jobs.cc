@@ -105,7 +105,7 @@ Status ReplayRunner::Delete(std::string_view id) {
     slot->deleting = false;
     return written;
   }
-  slot->desk->Stop();
+  slot->desk->Forget();
   std::lock_guard lock(mutex_);
   slots_.erase(key);
   leaving_.push_back(std::move(slot));
@@ -125,9 +125,23 @@ void ReplayRunner::Reap(bool all) {
     for (const auto& slot : leaving_) take(slot);
   }
   for (const auto& slot : over) slot->thread.join();
+  std::vector<std::unique_ptr<ReplayWorker>> workers;  // end behind the lock: readers close first
   std::lock_guard lock(mutex_);
-  for (const auto& slot : over) slot->worker = nullptr;
+  for (const auto& slot : over) workers.push_back(std::move(slot->worker));
   std::erase_if(leaving_, [](const auto& slot) { return slot->worker == nullptr; });
+}
+
+void ReplayRunner::Begin(Slot* slot, const ReplayJob& job, std::function<void()> work) {
+  slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());
+  slot->ended.store(false);
+  slot->renewed = parts_.clock->Monotonic();
+  slot->thread = std::thread([this, slot, work = std::move(work)] {
+    work();
+    slot->ended.store(true);
+    std::lock_guard done(mutex_);
+    woken_ = true;
+    wake_.notify_all();
+  });
 }
 
 void ReplayRunner::StartWorkers() {
@@ -142,16 +156,7 @@ void ReplayRunner::StartWorkers() {
     if (slot->worker != nullptr || !slot->stored) continue;
     const ReplayJob job = slot->desk->job();
     if (job.ended() || job.wants() != JobWish::kRun) continue;
-    slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());
-    slot->ended.store(false);
-    slot->renewed = parts_.clock->Monotonic();
-    slot->thread = std::thread([this, slot] {
-      slot->worker->Run();
-      slot->ended.store(true);
-      std::lock_guard done(mutex_);
-      woken_ = true;
-      wake_.notify_all();
-    });
+    Begin(slot, job, [slot] { slot->worker->Run(); });
     ++running;
   }
 }
@@ -168,27 +173,27 @@ void ReplayRunner::SaveNotes() {
   }
 }
 
-// One at a time, on the keeper's thread: there is a day for each.
+// One at a time, on a thread as a worker has it: brokers may take their time. What this process has
+// not renewed is due at once: nobody knows for how long the job has stood.
 void ReplayRunner::RenewOne() {
-  std::shared_ptr<Slot> slot;
-  {
-    std::lock_guard lock(mutex_);
-    const MonotonicTime now = parts_.clock->Monotonic();
-    for (const auto& [id, one] : slots_) {
-      const ReplayJob job = one->desk->job();
-      const bool due = one->worker == nullptr && job.state == ReplayState::kPaused && job.begun &&
-                       job.spec.delivery == SinkDelivery::kExactlyOnce &&
-                       now - one->renewed >= kRenewEvery;
-      if (!due) continue;
-      slot = one;
-      one->renewed = now;
-      break;
+  std::lock_guard lock(mutex_);
+  if (stopping_) return;
+  const MonotonicTime now = parts_.clock->Monotonic();
+  for (const auto& entry : slots_) {
+    Slot* slot = entry.second.get();
+    if (slot->worker != nullptr || !slot->stored) continue;
+    if (slot->renewed && now - *slot->renewed < kRenewEvery) continue;
+    const ReplayJob job = slot->desk->job();
+    if (job.state != ReplayState::kPaused || !job.begun ||
+        job.spec.delivery != SinkDelivery::kExactlyOnce) {
+      continue;
     }
+    Begin(slot, job, [slot] {
+      const Status status = slot->worker->Renew();
+      if (!status.ok()) TD_LOG(kWarn, "replay", "renew", status.ToString());
+    });
+    return;
   }
-  if (slot == nullptr) return;
-  const WorkerParts parts = PartsOf(slot->desk->job());
-  const Status status = RenewProgress(parts, slot->desk.get());
-  if (!status.ok()) TD_LOG(kWarn, "replay", "renew", status.ToString());
 }
 
 void ReplayRunner::Keep() {

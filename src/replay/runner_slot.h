@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "replay/runner.h"
@@ -19,9 +20,9 @@ struct ReplayRunner::Slot {
   bool stored = false;                   // else its first write is under way, or will be taken back
   bool deleting = false;                 // by one request
   std::thread thread;
-  std::atomic<bool> ended{false};      // the thread may be joined
-  std::atomic<bool> forgotten{false};  // it is not in the store and does not come back
-  MonotonicTime renewed{0};
+  std::atomic<bool> ended{false};        // the thread may be joined
+  std::atomic<bool> forgotten{false};    // it is not in the store and does not come back
+  std::optional<MonotonicTime> renewed;  // its progress, by this process
 };
 
 }  // namespace tapedeck

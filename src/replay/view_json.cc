@@ -25,9 +25,7 @@ Json PositionOf(const ReplayView& view) {
 
 Json ProgressOf(const ReplayView& view) {
   const ReplayNote& note = view.job.note;
-  const bool exact = !view.job.selection.narrowed() &&
-                     view.job.selection.start == Timestamp::Min() &&
-                     view.job.selection.end == Timestamp::Max();
+  const bool exact = view.job.total_exact && view.job.selection.end == Timestamp::Max();
   const uint64_t sent = note.next_seq - 1;
   return {{"messages", sent},
           {"bytes", note.bytes},
