@@ -89,6 +89,15 @@ Status Compress(StreamCoding coding, HttpResponse* response) {
   return Status::Ok();
 }
 
+// "localhost", "127.0.0.1:8080", "[::1]", "deck:8080": what a page of another site cannot be served
+// under. A name with a dot may be of anybody's domain, which may point here (DNS rebinding).
+bool IsOwnName(std::string_view host) {
+  if (host.starts_with('[')) return true;
+  host = host.substr(0, host.rfind(':'));
+  if (host.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  return host.find('.') == std::string_view::npos || host.ends_with(".localhost");
+}
+
 class InFlight {
  public:
   explicit InFlight(HttpMetrics* http) : http_(http) { http_->Begin(); }
@@ -138,7 +147,16 @@ struct Api::State {
   }
 
   std::optional<tapedeck::Problem> Authorize(const HttpRequest& request, const Route* route) const {
-    if (parts.tokens == nullptr) return std::nullopt;
+    if (parts.tokens == nullptr) {
+      if (!parts.own_names_only || IsOwnName(request.Header("Host"))) return std::nullopt;
+      return tapedeck::Problem{ProblemType::kForbidden,
+                               "without tokens this node answers to localhost and addresses only, "
+                               "not to the name in Host",
+                               {},
+                               0,
+                               {},
+                               {}};
+    }
     if (route != nullptr && route->scope == RouteScope::kAnybody) return std::nullopt;
     const ScopeSet wanted = ScopeOf(route);
     const std::string_view given = request.Header("Authorization");

@@ -30,6 +30,9 @@ struct ApiParts {
   ServedNode* node = nullptr;
   Clock* clock = nullptr;
   TokenFile* tokens = nullptr;  // null: everybody may ask
+  /// Without tokens: only under an address or a name that no stranger's DNS can give to this
+  /// machine. Of a listener on loopback.
+  bool own_names_only = false;
   std::string version;
   Metrics* metrics = nullptr;  // that other parts of the node count in; null: there are none
   size_t read_bytes = 0;       // for all reads together; see read_slots.h

@@ -36,6 +36,8 @@ Result<std::unique_ptr<HttpFace>> HttpFace::Start(const Config& config,
   TD_ASSIGN_OR_RETURN(face->api_, Api::Make({.node = parts.served,
                                              .clock = parts.clock,
                                              .tokens = face->tokens_.get(),
+                                             // Beyond loopback only who says so is without tokens.
+                                             .own_names_only = !http.allow_insecure,
                                              .version = parts.version,
                                              .metrics = parts.metrics,
                                              .read_bytes = config.budget.spare / 2,

@@ -188,6 +188,7 @@ std::string_view NodePhaseName(NodePhase phase) {
 Result<std::unique_ptr<Node>> Node::Make(NodeOptions options, Clock* clock) {
   TD_RETURN_IF_ERROR(CheckKafkaClient(options.config));
   TD_RETURN_IF_ERROR(CheckArchive(options.config));
+  TD_RETURN_IF_ERROR(CheckReplayTargets(options.config));
   // A plan without the store finds what is wrong with the configuration before anything is opened.
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanRecording(options.config, TableRegistry(), NoRows));
   auto node = std::unique_ptr<Node>(new Node(std::move(options), clock));

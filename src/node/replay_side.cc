@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "kafka/message_sink.h"
+
 namespace tapedeck {
 namespace {
 
@@ -10,12 +12,7 @@ namespace {
 constexpr size_t kJobBytesMin = size_t{4} << 20;
 constexpr size_t kJobBytesMax = size_t{32} << 20;
 
-}  // namespace
-
-Result<std::unique_ptr<ReplayRunner>> MakeReplayRunner(
-    const Config& config, Clock* clock, StoreQueue* queue,
-    std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point,
-    std::function<void(std::chrono::nanoseconds)> on_sent) {
+ReplayOptions OptionsOf(const Config& config) {
   ReplayOptions options;
   options.node_id = config.node.id;
   options.group = config.kafka.group;
@@ -30,10 +27,35 @@ Result<std::unique_ptr<ReplayRunner>> MakeReplayRunner(
   options.txn_interval = config.replay.txn_interval;
   options.memory_bytes = std::clamp<size_t>(config.budget.spare / 8 / config.replay.max_jobs,
                                             kJobBytesMin, kJobBytesMax);
-  return ReplayRunner::Make(std::move(options), {.clock = clock,
-                                                 .queue = queue,
-                                                 .open_point = std::move(open_point),
-                                                 .on_sent = std::move(on_sent)});
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReplayRunner>> MakeReplayRunner(
+    const Config& config, Clock* clock, StoreQueue* queue,
+    std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point,
+    std::function<void(std::chrono::nanoseconds)> on_sent) {
+  return ReplayRunner::Make(OptionsOf(config), {.clock = clock,
+                                                .queue = queue,
+                                                .open_point = std::move(open_point),
+                                                .on_sent = std::move(on_sent)});
+}
+
+Status CheckReplayTargets(const Config& config) {
+  TD_RETURN_IF_ERROR(ReplayRunner::Make(OptionsOf(config), {}).status());
+  for (const auto& [name, target] : config.replay.targets) {
+    SinkOptions options{.bootstrap_servers = target.bootstrap_servers,
+                        .properties = target.properties,
+                        .delivery = SinkDelivery::kAtLeastOnce,
+                        .name = "tapedeck.check"};
+    options.properties.insert_or_assign("log_level",
+                                        std::string(1, '0'));  // no broker need be there
+    std::string where = "[replay.targets.";
+    where.append(name).append(".properties]");
+    TD_RETURN_IF_ERROR(OpenKafkaSink(options).status().WithContext(where));
+  }
+  return Status::Ok();
 }
 
 }  // namespace tapedeck

@@ -26,6 +26,10 @@ Result<std::unique_ptr<ReplayRunner>> MakeReplayRunner(
     std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point,
     std::function<void(std::chrono::nanoseconds)> on_sent);
 
+/// What can be said of [replay] without a broker: properties, as the client itself takes them, and
+/// expressions. kInvalidArgument.
+Status CheckReplayTargets(const Config& config);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_NODE_REPLAY_SIDE_H_

@@ -6,6 +6,7 @@
 
 #include "base/units.h"
 #include "node/plan.h"
+#include "node/replay_side.h"
 #include "node/ship_side.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/config_options.h"
@@ -20,6 +21,7 @@ int RunCheck(const ConfigOptions& options) {
   if (!plan.ok()) return Fail(plan.status());
   if (Status client = CheckKafkaClient(*config); !client.ok()) return Fail(client);
   if (Status archive = CheckArchive(*config); !archive.ok()) return Fail(archive);
+  if (Status targets = CheckReplayTargets(*config); !targets.ok()) return Fail(targets);
   for (const std::string& warning : config->warnings)
     std::fprintf(stderr, "warning: %s\n", warning.c_str());
   for (const std::string& warning : plan->warnings)
