@@ -375,7 +375,10 @@ TEST(Demo, EndsByItselfWithAnAnsweredQuery) {
   EXPECT_NE(outcome.out.find("\nts,symbol,bid_price,", line), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find(",BTC-USD,", line), std::string::npos) << outcome.out;
   std::string folder = outcome.err.substr(outcome.err.find("data in ") + 8);
-  const size_t close = outcome.out.find("$ curl -X POST 'http://127.0.0.1:");
+  EXPECT_NE(outcome.out.find(" messages of BTC-USD are on demo.market-replay once more"),
+            std::string::npos)
+      << outcome.out;
+  const size_t close = outcome.out.find("/close'\n");
   ASSERT_NE(close, std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("/archive/trades/dt=", close), std::string::npos) << outcome.out;
   EXPECT_NE(outcome.out.find("/archive/tape/demo", close), std::string::npos) << outcome.out;

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <chrono>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -149,34 +150,6 @@ std::string BodyOf(const DoingOptions& args) {
   return JsonObject().Raw("tables", list.Take()).Take();
 }
 
-/// Asks until every generation that was named is shipped, or has nothing to ship. Closing twice is
-/// as once, so asking again tells how far it is.
-Status RunClose(const DoingOptions& args, AnswerFormat format, uint64_t* rows) {
-  TD_ASSIGN_OR_RETURN(std::unique_ptr<RemoteNode> node, RemoteNode::Open(args));
-  const RemoteRequest request{"/v1/days/" + PercentEncode(args.day) + "/close", {}};
-  for (;;) {
-    TD_ASSIGN_OR_RETURN(const RemoteAnswer answer, node->Post(request, BodyOf(args)));
-    json::Tree tree;
-    TD_RETURN_IF_ERROR(ParseObject(answer.body, &tree));
-    const uint32_t list = tree.Find(0, "data");
-    if (list == json::kNone || tree.node(list).type != json::Type::kArray)
-      return Status::Unavailable("the answer has no data: is this a tapedeck node?");
-    AnswerOutput out(format, Strings(kStateColumns));
-    bool done = true;
-    for (uint32_t e = tree.First(list); e != json::kNone; e = tree.Next(list, e)) {
-      const std::vector<std::string> cells = CellsOf(tree, e, kStateColumns);
-      const bool nothing = cells[3] == "open" && cells[4] == "0";
-      done = done && (nothing || cells[3] == "shipped" || cells[3] == "pruned");
-      TD_RETURN_IF_ERROR(out.Row(tree.Raw(e), cells));
-    }
-    if (!args.wait || done) {
-      *rows = out.rows();
-      return out.Finish();
-    }
-    SystemClock().SleepFor(kLookEvery);
-  }
-}
-
 uint64_t NumberAt(const json::Tree& tree, std::string_view object, std::string_view member) {
   const uint32_t at = tree.Find(0, object);
   if (at == json::kNone || tree.node(at).type != json::Type::kObject) return 0;
@@ -188,27 +161,101 @@ uint64_t NumberAt(const json::Tree& tree, std::string_view object, std::string_v
   return number;
 }
 
-Status RunFlush(const DoingOptions& args, AnswerFormat format, uint64_t* rows) {
-  TD_ASSIGN_OR_RETURN(std::unique_ptr<RemoteNode> node, RemoteNode::Open(args));
+struct Ticket {
+  std::string json;  // as answered
+  std::vector<std::string> cells;
+  uint64_t number = 0;
+  bool ships = false;
+};
+constexpr std::string_view kTicketColumns[] = {"request", "ships"};
+
+Result<Ticket> AskFlush(RemoteNode* node) {
   TD_ASSIGN_OR_RETURN(const RemoteAnswer answer, node->Post({"/v1/flush", {}}, "{}"));
   json::Tree tree;
   TD_RETURN_IF_ERROR(ParseObject(answer.body, &tree));
-  constexpr std::string_view kColumns[] = {"request", "ships"};
-  const std::vector<std::string> cells = CellsOf(tree, 0, kColumns);
-  uint64_t number = 0;
-  std::from_chars(cells[0].data(), cells[0].data() + cells[0].size(), number);
-  const bool ships = cells[1] == "true";
-  while (args.wait) {
+  Ticket ticket{.json = std::string(tree.Raw(0)), .cells = CellsOf(tree, 0, kTicketColumns)};
+  const std::string& number = ticket.cells[0];
+  std::from_chars(number.data(), number.data() + number.size(), ticket.number);
+  ticket.ships = ticket.cells[1] == "true";
+  return ticket;
+}
+
+/// Until it is done. kUnavailable: the node was started again meanwhile, and does not know of it.
+Status WaitUntilDone(RemoteNode* node, const Ticket& ticket) {
+  constexpr std::pair<std::string_view, std::string_view> kRising[] = {
+      {"http", "requests"}, {"recording", "commits"}, {"recording", "flush_requests_done"}};
+  uint64_t before[std::size(kRising)] = {};
+  for (;;) {
     TD_ASSIGN_OR_RETURN(const RemoteAnswer status, node->Get({"/v1/status", {}}));
     json::Tree now;
     TD_RETURN_IF_ERROR(ParseObject(status.body, &now));
-    const uint64_t done = ships ? NumberAt(now, "ship", "requests_done")
-                                : NumberAt(now, "recording", "flush_requests_done");
-    if (done >= number) break;
+    for (size_t i = 0; i < std::size(kRising); ++i) {
+      const uint64_t value = NumberAt(now, kRising[i].first, kRising[i].second);
+      if (value < before[i]) {
+        return Status::Unavailable(
+            "the node was started again before it was done: what it had not shipped is open "
+            "again; ask once more");
+      }
+      before[i] = value;
+    }
+    const uint64_t done = ticket.ships ? NumberAt(now, "ship", "requests_done")
+                                       : NumberAt(now, "recording", "flush_requests_done");
+    if (done >= ticket.number) return Status::Ok();
     SystemClock().SleepFor(kLookEvery);
   }
-  AnswerOutput out(format, Strings(kColumns));
-  TD_RETURN_IF_ERROR(out.Row(tree.Raw(0), cells));
+}
+
+/// Asks once. To wait, asks once more for everything to be shipped: that is done behind the close,
+/// whatever was in memory and whatever comes meanwhile. Then tells how the days are.
+Status RunClose(const DoingOptions& args, AnswerFormat format, uint64_t* rows) {
+  TD_ASSIGN_OR_RETURN(std::unique_ptr<RemoteNode> node, RemoteNode::Open(args));
+  const RemoteRequest request{"/v1/days/" + PercentEncode(args.day) + "/close", {}};
+  TD_ASSIGN_OR_RETURN(const RemoteAnswer answer, node->Post(request, BodyOf(args)));
+  json::Tree tree;
+  TD_RETURN_IF_ERROR(ParseObject(answer.body, &tree));
+  const uint32_t list = tree.Find(0, "data");
+  if (list == json::kNone || tree.node(list).type != json::Type::kArray)
+    return Status::Unavailable("the answer has no data: is this a tapedeck node?");
+  AnswerOutput out(format, Strings(kStateColumns));
+  std::set<std::pair<std::string, std::string>> days;  // by table; of a coarser one its first
+  for (uint32_t e = tree.First(list); e != json::kNone; e = tree.Next(list, e)) {
+    const std::vector<std::string> cells = CellsOf(tree, e, kStateColumns);
+    days.emplace(cells[0], cells[1]);
+    if (!args.wait) TD_RETURN_IF_ERROR(out.Row(tree.Raw(e), cells));
+  }
+  if (args.wait) {
+    TD_ASSIGN_OR_RETURN(const Ticket ticket, AskFlush(node.get()));
+    TD_RETURN_IF_ERROR(WaitUntilDone(node.get(), ticket));
+    for (const auto& [table, day] : days) {
+      const uint64_t before = out.rows();
+      const RemoteList now{{"/v1/days", {{"table", table}, {"start", day}, {"end", "+24h"}}},
+                           "data",
+                           RemoteList::Paged::kYes};
+      TD_RETURN_IF_ERROR(
+          VisitRemoteList(node.get(), now, UINT64_MAX, [&](const json::Tree& row, uint32_t entry) {
+            return out.Row(row.Raw(entry), CellsOf(row, entry, kStateColumns));
+          }));
+      if (out.rows() > before) continue;
+      const std::string nothing = JsonObject()
+                                      .Text("table", table)
+                                      .Text("day", day)
+                                      .Count("generation", 0)
+                                      .Text("state", "open")
+                                      .Count("rows", 0)
+                                      .Take();
+      TD_RETURN_IF_ERROR(out.Row(nothing, {table, day, "0", "open", "0", ""}));
+    }
+  }
+  *rows = out.rows();
+  return out.Finish();
+}
+
+Status RunFlush(const DoingOptions& args, AnswerFormat format, uint64_t* rows) {
+  TD_ASSIGN_OR_RETURN(std::unique_ptr<RemoteNode> node, RemoteNode::Open(args));
+  TD_ASSIGN_OR_RETURN(const Ticket ticket, AskFlush(node.get()));
+  if (args.wait) TD_RETURN_IF_ERROR(WaitUntilDone(node.get(), ticket));
+  AnswerOutput out(format, Strings(kTicketColumns));
+  TD_RETURN_IF_ERROR(out.Row(ticket.json, ticket.cells));
   *rows = out.rows();
   return out.Finish();
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -28,6 +29,7 @@ using std::chrono::seconds;
 
 constexpr char kTopic[] = "demo.market";
 constexpr char kSymbol[] = "BTC-USD";
+constexpr char kTarget[] = "here";  // of replays: the same simulated broker
 constexpr int kPartitions = 4;
 constexpr uint64_t kRowsShown = 8;
 constexpr milliseconds kLineOnTerminal(200);
@@ -84,6 +86,8 @@ Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::stri
       {"TAPEDECK_NODE__DATA_DIR", data_dir.string()},
       {"TAPEDECK_KAFKA__BOOTSTRAP_SERVERS", servers},
       {"TAPEDECK_TOPICS", "[{name = \"" + std::string(kTopic) + "\", mapping = \"generic-json\"}]"},
+      {"TAPEDECK_REPLAY__TARGETS", "{" + std::string(kTarget) + " = {bootstrap_servers = \"" +
+                                       servers + "\", topics = [\".*-replay\"]}}"},
       {"TAPEDECK_LIMITS__MEMORY", "512MiB"},
       {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
       {"TAPEDECK_SERIES__FLUSH_INTERVAL", "5s"},
@@ -111,6 +115,7 @@ class Demo {
     ShowProgress(/*last=*/true);
     TD_RETURN_IF_ERROR(Query());
     TD_RETURN_IF_ERROR(AskAsCurl(node_->http_url()).WithContext("asking over HTTP"));
+    TD_RETURN_IF_ERROR(Replay());
     NodeState state = node_->State();
     TD_RETURN_IF_ERROR(
         ShipAsCurl(node_->http_url(), Day::Of(began_), &clock_).WithContext("shipping the day"));
@@ -123,6 +128,7 @@ class Demo {
     TD_ASSIGN_OR_RETURN(folder_, DataFolder::Make(options_.data_dir));
     TD_ASSIGN_OR_RETURN(cluster_, MockCluster::Start({.brokers = 1}));
     TD_RETURN_IF_ERROR(cluster_->CreateTopic(kTopic, kPartitions));
+    TD_RETURN_IF_ERROR(cluster_->CreateTopic(std::string(kTopic) + "-replay", kPartitions));
     TD_ASSIGN_OR_RETURN(Config config, DemoConfig(folder_->path(), cluster_->bootstrap_servers()));
     TD_ASSIGN_OR_RETURN(
         node_, Node::Make({.config = std::move(config), .version = TAPEDECK_VERSION}, &clock_));
@@ -256,6 +262,18 @@ class Demo {
     PrintTable(rows);
     std::fflush(stdout);
     return Status::Ok();
+  }
+
+  /// Into a topic of its own, in about two seconds.
+  Status Replay() {
+    const double recorded = static_cast<double>(clock_.Now().ns() - began_.ns()) / 1e9;
+    return ReplayAsCurl(node_->http_url(),
+                        {.topic = kTopic,
+                         .symbol = kSymbol,
+                         .target = kTarget,
+                         .speed = std::max(10.0, std::round(recorded / 2))},
+                        &clock_)
+        .WithContext("replaying");
   }
 
   static void PrintTable(const std::vector<std::vector<std::string>>& rows) {

@@ -2,7 +2,8 @@
 #define TAPEDECK_TOOLS_TAPEDECK_DEMO_H_
 
 // Demo: the whole way in one process: a simulated broker, a feed, a node that records it and serves
-// it over HTTP, a query here and one as curl would ask it.
+// it over HTTP, a query here and one as curl would ask it, a symbol's messages replayed into a
+// topic of their own, the day shipped.
 //
 //   SignalWaiter signals;
 //   Status end = RunDemo({.duration = 20s, .seed = 7}, &signals);

@@ -43,11 +43,14 @@ namespace {
 
 constexpr std::chrono::seconds kShipLimit(60);
 constexpr std::chrono::milliseconds kShipLook(100);
+constexpr std::chrono::minutes kReplayLimit(3);
 
-Result<std::string> Ask(WebClient* client, const std::string& method, const std::string& url) {
+Result<std::string> Ask(WebClient* client, const std::string& method, const std::string& url,
+                        const std::string& body = "") {
   WebRequest request;
   request.method = method;
   request.url = url;
+  request.body = WebBody::Bytes(body);
   TD_ASSIGN_OR_RETURN(WebAnswer answer, client->Send(request));
   if (answer.ok()) return std::move(answer.body);
   return Status::Internal(url + ": HTTP status " + std::to_string(answer.status) + ": " +
@@ -101,6 +104,48 @@ Status ShipAsCurl(const std::string& node_url, Day day, Clock* clock) {
   }
   std::fflush(stdout);
   return Status::Ok();
+}
+
+Status ReplayAsCurl(const std::string& node_url, const DemoReplay& replay, Clock* clock) {
+  TD_ASSIGN_OR_RETURN(const std::unique_ptr<WebClient> client, WebClient::Open({}));
+  const std::string url = node_url + "/v1/replays";
+  char speed[32];
+  std::snprintf(speed, sizeof speed, "%g", replay.speed);
+  const std::string body = R"({"source":{"topics":[")" + replay.topic + R"("],"symbols":[")" +
+                           replay.symbol + R"("]},"target":{"name":")" + replay.target +
+                           R"(","topic":"{topic}-replay"},"pace":{"mode":"original","speed":)" +
+                           speed + R"(},"delivery":"at-least-once"})";
+  std::printf("\n$ curl -X POST '%s' -d '%s'\n", url.c_str(), body.c_str());
+  std::fflush(stdout);
+  TD_ASSIGN_OR_RETURN(std::string job, Ask(client.get(), "POST", url, body));
+  const MonotonicTime begun = clock->Monotonic();
+  for (;; clock->SleepFor(kShipLook)) {
+    json::Tree tree;
+    if (tree.Parse(job) != json::Tree::Outcome::kOk || tree.size() == 0)
+      return Status::Internal("the node answered with what is no JSON");
+    constexpr std::string_view kJob[] = {"id", "state"};
+    const std::vector<std::string> cells = CellsOf(tree, 0, kJob);
+    if (cells[1] == "failed") return Status::Internal("the replay has failed: " + job);
+    if (cells[1] == "done") {
+      constexpr std::string_view kSent[] = {"messages"};
+      constexpr std::string_view kLate[] = {"p50_us", "p99_us"};
+      const uint32_t progress = tree.Find(0, "progress");
+      const uint32_t pacing = tree.Find(0, "pacing");
+      if (progress == json::kNone || pacing == json::kNone)
+        return Status::Internal("the node answered without a job: " + job);
+      const std::vector<std::string> late = CellsOf(tree, pacing, kLate);
+      std::printf(
+          "%s messages of %s are on %s-replay once more, at %s times their pace, read back and "
+          "equal;\nsent behind their time: half by at most %s us, 99 of 100 by %s us\n",
+          CellsOf(tree, progress, kSent)[0].c_str(), replay.symbol.c_str(), replay.topic.c_str(),
+          speed, late[0].c_str(), late[1].c_str());
+      std::fflush(stdout);
+      return Status::Ok();
+    }
+    if (clock->Monotonic() - begun > kReplayLimit)
+      return Status::Unavailable("the replay is not done after minutes: " + job);
+    TD_ASSIGN_OR_RETURN(job, Ask(client.get(), "GET", url + "/" + cells[0]));
+  }
 }
 
 }  // namespace tapedeck::cli

@@ -27,6 +27,17 @@ Status AskAsCurl(const std::string& node_url);
 /// kUnavailable: it takes too long.
 Status ShipAsCurl(const std::string& node_url, Day day, Clock* clock);
 
+struct DemoReplay {
+  std::string topic;   // that was recorded
+  std::string symbol;  // only messages with it
+  std::string target;  // of the configuration
+  double speed = 1;    // times the original
+};
+
+/// Replays what was recorded into "<topic>-replay", waits until it is done, and prints how it went.
+/// kInternal: it has failed; kUnavailable: it takes too long.
+Status ReplayAsCurl(const std::string& node_url, const DemoReplay& replay, Clock* clock);
+
 }  // namespace tapedeck::cli
 
 #endif  // TAPEDECK_TOOLS_TAPEDECK_DEMO_HTTP_H_
