@@ -1,6 +1,8 @@
 // One side of replay measurements, in a process of its own.
 //
-//   replay_side fill DIR MESSAGES             makes a store of 250-byte JSON quotes, 4 partitions
+//   replay_side fill DIR MESSAGES [TIMES]     makes a store of 250-byte JSON quotes, 4 partitions;
+//                                             TIMES: a file of their times, ns since 1970, a line
+//                                             each; without it bursts are made up
 //   replay_side bare SERVERS DIR TOPIC        librdkafka alone: the same messages and headers from
 //                                             memory, Send and Flush
 //   replay_side at-least-once|exactly-once SERVERS DIR TOPIC       a replay at maximum pace
@@ -15,10 +17,12 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -56,11 +60,35 @@ T Must(Result<T> result) {
   return std::move(result).value();
 }
 
-// Bursts of messages within a millisecond or so, then a pause: as feeds come.
-void Fill(const std::string& dir, uint64_t messages) {
+/// Milliseconds since 1970, rising; the first is an hour ago.
+class Times {
+ public:
+  explicit Times(const char* file) {
+    if (file == nullptr) return;
+    std::ifstream lines(file);
+    for (int64_t ns = 0; lines >> ns;) given_.push_back(ns / 1'000'000);
+    if (given_.empty()) Must(Status::InvalidArgument(std::string("no times in ") + file));
+  }
+  int64_t At(uint64_t n) {
+    if (!given_.empty()) {
+      ms_ = std::max(ms_, start_ + given_[std::min(n, given_.size() - 1)] - given_[0]);
+    } else if (random_.OneIn(200)) {  // messages within a millisecond or so, then a pause
+      ms_ += static_cast<int64_t>(random_.Uniform(400));
+    }
+    return ms_;
+  }
+
+ private:
+  const int64_t start_ = SystemClock().Now().ns() / 1'000'000 - 3'600'000;
+  int64_t ms_ = start_;
+  std::vector<int64_t> given_;
+  Random random_{2};
+};
+
+void Fill(const std::string& dir, uint64_t messages, const char* times_file) {
+  Times times(times_file);
   auto store = Must(Store::Open({.dir = dir, .node_id = "bench"}));
   Random random(1);
-  int64_t ms = SystemClock().Now().ns() / 1'000'000 - 3'600'000;
   std::vector<Checkpoint> checkpoints(kPartitions);
   CodecBuffers buffers;
   StoreBatch batch;
@@ -74,7 +102,7 @@ void Fill(const std::string& dir, uint64_t messages) {
       Checkpoint& checkpoint = checkpoints[static_cast<size_t>(p)];
       summary.Start(Hash128{}, checkpoint.kafka_max_ms);
       for (size_t i = 0; i < kBlockMessages && done < messages; ++i, ++done) {
-        if (random.OneIn(200)) ms += static_cast<int64_t>(random.Uniform(400));
+        const int64_t ms = times.At(done);
         std::string value = "{\"s\":\"BTCUSDT\",\"n\":" + std::to_string(done) + ",\"b\":\"63229." +
                             std::to_string(random.Uniform(100)) + "\",\"x\":\"";
         value.append(248 - value.size(), 'q').append("\"}");
@@ -208,12 +236,15 @@ void Replay(const std::string& servers, const std::string& dir, const std::strin
     const ReplayView view = Must(runner->Get(made.job.id));
     const ReplayState state = view.job.state;
     if (state == ReplayState::kFailed) Must(Status::Internal(view.job.error));
-    if (state == ReplayState::kVerifying || state == ReplayState::kDone) {
+    // At least once, what is acknowledged is there; exactly once, what is committed.
+    const bool acked = delivery == "at-least-once" && view.live.acked > 0 &&
+                       view.live.acked >= view.job.messages_at_most;
+    if (acked || state == ReplayState::kVerifying || state == ReplayState::kDone) {
       const auto since = Clock_t::now().time_since_epoch().count() - first.load();
       auto us = [](std::chrono::nanoseconds d) {
         return " " + std::to_string(static_cast<double>(d.count()) / 1000);
       };
-      Print(view.job.note.next_seq - 1, static_cast<double>(since) / 1e9, bench::CpuSeconds() - cpu,
+      Print(view.job.messages_at_most, static_cast<double>(since) / 1e9, bench::CpuSeconds() - cpu,
             us(view.live.late_p50) + us(view.live.late_p99) + us(view.live.late_max));
       break;
     }
@@ -252,8 +283,8 @@ void PlainSleep(const std::string& dir, double speed) {
 
 int Main(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "";
-  if (what == "fill" && argc == 4) {
-    Fill(argv[2], std::strtoull(argv[3], nullptr, 10));
+  if (what == "fill" && (argc == 4 || argc == 5)) {
+    Fill(argv[2], std::strtoull(argv[3], nullptr, 10), argc == 5 ? argv[4] : nullptr);
   } else if (what == "bare" && argc == 5) {
     Bare(argv[2], argv[3], argv[4]);
   } else if ((what == "at-least-once" || what == "exactly-once") && argc == 5) {
