@@ -145,6 +145,18 @@ class Job:
         self.sent = job["progress"]["messages"]
         return job
 
+    def wait_sending(self, node):
+        """Until this life of the node has sent something, or for a while; a paused job sends nothing."""
+        first, deadline = None, time.monotonic() + 15
+        while not self.paused and time.monotonic() < deadline:
+            job = self.look(node)
+            if job is None:
+                return
+            first = self.sent if first is None else first
+            if self.sent > first:
+                return
+            time.sleep(0.05)
+
     def next_request(self, job, selection):
         """What to ask for now."""
         if self.paused:
@@ -254,20 +266,22 @@ def kill_rounds(node, job, selection, brokers, kills, chance):
             most = {"replay.sent": 600, "replay.before_commit": 8, "replay.after_commit": 8}.get(name, 3 if "store" in name else 1)
             node.start(failpoint=f"{name}:{chance.randrange(1, most + 1)}:abort", wait_ready=False)
             try:
-                node.process.wait(timeout=chance.uniform(2.0, 4.0))
+                node.process.wait(timeout=2 if job.paused else chance.uniform(4.0, 10.0))
                 hit += 1
             except subprocess.TimeoutExpired:
                 pass
             node.kill()
         elif kind == 1:
             node.start(wait_ready=chance.randrange(5) != 0)
-            time.sleep(chance.uniform(0, 2.0))
-            if node.running() and chance.randrange(3) == 0:
-                job.look(node)
+            if chance.randrange(3) != 0:
+                job.wait_sending(node)
+            time.sleep(chance.uniform(0, 1.5))
             node.kill()
         else:
             node.start()
-            time.sleep(chance.choice([0, chance.uniform(0, 2.0)]))
+            if chance.randrange(2) == 0:
+                job.wait_sending(node)
+            time.sleep(chance.choice([0, chance.uniform(0, 1.0)]))
             job.ask(node, selection, chance.choice([chance.uniform(0, 0.03), chance.uniform(0, 0.3)]))
             asked += 1
         if number % 25 == 24:
