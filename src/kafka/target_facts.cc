@@ -96,7 +96,8 @@ Status ReadPartitions(rd_kafka_t* client, const Limit& limit, TopicFacts* facts)
   return Status::Ok();
 }
 
-// A cluster without one, such as librdkafka's simulated one, answers nothing that it would be asked.
+// A cluster without one, such as librdkafka's simulated one, answers nothing that it would be
+// asked.
 Result<bool> HasController(rd_kafka_t* client, const Limit& limit) {
   constexpr std::chrono::milliseconds kKnownWithin{1'000};  // from metadata, which are there
   const int32_t controller =
