@@ -7,10 +7,14 @@
 #include <tuple>
 
 #include "archive/object_source.h"
+#include "base/clock.h"
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/secure_hash.h"
 #include "query/archive_plan.h"
+#include "ship/generation_rows.h"
+#include "ship/journey.h"
+#include "ship/row_tally.h"
 #include "ship/verify_objects.h"
 
 namespace tapedeck {
@@ -89,7 +93,10 @@ class ArchiveVerifier {
   void CheckPlace(const RecordListing& listing, bool replaced);
   Status NoteUnlisted();
   Status CompareWithStore();
-  void CompareDay(const StoreState& state, const keys::DayKey& key, const DayEntry& entry);
+  Status CompareDay(const StoreView& view, const StoreState& state, const keys::DayKey& key,
+                    const DayEntry& entry);
+  Result<RowSum> CountStored(const StoreView& view, const StoreState& state, const Table& table,
+                             const keys::DayKey& key, const DayEntry& entry);
   /// Damage is a finding; what ends the whole is returned.
   Status Judge(const Status& status, const std::string& where);
 
@@ -273,11 +280,12 @@ Status ArchiveVerifier::NoteUnlisted() {
 }
 
 Status ArchiveVerifier::CompareWithStore() {
-  TD_ASSIGN_OR_RETURN(const StoreState state, options_->store->View()->LoadState());
+  const std::unique_ptr<StoreView> view = options_->store->View();
+  TD_ASSIGN_OR_RETURN(const StoreState state, view->LoadState());
   for (const auto& [key, entry] : state.days) {
     if (entry.phase < DayPhase::kShipped) continue;
     if (options_->day && key.day != *options_->day) continue;
-    CompareDay(state, key, entry);
+    TD_RETURN_IF_ERROR(CompareDay(*view, state, key, entry));
   }
   if (options_->day) return Status::Ok();
   std::map<TpId, TapeId> tapes(state.tapes.begin(), state.tapes.end());
@@ -293,23 +301,53 @@ Status ArchiveVerifier::CompareWithStore() {
   return Status::Ok();
 }
 
-void ArchiveVerifier::CompareDay(const StoreState& state, const keys::DayKey& key,
-                                 const DayEntry& entry) {
+// What the objects of a generation must hold. Those of an upsert table hold the winners of all
+// generations up to it: they are found again while the store has the blocks.
+Result<RowSum> ArchiveVerifier::CountStored(const StoreView& view, const StoreState& state,
+                                            const Table& table, const keys::DayKey& key,
+                                            const DayEntry& entry) {
+  if (!table.upsert()) return RowSum{entry.rows, entry.digest};
+  ShipOptions ship;
+  ship.work_folder = options_->work_dir.string();
+  ShipParts parts;
+  parts.blobs = blobs_;
+  parts.clock = &SystemClock();
+  const Journey journey(&ship, &parts);
+  TD_ASSIGN_OR_RETURN(const auto rows, GenerationRows::Open(journey, view, state, key, "rows"));
+  RowTally tally(table, state);
+  for (RowRun run;;) {
+    if (options_->stop != nullptr) TD_RETURN_IF_ERROR(options_->stop->Check());
+    TD_RETURN_IF_ERROR(rows->Next(&run));
+    if (run.count == 0) return tally.sum();
+    tally.Add(run.symbol, *run.rows, run.first, run.count);
+  }
+}
+
+Status ArchiveVerifier::CompareDay(const StoreView& view, const StoreState& state,
+                                   const keys::DayKey& key, const DayEntry& entry) {
   const Table* table = state.tables.Find(key.table);
   const std::string where = "day " + key.day.ToString() + " generation " +
                             std::to_string(key.generation) + " of " +
                             (table == nullptr ? "an unknown table" : table->name);
   const RecordListing* listing = FindStanding(*manifests_, entry.manifest);
   if (listing == nullptr) {
-    return Find(where, "its manifest " + entry.manifest + " is not in the archive");
+    Find(where, "its manifest " + entry.manifest + " is not in the archive");
+    return Status::Ok();
   }
   const RecordManifest& manifest = listing->manifest;
+  const bool upsert = table != nullptr && table->upsert();
   // What stands for several generations has the rows of all of them.
-  if (!manifest.replaces.empty()) return;
-  if (manifest.rows != entry.rows || manifest.digest != entry.digest) {
-    Find(where, "the store counts " + std::to_string(entry.rows) + " rows, " + listing->name + " " +
-                    std::to_string(manifest.rows) + ", or their digests differ");
+  if (table == nullptr || (!upsert && !manifest.replaces.empty())) return Status::Ok();
+  if (upsert && (key.generation != manifest.generation || entry.phase == DayPhase::kPruned)) {
+    return Status::Ok();  // compared in the turn of the newest, or no more here
   }
+  Result<RowSum> stored = CountStored(view, state, *table, key, entry);
+  if (!stored.ok()) return Judge(stored.status(), where);
+  if (*stored != RowSum{manifest.rows, manifest.digest}) {
+    Find(where, "the store counts " + std::to_string(stored->rows) + " rows, " + listing->name +
+                    " " + std::to_string(manifest.rows) + ", or their digests differ");
+  }
+  return Status::Ok();
 }
 
 }  // namespace

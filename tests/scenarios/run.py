@@ -26,6 +26,8 @@ import leader_scenarios  # noqa: F401
 import secure_scenarios  # noqa: F401
 import limit_scenarios  # noqa: F401
 import archive_scenarios  # noqa: F401
+import done_scenarios  # noqa: F401
+import life_scenarios  # noqa: F401
 import http_scenarios  # noqa: F401
 import replay_scenarios  # noqa: F401
 import fire_scenarios  # noqa: F401
