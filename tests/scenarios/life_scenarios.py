@@ -6,6 +6,7 @@ import datetime
 import http.client
 import json
 import os
+import pathlib
 import shutil
 import subprocess
 import threading
@@ -15,7 +16,7 @@ import urllib.request
 
 from archive_scenarios import ask
 from done_scenarios import Archive, verify
-from frame import check, scenario, wait_for
+from frame import Skip, check, scenario, wait_for
 
 FIRST_DAY = datetime.date(2024, 7, 2)
 QUICK = 'keep_local = "0s"\ntape_ship = "1s"\n'
@@ -224,3 +225,33 @@ def a_node_on_a_folder_is_killed_at_every_step_and_its_answers_stay(world):
 @scenario("archive", "D1 D13 A18 O6 O7")
 def a_node_on_s3_is_killed_at_every_step_and_its_answers_stay(world):
     lives(world, "minio", STEPS)
+
+
+@scenario("archive", "D17")
+def half_a_million_symbols_and_one_of_most_rows_take_bounded_memory_and_objects(world):
+    feedgen = pathlib.Path(world.binary).with_name("feedgen")
+    if not feedgen.exists():
+        raise Skip("feedgen is not beside the binary")
+    archive = Archive(world, "folder")
+    topics = [world.topic(1, suffix) for suffix in ("-many", "-one")]
+    node = world.node(*topics, mapping="generic-json", more=archive.config(QUICK)).start(environment=archive.environment)
+    many, one = 500_000, 4_500_000
+    for topic, symbols, count in zip(topics, (many, 1), (many, one)):
+        subprocess.run([str(feedgen), "--bootstrap-servers", world.broker.bootstrap, "--topic", topic, "--generate", "quotes",
+                        "--symbols", str(symbols), "--count", str(count), "--partitions", "0"], check=True, stdout=subprocess.DEVNULL)
+    for topic in topics:
+        world.caught_up(node, topic, 900)
+    recorded = node.memory("VmHWM")
+    days = ask(node, "/v1/days")["data"]
+    pathlib.Path(f"/proc/{node.process.pid}/clear_refs").write_text("5", encoding="ascii")
+    close_pruned(node, seconds=1200)
+    shipping = node.memory("VmHWM")
+    objects = [o for o in ask(node, "/v1/objects")["data"] if "tape/" not in o["name"]]
+    check(sum(o["rows"] for o in objects) == many + one, f"objects: {objects}")
+    check(len(objects) <= 2 * len(days) and shipping < 2 << 30, f"{len(objects)} objects, {shipping >> 20} MiB while shipping")
+    status, body = answer(node.wait_event("ready", 10)["url"], "/v1/quotes/count?symbols=*")
+    check(status == 200 and json.loads(body)["count"] == many + one, f"count: {status} {body[:300]}")
+    world.stop(node)
+    code, text = verify(node, archive, "--data-dir", str(node.data_dir))
+    check(code == 0, f"verify: exit {code}: {text[-2000:]}")
+    print(f"  {len(objects)} objects; at most {recorded >> 20} MiB while recording, {shipping >> 20} MiB while shipping", flush=True)
