@@ -51,6 +51,7 @@ jobs_that_fit() {
 install_services() {
   tests/services/kafka tools-classpath > /dev/null || true
   tests/services/python readers > /dev/null || true
+  tests/services/python iceberg > /dev/null || true
   tests/services/s3 install > /dev/null || true
   tests/services/azure install > /dev/null || true
   tests/services/promtool install > /dev/null || true
