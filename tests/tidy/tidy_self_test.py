@@ -147,6 +147,33 @@ class TidyTest(unittest.TestCase):
         self.assert_only("decision", "docs/decisions/why.md", {"docs/decisions/why.md": "",
                                                                "docs/decisions/0001-toml-in-config.md": ""})
 
+    def test_class_that_two_files_of_one_program_define(self):
+        here = "namespace tapedeck {\nclass Reader final : public Base<int> {\n  int x = {1};\n};\n}\n"
+        for there in ("namespace tapedeck {\nstruct Reader {};\n}\n", "namespace tapedeck {\nenum class Reader : char { kA };\n}\n",
+                      "void F() { if (1) { } }\nnamespace tapedeck { template <typename T = std::vector<int>>\nclass Reader {};\n}\n",
+                      "namespace tapedeck {\nX::X() : a_{1}, b_(2) { F(); }\nclass [[nodiscard]] Reader { int y; };\n}\n"):
+            self.assert_only("twice", "src/store/b.cc", {"src/base/a.cc": here, "src/store/b.cc": there})
+        self.assert_only("twice", "src/store/b.cc", {
+            "src/base/a.cc": "namespace n { class A { struct State { int x; }; }; }\n",
+            "src/store/b.cc": "namespace n { struct A::State { int y; }; }\n"})
+
+    def test_classes_that_only_look_as_if_they_were_defined_twice(self):
+        here = "namespace tapedeck {\nclass Reader {\n};\n}\n"
+        for there in ("namespace tapedeck {\nnamespace {\nclass Reader {\n};\n}\n}\n", "namespace other {\nclass Reader {\n};\n}\n",
+                      "namespace tapedeck {\nclass Reader;\nint F(class Reader* r) { return 1; }\n}\n",
+                      "namespace tapedeck {\nvoid F() {\n  struct Reader { int x; };\n}\n}\n",
+                      "namespace tapedeck {\nclass Outer {\n  class Reader {};\n};\n}\n",
+                      "namespace tapedeck {\ntemplate <>\nclass Reader<int> {\n};\n}\n"):
+            self.assertEqual(self.findings({"src/base/a.cc": here, "src/store/b.cc": there}), [], there)
+
+    def test_class_of_a_test_clashes_only_with_what_its_program_holds(self):
+        rig, other = "namespace tapedeck::testing {\nclass Rig {\n};\n}\n", "namespace tapedeck::testing {\nstruct Rig { int x; };\n}\n"
+        apart = {"tests/one/a_test.cc": rig, "tests/two/b_test.cc": other, "tests/CMakeLists.txt": "td_test(one)\ntd_test(two DEPS base)\n"}
+        self.assertEqual(self.findings(apart), [])
+        self.assert_only("twice", "tests/two/b_test.cc", apart | {"tests/CMakeLists.txt": "td_test(two DEPS base SOURCES one/a_test.cc)\n"})
+        self.assert_only("twice", "tests/two/rig.h", {
+            "tests/one/a_test.cc": rig + '#include "two/rig.h"\n', "tests/two/rig.h": other, "tests/CMakeLists.txt": "td_test(one)\n"})
+
 
 if __name__ == "__main__":
     unittest.main()

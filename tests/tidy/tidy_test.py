@@ -13,6 +13,7 @@ Checked:
   name        a folder called utils, common, misc, helpers: names that say nothing
   time        wall clock, sleep or an unseeded random outside base: time and chance are parameters
   readme      a module without README.md
+  twice       a class that two files of one program define under one name: the linker keeps either, and says nothing
   decision    a file in docs/decisions that is not NNNN-words.md
 """
 
@@ -229,6 +230,59 @@ def function_name(head):
     return found.group(1) if found else head.strip().split("\n")[0][:40]
 
 
+CLASS_HEAD = re.compile(r"""^(?:\[\[.*?\]\]\s*)?(?:class|struct|union|enum(?:\s+(?:class|struct))?)\s+
+    (?:\[\[.*?\]\]\s*|alignas\s*\([^)]*\)\s*)*(?P<name>[A-Za-z_][\w:]*(?:\s*<.*?>)?)\s*(?:final\s*)?(?::(?!:).*)?$""", re.S | re.X)
+NAMESPACE_HEAD = re.compile(r"^(?:inline\s+)?namespace\b\s*(?P<name>[\w:]*)$")
+
+
+def without_template(head):
+    """The head without template<...> and requires(...) before it."""
+    head = head.strip()
+    while match := re.match(r"template\s*<", head):
+        depth, position = 1, match.end()
+        while position < len(head) and depth > 0:
+            depth += {"<": 1, ">": -1}.get(head[position], 0)
+            position += 1
+        head = re.sub(r"^requires\s*\([^()]*\)", "", head[position:].strip()).strip()
+    return head
+
+
+def classes(code):
+    """Yields (qualified name, line) of each class, struct, union and enum that other files' definitions of the same name
+    would clash with: not those in unnamed namespaces and in functions."""
+    code = without_preprocessor(code)
+    head, line, head_line, position, scopes = "", 1, 1, 0, []
+    while position < len(code):
+        char = code[position]
+        if char == "{":
+            head = without_template(head)
+            space = NAMESPACE_HEAD.match(head) or (re.match(r'^extern\s*""$', head) and "")
+            named = CLASS_HEAD.match(head)
+            if space is not None:
+                scopes.append((space.group("name") or "(unnamed)") if space != "" else "")
+            elif named:
+                scopes.append(re.sub(r"\s+", "", named.group("name")))
+                if "(unnamed)" not in scopes:
+                    yield "::".join(filter(None, scopes)), head_line
+            else:
+                position, inside = closing_brace(code, position)
+                line += inside
+            head = ""
+        elif char in ";}":
+            if char == "}" and scopes:
+                scopes.pop()
+            head = ""
+        elif not (char.isspace() and not head):
+            if not head:
+                head_line = line
+            head += char
+            if re.fullmatch(r"(?:public|private|protected)\s*:", head):
+                head = ""
+        if char == "\n":
+            line += 1
+        position += 1
+
+
 # --- the rules -------------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +381,68 @@ def check_folders(report, root, modules):
             report.add(entry.relative_to(root).as_posix(), 1, "decision", "decisions are called NNNN-words-of-it.md")
 
 
+def programs(root):
+    """Yields (name, its .cc files beside those of src) of each program; "" is the modules alone."""
+    yield "", []
+    for folder in sorted(entry for entry in (root / "tools").glob("*") if entry.is_dir()):
+        yield f"tools/{folder.name}", sorted(folder.glob("*.cc"))
+    for source in sorted((root / "bench").glob("*.cc")):
+        yield f"bench/{source.stem}", [source]
+    declared = root / "tests" / "CMakeLists.txt"
+    for words in cmake_calls(declared.read_text(), "td_test") if declared.exists() else []:
+        more = keyword_lists(words[1:], ("DEPS", "LABELS", "TIMEOUT", "SOURCES"))["SOURCES"]
+        yield f"tests/{words[0]}", [*sorted((root / "tests" / words[0]).glob("*.cc")),
+                                    *sorted((root / "tests" / "support").glob("*.cc")),
+                                    *(root / "tests" / source for source in sorted(more))]
+
+
+class Definitions:
+    """What each file defines and includes, read once."""
+
+    def __init__(self, root):
+        self.root = root
+        self.places = [root, root / "src", root / "tests", root / "tools", root / "include"]
+        self.of_file = {}
+
+    def read(self, file):
+        if file not in self.of_file:
+            text = file.read_text(errors="replace")
+            included = re.findall(r'(?m)^\s*#\s*include\s*"([^"]+)"', text)
+            headers = [next((place / name for place in self.places if (place / name).is_file()), None) for name in included]
+            self.of_file[file] = ([header for header in headers if header], list(classes(without_literals(text))))
+        return self.of_file[file]
+
+    def of_program(self, sources):
+        """name -> {file: line} of all that is compiled into it."""
+        files, waiting, found = set(), [file for file in sources if file.is_file()], collections.defaultdict(dict)
+        while waiting:
+            file = waiting.pop()
+            if file in files:
+                continue
+            files.add(file)
+            headers, defined = self.read(file)
+            waiting.extend(headers)
+            for name, line in defined:
+                found[name].setdefault(file, line)
+        return found
+
+
+def check_twice(report, root):
+    definitions = Definitions(root)
+    modules = sorted((root / "src").rglob("*.cc")) + sorted((root / "src").rglob("*.h"))
+    told = set()
+    for program, sources in programs(root):
+        for name, files in sorted(definitions.of_program([*modules, *sources]).items()):
+            first, *others = sorted(files)
+            for other in others:
+                if (name, first, other) in told:
+                    continue
+                told.add((name, first, other))
+                report.add(other.relative_to(root).as_posix(), files[other], "twice",
+                           f"{name} is also defined in {first.relative_to(root).as_posix()}:{files[first]}"
+                           f"{', and ' + program + ' has both' if program else ''}: rename one, or put it into an unnamed namespace")
+
+
 def check(root):
     report = Report()
     modules = read_modules(root, report)
@@ -336,6 +452,7 @@ def check(root):
             if file.is_file() and file.suffix in (".h", ".cc"):
                 check_source(report, root, file, modules, tools)
     check_folders(report, root, modules)
+    check_twice(report, root)
     for path, rule in EXEMPT:
         if not (root / path).exists():
             report.add(path, 1, "exempt", f"exempt from '{rule}', and gone: remove the exemption")
