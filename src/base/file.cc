@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <filesystem>
 #include <system_error>
+#include <utility>
 
 namespace tapedeck {
 namespace {
@@ -185,6 +185,30 @@ Status SyncFilesOf(const std::string& path) {
     }
   }
   return SyncDirectory(path);
+}
+
+Result<TemporaryFolder> TemporaryFolder::Make(std::string_view name) {
+  std::error_code error;
+  const std::filesystem::path place = std::filesystem::temp_directory_path(error);
+  if (error) return StatusFromErrno(error.value(), "looking for a place for temporary files");
+  std::string path = (place / ("tapedeck-" + std::string(name) + "-XXXXXX")).string();
+  if (::mkdtemp(path.data()) == nullptr) return StatusFromErrno(errno, "making " + path);
+  TemporaryFolder folder;
+  folder.path_ = path;
+  return folder;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;  // what stays is in the system's place for such things
+  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+}
+
+TemporaryFolder::TemporaryFolder(TemporaryFolder&& other) noexcept
+    : path_(std::exchange(other.path_, {})) {}
+
+TemporaryFolder& TemporaryFolder::operator=(TemporaryFolder&& other) noexcept {
+  path_.swap(other.path_);  // what this held goes with `other`
+  return *this;
 }
 
 }  // namespace tapedeck

@@ -119,11 +119,7 @@ Status OpenFailed(const fs::path& dir, const rocksdb::Status& status) {
   return ToStatus(status, Access::kWrite).WithContext("opening the store " + dir.string());
 }
 
-Engine::~Engine() {
-  db_.reset();
-  std::error_code ignored;  // an empty folder in the folder for temporary files
-  if (!secondary_dir_.empty()) fs::remove_all(secondary_dir_, ignored);
-}
+Engine::~Engine() = default;
 
 Status Engine::Close() {
   rocksdb::Status closed = db_->Close();

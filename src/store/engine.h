@@ -15,6 +15,7 @@
 #include <memory>
 #include <string>
 
+#include "base/file.h"
 #include "base/status.h"
 #include "store/rocks.h"
 #include "store/store.h"
@@ -47,7 +48,7 @@ class Engine {
 
   rocksdb::DB& db() { return *db_; }
   const MemoryPlan& memory() const { return memory_; }
-  bool secondary() const { return !secondary_dir_.empty(); }
+  bool secondary() const { return !secondary_folder_.path().empty(); }
   /// RocksDB reported an error in the background and has not been resumed since: compaction stands
   /// still at the least.
   bool background_error() const { return trouble_->any.load(); }
@@ -81,7 +82,7 @@ class Engine {
   std::unique_ptr<rocksdb::Env> own_env_;    // secondary: with its log gate
   rocksdb::Env* base_env_ = nullptr;
   rocksdb::Options rocks_options_;
-  std::filesystem::path secondary_dir_;
+  TemporaryFolder secondary_folder_;
   std::unique_ptr<rocksdb::DB> db_;
   std::atomic<int> views_{0};
 };

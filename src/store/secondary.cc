@@ -15,10 +15,8 @@
 //   the logs are judged by log_scan.h before it sees them.
 
 #include <rocksdb/file_system.h>
-#include <stdlib.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 
 #include "base/clock.h"
@@ -101,8 +99,8 @@ Result<bool> Engine::LookOnce() {
       std::make_shared<LogGate>(base_env_->GetFileSystem(), state.oldest_wal));
   rocks_options_.env = own_env_.get();
   rocksdb::DB* raw = nullptr;
-  rocksdb::Status opened =
-      rocksdb::DB::OpenAsSecondary(rocks_options_, dir_.string(), secondary_dir_.string(), &raw);
+  rocksdb::Status opened = rocksdb::DB::OpenAsSecondary(rocks_options_, dir_.string(),
+                                                        secondary_folder_.path().string(), &raw);
   if (!opened.ok()) return OpenFailed(dir_, opened);
   db_.reset(raw);
   TD_ASSIGN_OR_RETURN(WriterMark after, MarkOf(dir_));
@@ -121,9 +119,7 @@ Result<std::shared_ptr<Engine>> Engine::OpenSecondary(const fs::path& dir,
   std::shared_ptr<Engine> engine(new Engine(options, dir));
   TD_ASSIGN_OR_RETURN(bool exists, CheckCurrent(dir));
   if (!exists) return Status::NotFound("there is no store in " + dir.string());
-  std::string folder = (fs::temp_directory_path() / "tapedeck-secondary-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
-  engine->secondary_dir_ = folder;
+  TD_ASSIGN_OR_RETURN(engine->secondary_folder_, TemporaryFolder::Make("secondary"));
   engine->rocks_options_.create_if_missing = false;
   Status failed = Status::Unavailable("the writer of " + dir.string() +
                                       " changes its files too fast to be read: try again");

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "support/temp_dir.h"
 
@@ -107,6 +108,31 @@ TEST(WriteFileAtomically, AReaderSeesTheOldOrTheNewAndNeverAMix) {
   a.join();
   b.join();
   EXPECT_EQ(FilesIn(dir), 1u);
+}
+
+TEST(TemporaryFolder, GoesWithAllThatIsInItWhenItsOwnerDoes) {
+  std::filesystem::path path;
+  {
+    Result<TemporaryFolder> made = TemporaryFolder::Make("test");
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    path = made->path();
+    EXPECT_TRUE(path.filename().string().starts_with("tapedeck-test-"));
+    EXPECT_TRUE(std::filesystem::create_directories(path / "a" / "b"));
+    ASSERT_TRUE(WriteFileAtomically((path / "a" / "f").string(), "x").ok());
+    TemporaryFolder owner = std::move(*made);
+    EXPECT_EQ(owner.path(), path);
+    EXPECT_EQ(made->path(), "");
+    EXPECT_TRUE(std::filesystem::exists(path));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path));
+}
+
+TEST(TemporaryFolder, TwoOfOneNameAreTwoFoldersThatOnlyTheirOwnerSees) {
+  Result<TemporaryFolder> one = TemporaryFolder::Make("test");
+  Result<TemporaryFolder> other = TemporaryFolder::Make("test");
+  ASSERT_TRUE(one.ok() && other.ok());
+  EXPECT_NE(one->path(), other->path());
+  EXPECT_EQ(std::filesystem::status(one->path()).permissions(), std::filesystem::perms::owner_all);
 }
 
 }  // namespace

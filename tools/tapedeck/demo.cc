@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "kafka/mock_cluster.h"
 #include "node/node.h"
 #include "node/progress.h"
@@ -55,28 +56,19 @@ class DataFolder {
       folder->path_ = *given;
       return folder;
     }
-    std::string name =
-        (std::filesystem::temp_directory_path(error) / "tapedeck-demo-XXXXXX").string();
-    if (error || ::mkdtemp(name.data()) == nullptr)
-      return Status::Unavailable("no temporary folder can be made; name one with --data-dir");
-    folder->path_ = name;
-    folder->temporary_ = true;
+    Result<TemporaryFolder> made = TemporaryFolder::Make("demo");
+    if (!made.ok()) return made.status().WithContext("name a folder with --data-dir");
+    folder->temporary_ = std::move(*made);
+    folder->path_ = folder->temporary_.path();
     return folder;
   }
-  ~DataFolder() {
-    std::error_code
-        ignored;  // what cannot be removed is in the system's folder for temporary files
-    if (temporary_) std::filesystem::remove_all(path_, ignored);
-  }
-  DataFolder(const DataFolder&) = delete;
-  DataFolder& operator=(const DataFolder&) = delete;
   const std::filesystem::path& path() const { return path_; }
-  bool temporary() const { return temporary_; }
+  bool temporary() const { return !temporary_.path().empty(); }
 
  private:
   DataFolder() = default;
   std::filesystem::path path_;
-  bool temporary_ = false;
+  TemporaryFolder temporary_;
 };
 
 Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::string& servers) {

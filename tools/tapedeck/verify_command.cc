@@ -4,12 +4,10 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "archive/manifest_set.h"
@@ -54,87 +52,95 @@ void ShowArchiveProgress(const ArchiveProgress& progress) {
                static_cast<unsigned long long>(progress.bytes / 1'000'000));
 }
 
-void PrintJson(const std::vector<Finding>& findings, const std::vector<std::string>& notes) {
-  for (const Finding& finding : findings) {
-    JsonLine line;
+// What both reports are printed from.
+struct Printed {
+  const std::vector<Finding>& findings;
+  uint64_t left_off = 0;
+  const std::vector<std::string>& notes;
+  const char* event = "";
+  const char* whole = "";  // said where nothing differs
+  std::vector<std::pair<const char*, uint64_t>> counts;
+  std::string counted;  // for people
+};
+
+std::string Counted(uint64_t n, const char* what) { return std::to_string(n) + " " + what; }
+
+Printed Describe(const ArchiveReport& report) {
+  return {.findings = report.findings,
+          .left_off = report.findings_left_off,
+          .notes = report.notes,
+          .event = "archive-verified",
+          .whole = "the archive is whole",
+          .counts = {{"manifests", report.manifests},
+                     {"objects", report.objects},
+                     {"bytes", report.bytes},
+                     {"rows", report.rows},
+                     {"messages", report.messages}},
+          .counted = Counted(report.objects, "objects of ") +
+                     Counted(report.manifests, "manifests, ") + Counted(report.rows, "rows, ") +
+                     Counted(report.messages, "messages, ") + Counted(report.bytes, "bytes")};
+}
+
+Printed Describe(const VerifyReport& report) {
+  return {.findings = report.findings,
+          .left_off = report.findings_left_off,
+          .notes = report.notes,
+          .event = "verified",
+          .whole = "all equal",
+          .counts = {{"tapes", report.tapes},
+                     {"tape_blocks", report.tape_blocks},
+                     {"messages", report.messages},
+                     {"records", report.records},
+                     {"refused", report.refused},
+                     {"series_blocks", report.series_blocks},
+                     {"rows", report.rows},
+                     {"symbols", report.symbols},
+                     {"days", report.days}},
+          .counted =
+              Counted(report.messages, "messages in ") + Counted(report.tape_blocks, "blocks of ") +
+              Counted(report.tapes, "tapes, ") + Counted(report.records, "records, ") +
+              Counted(report.refused, "refused; ") + Counted(report.rows, "rows in ") +
+              Counted(report.series_blocks, "blocks of ") + Counted(report.symbols, "series")};
+}
+
+void PrintJson(const Printed& report) {
+  JsonLine line;
+  for (const Finding& finding : report.findings) {
     line.Text("event", "difference").Text("where", finding.where).Text("what", finding.what);
     std::printf("%s\n", line.Take().c_str());
   }
-  for (const std::string& note : notes) {
-    JsonLine line;
+  for (const std::string& note : report.notes) {
     line.Text("event", "note").Text("text", note);
     std::printf("%s\n", line.Take().c_str());
   }
+  line.Text("event", report.event)
+      .Flag("ok", report.findings.empty())
+      .Count("differences", report.findings.size() + report.left_off);
+  for (const auto& [name, count] : report.counts) line.Count(name, count);
+  std::printf("%s\n", line.Take().c_str());
 }
 
-void PrintText(const std::vector<Finding>& findings, uint64_t left_off,
-               const std::vector<std::string>& notes) {
-  for (const Finding& finding : findings) {
+void PrintText(const Printed& report) {
+  for (const Finding& finding : report.findings) {
     // As JSON text, because data may be in it that a terminal would obey.
     JsonLine line;
     line.Text(finding.where, finding.what);
     const std::string text = line.Take();
     std::printf("%.*s\n", static_cast<int>(text.size() - 2), text.c_str() + 1);
   }
-  if (left_off > 0) std::printf("… and %llu more\n", static_cast<unsigned long long>(left_off));
-  for (const std::string& note : notes) std::printf("note: %s\n", note.c_str());
+  if (report.left_off > 0)
+    std::printf("… and %llu more\n", static_cast<unsigned long long>(report.left_off));
+  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
+  std::printf("%s: %s\n", report.findings.empty() ? report.whole : "DIFFERENCES FOUND",
+              report.counted.c_str());
 }
 
-std::string Counted(uint64_t n, const char* what) { return std::to_string(n) + " " + what; }
-
-void PrintJson(const ArchiveReport& report) {
-  PrintJson(report.findings, report.notes);
-  JsonLine line;
-  line.Text("event", "archive-verified")
-      .Flag("ok", report.ok())
-      .Count("differences", report.findings.size() + report.findings_left_off)
-      .Count("manifests", report.manifests)
-      .Count("objects", report.objects)
-      .Count("bytes", report.bytes)
-      .Count("rows", report.rows)
-      .Count("messages", report.messages);
-  std::printf("%s\n", line.Take().c_str());
-}
-
-void PrintText(const ArchiveReport& report) {
-  PrintText(report.findings, report.findings_left_off, report.notes);
-  const std::string seen = Counted(report.objects, "objects of ") +
-                           Counted(report.manifests, "manifests, ") +
-                           Counted(report.rows, "rows, ") + Counted(report.messages, "messages, ") +
-                           Counted(report.bytes, "bytes");
-  std::printf("%s: %s\n", report.ok() ? "the archive is whole" : "DIFFERENCES FOUND", seen.c_str());
-}
-
-void PrintJson(const VerifyReport& report) {
-  PrintJson(report.findings, report.notes);
-  JsonLine line;
-  line.Text("event", "verified")
-      .Flag("ok", report.ok())
-      .Count("differences", report.findings.size() + report.findings_left_off)
-      .Count("tapes", report.tapes)
-      .Count("tape_blocks", report.tape_blocks)
-      .Count("messages", report.messages)
-      .Count("records", report.records)
-      .Count("refused", report.refused)
-      .Count("series_blocks", report.series_blocks)
-      .Count("rows", report.rows)
-      .Count("symbols", report.symbols)
-      .Count("days", report.days);
-  std::printf("%s\n", line.Take().c_str());
-}
-
-void PrintText(const VerifyReport& report) {
-  PrintText(report.findings, report.findings_left_off, report.notes);
-  const std::string seen =
-      Counted(report.messages, "messages in ") + Counted(report.tape_blocks, "blocks of ") +
-      Counted(report.tapes, "tapes, ") + Counted(report.records, "records, ") +
-      Counted(report.refused, "refused; ") + Counted(report.rows, "rows in ") +
-      Counted(report.series_blocks, "blocks of ") + Counted(report.symbols, "series");
-  std::printf("%s: %s\n", report.ok() ? "all equal" : "DIFFERENCES FOUND", seen.c_str());
-}
-
-bool WantsJson(const VerifyArguments& args) {
-  return args.output == "ndjson" || (args.output.empty() && isatty(STDOUT_FILENO) == 0);
+// Prints the report; the exit code that it means.
+template <typename Report>
+int Finish(const VerifyArguments& args, const Report& report) {
+  const bool json = args.output == "ndjson" || (args.output.empty() && isatty(STDOUT_FILENO) == 0);
+  json ? PrintJson(Describe(report)) : PrintText(Describe(report));
+  return report.ok() ? kExitOk : kExitDiffers;
 }
 
 int VerifyLocal(const VerifyArguments& args) {
@@ -145,8 +151,7 @@ int VerifyLocal(const VerifyArguments& args) {
   Result<VerifyReport> report = VerifyDataDir(args.data_dir, options);
   if (terminal) std::fprintf(stderr, "\r\033[K");
   if (!report.ok()) return Fail(report.status().WithContext("--data-dir " + args.data_dir));
-  WantsJson(args) ? PrintJson(*report) : PrintText(*report);
-  return report->ok() ? kExitOk : kExitDiffers;
+  return Finish(args, *report);
 }
 
 // The store first, as a reader: a node may be running, and what it ships meanwhile is in manifests
@@ -166,14 +171,10 @@ Result<ArchiveReport> CompareArchive(const VerifyArguments& args, const Config& 
   TD_ASSIGN_OR_RETURN(const auto blobs, OpenArchive(config.archive));
   ManifestHolder manifests;
   TD_RETURN_IF_ERROR(manifests.Refresh(blobs.get(), nullptr).status());
-  std::string folder = (std::filesystem::temp_directory_path() / "tapedeck-verify-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) return StatusFromErrno(errno, "making " + folder);
-  options.work_dir = folder;
+  TD_ASSIGN_OR_RETURN(const TemporaryFolder folder, TemporaryFolder::Make("verify"));
+  options.work_dir = folder.path();
   if (isatty(STDERR_FILENO) != 0) options.progress = ShowArchiveProgress;
-  Result<ArchiveReport> report = VerifyArchive(*manifests.Take(), blobs.get(), options);
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
-  return report;
+  return VerifyArchive(*manifests.Take(), blobs.get(), options);
 }
 
 int VerifyRemote(const VerifyArguments& args) {
@@ -184,8 +185,7 @@ int VerifyRemote(const VerifyArguments& args) {
   const Result<ArchiveReport> report = CompareArchive(args, *config);
   if (isatty(STDERR_FILENO) != 0) std::fprintf(stderr, "\r\033[K");
   if (!report.ok()) return Fail(report.status());
-  WantsJson(args) ? PrintJson(*report) : PrintText(*report);
-  return report->ok() ? kExitOk : kExitDiffers;
+  return Finish(args, *report);
 }
 
 int RunVerify(const VerifyArguments& args) {
