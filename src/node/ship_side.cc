@@ -82,6 +82,8 @@ ShipSide::~ShipSide() {
 }
 
 void ShipSide::Start() {
+  std::lock_guard lock(mutex_);
+  if (stop_.load()) return;  // it has ended already
   ship_thread_ = std::thread([this] {
     ShipLoop();
     ended_.store(true);

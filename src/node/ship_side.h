@@ -15,7 +15,7 @@
 //
 // Reads outlive no ShipSide: the node ends them first.
 //
-// Thread safety: Make, Start and destruction by one thread; the rest by any.
+// Thread safety: Make and destruction by one thread; the rest by any, Start once.
 
 #include <atomic>
 #include <condition_variable>
@@ -61,6 +61,7 @@ class ShipSide {
   ShipSide(const ShipSide&) = delete;
   ShipSide& operator=(const ShipSide&) = delete;
 
+  /// Does nothing after AskToStop().
   void Start();
   void AskToStop();
   /// Nothing is written for it any more.
