@@ -1,26 +1,9 @@
 #include "config/toml_json.h"
 
+#include "base/text.h"
+
 namespace tapedeck {
 namespace {
-
-void AppendQuoted(std::string_view text, std::string* out) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  out->push_back('"');
-  for (char c : text) {
-    auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out->push_back('\\');
-      out->push_back(c);
-    } else if (byte < 0x20) {
-      out->append("\\u00");
-      out->push_back(kHex[byte >> 4]);
-      out->push_back(kHex[byte & 15]);
-    } else {
-      out->push_back(c);
-    }
-  }
-  out->push_back('"');
-}
 
 void Append(const ConfigValue& value, std::string* out) {
   switch (value.kind) {
@@ -29,7 +12,7 @@ void Append(const ConfigValue& value, std::string* out) {
       for (bool first = true; const auto& [name, member] : value.members) {
         if (!first) out->push_back(',');
         first = false;
-        AppendQuoted(name, out);
+        AppendJsonString(name, out);
         out->push_back(':');
         Append(member, out);
       }
@@ -46,7 +29,7 @@ void Append(const ConfigValue& value, std::string* out) {
       return;
     case ConfigValue::Kind::kReal:
       if (value.text.find_first_not_of("0123456789+-.eE") != std::string::npos)
-        return AppendQuoted(value.text, out);
+        return AppendJsonString(value.text, out);
       out->append(value.text);
       return;
     case ConfigValue::Kind::kInteger:
@@ -55,7 +38,7 @@ void Append(const ConfigValue& value, std::string* out) {
       return;
     case ConfigValue::Kind::kText:
     case ConfigValue::Kind::kTime:
-      AppendQuoted(value.text, out);
+      AppendJsonString(value.text, out);
       return;
   }
 }
