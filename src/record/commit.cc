@@ -29,7 +29,10 @@ Status RecorderImpl::Append(Lane* lane, const MessageView& message) {
 // there was skipped, is recorded now, in order, and alarms.
 Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
   const MonotonicTime start = parts_.clock->Monotonic();
-  if (start < hole_checks_from_) return Status::Ok();
+  if (start < hole_checks_from_) {
+    metrics_->Hole(HoleCheck::kUnchecked);
+    return Status::Ok();
+  }
   uint64_t found = 0;
   Status append;
   Status read = probe_->ReadRange(lane->tp, lane->now.next, to, options_.broker_timeout,
@@ -42,6 +45,10 @@ Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
   TD_RETURN_IF_ERROR(append);
   const MonotonicTime end = parts_.clock->Monotonic();
   hole_checks_from_ = end + (end - start) * kHoleCheckShare;
+  metrics_->Hole(found > 0   ? HoleCheck::kFound
+                 : read.ok() ? HoleCheck::kEmpty
+                             : HoleCheck::kFailed,
+                 end - start, found);
   if (!read.ok())
     TD_LOG(kWarn, "record", "hole-unchecked", read.ToString(),
            {{"partition", lane->tp.ToString()}});

@@ -25,7 +25,7 @@ struct Merger::State {
   std::thread thread;
 };
 
-Merger::Merger(Store* store, Clock*) : state_(std::make_unique<State>(store)) {
+Merger::Merger(Store* store) : state_(std::make_unique<State>(store)) {
   state_->thread = std::thread([this] { Loop(); });
 }
 

@@ -22,7 +22,6 @@
 #include <thread>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "model/keys.h"
 #include "store/store.h"
@@ -48,8 +47,8 @@ struct PreparedMerge {
 
 class Merger {
  public:
-  /// `store` and `clock` outlive the merger. The thread starts at once.
-  Merger(Store* store, Clock* clock);
+  /// `store` outlives the merger. The thread starts at once.
+  explicit Merger(Store* store);
   ~Merger();
   Merger(const Merger&) = delete;
   Merger& operator=(const Merger&) = delete;

@@ -32,6 +32,14 @@
 
 namespace tapedeck {
 
+/// What came of a hole of several offsets: the broker was asked once more, or was not.
+enum class HoleCheck : uint8_t {
+  kEmpty,      // nothing is there: aborted messages, or compaction
+  kFound,      // the client had left messages out
+  kFailed,     // the broker did not answer
+  kUnchecked,  // checks had taken their share of the time
+};
+
 /// When the steps of one commit were.
 struct CommitTimes {
   MonotonicTime received{0};  // its first message
@@ -86,11 +94,14 @@ class RecordMetrics {
   void Stalled(std::chrono::nanoseconds waited) { stall_seconds_->IncrementBy(Seconds(waited)); }
   void Gap(const std::string& topic, GapReason reason);
   void KafkaError(const std::string& code);
+  /// `found`: messages that were read again and recorded.
+  void Hole(HoleCheck outcome, std::chrono::nanoseconds took = {}, uint64_t found = 0);
 
  private:
   static double Seconds(std::chrono::nanoseconds time) {
     return std::chrono::duration<double>(time).count();
   }
+  void AddHoleCounters();
   void Count(Topic* topic);
 
   Metrics own_;
@@ -98,7 +109,8 @@ class RecordMetrics {
   const TableRegistry* const tables_;
   std::map<std::string, std::unique_ptr<Topic>, std::less<>> topics_;
   std::optional<Histogram> commit_seconds_, to_durable_seconds_, flush_seconds_;
-  std::optional<Counter> stall_seconds_;
+  std::optional<Counter> stall_seconds_, hole_seconds_, hole_messages_;
+  std::map<HoleCheck, Counter> holes_;
 };
 
 }  // namespace tapedeck

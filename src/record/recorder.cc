@@ -111,7 +111,7 @@ Status RecorderImpl::Run(const std::atomic<bool>& stop) {
   TD_ASSIGN_OR_RETURN(probe_, parts_.open_probe());
   checker_ =
       std::make_unique<TailChecker>(parts_.open_probe, options_.broker_timeout, parts_.clock);
-  if (options_.merge) merger_ = std::make_unique<Merger>(parts_.store, parts_.clock);
+  if (options_.merge) merger_ = std::make_unique<Merger>(parts_.store);
   TD_ASSIGN_OR_RETURN(source_, parts_.open_source(this));
   last_flush_ = parts_.clock->Monotonic();
   live_.running = true;

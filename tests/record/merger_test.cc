@@ -37,7 +37,7 @@ void RecordInDribbles(RecorderRig* rig) {
 // Applies what the merger prepares until a look finds nothing.
 uint64_t MergeAll(Store* store) {
   uint64_t joined = 0;
-  Merger merger(store, &SystemClock());
+  Merger merger(store);
   for (;;) {
     const uint64_t looks = merger.looks();
     merger.Poke();

@@ -82,6 +82,43 @@ TEST(RecordMetrics, B4GapsAndErrorsOfKafkaAreCounted) {
   EXPECT_GE(Value(rig, "tapedeck_kafka_errors_total{code=\"out-of-range\"}"), 1);
 }
 
+// Messages at 0 and from 20 on, of which the client leaves two out.
+TEST(RecordMetrics, HolesAreCountedByWhatASecondLookFound) {
+  RecorderRig rig(TestSeed());
+  rig.log.Create("Finhub1", 1);
+  rig.ProduceTrades(kFirst, 1);
+  rig.log.ProduceHole(kFirst, 19);
+  for (int i = 0; i < 4; ++i) rig.ProduceTrades(kFirst, 1);
+  rig.log.hidden_from_poll[kFirst] = {21, 22};
+  ASSERT_TRUE(rig.Run().ok());
+  rig.Check();
+  EXPECT_EQ(Value(rig, "tapedeck_record_holes_total{outcome=\"empty\"}"), 1);
+  EXPECT_EQ(Value(rig, "tapedeck_record_holes_total{outcome=\"found\"}"), 1);
+  EXPECT_EQ(Value(rig, "tapedeck_record_holes_total{outcome=\"unchecked\"}"), 0);
+  EXPECT_EQ(Value(rig, "tapedeck_record_hole_messages_total"), 2);
+}
+
+// A slow broker: after a look of three seconds the next ones wait for half a minute.
+TEST(RecordMetrics, HolesThatNobodyHadTimeToLookIntoAreCounted) {
+  RecorderRig rig(TestSeed());
+  rig.log.Create("Finhub1", 1);
+  for (int i = 0; i < 5; ++i) {
+    rig.ProduceTrades(kFirst, 1);
+    rig.log.ProduceHole(kFirst, 3);
+  }
+  rig.ProduceTrades(kFirst, 1);
+  int looks = 0;
+  rig.log.on_read_range = [&] {
+    ++looks;
+    rig.clock.Advance(std::chrono::seconds(3));
+  };
+  ASSERT_TRUE(rig.Run().ok());
+  EXPECT_EQ(looks, 1);
+  EXPECT_EQ(Value(rig, "tapedeck_record_holes_total{outcome=\"empty\"}"), 1);
+  EXPECT_EQ(Value(rig, "tapedeck_record_holes_total{outcome=\"unchecked\"}"), 4);
+  EXPECT_EQ(Value(rig, "tapedeck_record_hole_seconds_total"), 3);
+}
+
 TEST(RecordMetrics, B4TheTimeOfWhatKafkaHasFirstIsKnown) {
   RecorderRig rig(TestSeed());
   rig.log.Create("Finhub1", 1);

@@ -123,6 +123,8 @@ class FakeLog {
   std::string cluster_id = "fake-cluster";
   /// Offsets of a partition that Poll leaves out although they are there: a client's fetch bug.
   std::map<TopicPartition, std::vector<int64_t>> hidden_from_poll;
+  /// Called before the probe reads a range: where a test lets time pass.
+  std::function<void()> on_read_range;
   /// From this offset on Poll gives nothing of a partition, not even its end, and no error either.
   std::map<TopicPartition, int64_t> silent_from;
   /// Fails every request while true.
@@ -169,6 +171,7 @@ class FakeProbe final : public LogProbe {
   }
   Status ReadRange(const TopicPartition& tp, int64_t from, int64_t to, std::chrono::milliseconds,
                    const std::function<bool(const MessageView&)>& visit) override {
+    if (log_->on_read_range) log_->on_read_range();
     if (log_->down) return Status::Unavailable("the fake broker is down");
     FakeLog::Partition p = log_->Copy(tp);
     for (auto m = p.messages.lower_bound(from); m != p.messages.end() && m->first < to; ++m) {
