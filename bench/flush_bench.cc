@@ -17,6 +17,7 @@
 
 #include "base/limits.h"
 #include "bench/bench_util.h"
+#include "bench/check.h"
 #include "codec/series_block.h"
 #include "config/presets.h"
 #include "kafka/feed.h"
@@ -31,12 +32,6 @@ constexpr uint32_t kSymbols = 100;
 constexpr size_t kChunkRows = 20'000;
 constexpr size_t kMessagesPerMs = 500;  // Kafka's time goes on this slowly: a backlog
 constexpr std::string_view kTopic = "quotes";
-
-void Check(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(2);
-}
 
 StoreState StateOf(const TableRegistry& tables) {
   StoreState state;

@@ -10,18 +10,13 @@
 
 #include "base/limits.h"
 #include "bench/bench_util.h"
+#include "bench/check.h"
 #include "bench/live_rate.h"
 #include "bench/quote_files.h"
 #include "codec/series_block.h"
 
 namespace tapedeck::bench {
 namespace {
-
-void Check(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(2);
-}
 
 std::vector<Column> QuoteColumns() {
   auto core = CoreColumns("quotes");
@@ -97,16 +92,10 @@ class Subject {
     return sums;
   }
 
-  size_t BlockBytes() const { return Total(blocks_); }
-  size_t FrameBytes() const { return Total(frames_); }
+  size_t BlockBytes() const { return TotalBytes(blocks_); }
+  size_t FrameBytes() const { return TotalBytes(frames_); }
 
  private:
-  static size_t Total(const std::vector<std::string>& parts) {
-    size_t bytes = 0;
-    for (const std::string& part : parts) bytes += part.size();
-    return bytes;
-  }
-
   const QuoteFile& file_;
   std::vector<Column> columns_;
   std::vector<Column> struct_columns_;  // what the structs have; "last" is null in all files
@@ -120,8 +109,8 @@ class Subject {
 };
 
 // Of all files: what a store of them would be.
-struct Totals {
-  double live = 0, merged = 0, theirs = 0, our_s = 0, their_s = 0, rows = 0;
+struct Totals : PackedBytes {
+  double our_s = 0, their_s = 0, rows = 0;
 };
 
 void RunFile(const std::filesystem::path& path, Totals* totals) {
@@ -140,17 +129,10 @@ void RunFile(const std::filesystem::path& path, Totals* totals) {
               merged / rows, theirs / rows);
   Print("size, live over struct + zstd-3", live / theirs);
   Print("size, merged over struct + zstd-3", merged / theirs);
-  if (subject.Decode() != subject.DecodeStructs()) {
-    std::fprintf(stderr, "the two sides read different rows\n");
-    std::exit(2);
-  }
+  CheckSame(subject.Decode() == subject.DecodeStructs(), "rows");
   // Small files are read often enough to be timed.
-  auto repeats = static_cast<size_t>(std::max(1.0, 400'000.0 / rows));
-  auto repeat = [&](auto what) {
-    return [=] {
-      for (size_t i = 0; i < repeats; ++i) what();
-    };
-  };
+  const size_t repeats = RepeatsFor(rows, 400'000.0);
+  auto repeat = [&](auto what) { return Repeated(repeats, what); };
   Ratio decode =
       Interleave(repeat([&] { subject.Decode(); }), repeat([&] { subject.DecodeStructs(); }));
   double million = rows * static_cast<double>(repeats) / 1e6;

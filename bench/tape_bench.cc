@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "bench/bench_util.h"
+#include "bench/check.h"
 #include "bench/quote_files.h"
 #include "codec/tape_block.h"
 #include "config/presets.h"
@@ -20,12 +21,6 @@ namespace tapedeck::bench {
 namespace {
 
 constexpr TpId kTp{1};
-
-void Check(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(2);
-}
 
 // A capture as it would come from Kafka: value = the message, Kafka timestamp = time of receipt in
 // ms, no key.
@@ -226,15 +221,10 @@ class Subject {
     return {small, merged};
   }
 
-  size_t BlockBytes() const { return Total(blocks_); }
-  size_t FrameBytes() const { return Total(frames_); }
+  size_t BlockBytes() const { return TotalBytes(blocks_); }
+  size_t FrameBytes() const { return TotalBytes(frames_); }
 
  private:
-  static size_t Total(const std::vector<std::string>& parts) {
-    size_t bytes = 0;
-    for (const std::string& part : parts) bytes += part.size();
-    return bytes;
-  }
   void SealOne(TapeBlockBuilder* builder, int64_t received_ns, Effort effort,
                std::vector<std::string>* blocks) {
     Check(builder->Seal(kTp, Timestamp(received_ns), effort, &buffers_, &blocks->emplace_back()));
@@ -261,10 +251,6 @@ class Subject {
   std::string run_;
 };
 
-struct Totals {
-  double live = 0, merged = 0, theirs = 0;
-};
-
 struct Sizes {
   double live = 0, merged = 0, slow_live = 0, slow_merged = 0;
 };
@@ -282,7 +268,8 @@ Sizes SizesOf(Subject* subject, double count) {
   return sizes;
 }
 
-void RunCapture(const std::string& name, std::string_view preset, Capture* made, Totals* totals) {
+void RunCapture(const std::string& name, std::string_view preset, Capture* made,
+                PackedBytes* totals) {
   Capture& capture = *made;
   auto count = static_cast<double>(capture.messages.size());
   std::printf("\n%s: %.0f messages of %.0f bytes\n", name.c_str(), count,
@@ -307,16 +294,9 @@ void RunCapture(const std::string& name, std::string_view preset, Capture* made,
   Print("size, merged over zstd-3", is.merged / theirs, Bar::AtMost(1.1));
   Print("size with shapes over without, live", is.live / was.live);
   Print("size with shapes over without, merged", is.merged / was.merged);
-  if (shaped.Load() != plain.DecompressRuns()) {
-    std::fprintf(stderr, "the two sides read different bytes\n");
-    std::exit(2);
-  }
-  auto repeats = static_cast<size_t>(std::max(1.0, 50'000.0 / count));
-  auto repeat = [&](auto what) {
-    return [=] {
-      for (size_t i = 0; i < repeats; ++i) what();
-    };
-  };
+  CheckSame(shaped.Load() == plain.DecompressRuns(), "bytes");
+  const size_t repeats = RepeatsFor(count, 50'000.0);
+  auto repeat = [&](auto what) { return Repeated(repeats, what); };
   double total = count * static_cast<double>(repeats) / 1e9;
   Ratio seal = Interleave(repeat([&] { shaped.Seal(Effort::kLive); }),
                           repeat([&] { plain.Seal(Effort::kLive); }));
@@ -339,7 +319,7 @@ void RunCapture(const std::string& name, std::string_view preset, Capture* made,
 int main(int argc, char** argv) {
   using namespace tapedeck::bench;
   Begin("tape blocks against zstd-3 over 1-MiB runs");
-  Totals totals;
+  PackedBytes totals;
   std::string_view part = argc > 1 ? argv[1] : "";
   for (const auto& path : SortedFiles(NeedSharedDir() / "data" / "raw", ".ndjson.zst")) {
     const std::string name = path.filename().string();
@@ -351,7 +331,7 @@ int main(int argc, char** argv) {
     const std::string name = "quotes of " + std::to_string(symbols) + " symbols";
     if (name.find(part) == std::string::npos) continue;
     Capture capture = MakeQuotes(symbols, 100'000);
-    Totals beside;
+    PackedBytes beside;
     RunCapture(name, "generic-json", &capture, &beside);
   }
   std::printf("\n");
