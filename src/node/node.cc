@@ -52,6 +52,19 @@ KafkaOptions KafkaOptionsOf(const Config& config, Clock* clock) {
   return options;
 }
 
+// Files that the store cannot be opened without.
+Status WithWayOut(const Status& damage, const Config& config) {
+  const std::string dir = config.node.data_dir.string();
+  const std::string rest =
+      config.archive.on()
+          ? "bring its archive back (tapedeck restore --archive " + config.archive.url +
+                " --data-dir " + dir + "; with --backup, the newest backup of the store)"
+          : "start with an empty one, which records again what Kafka still has";
+  return {damage.code(), std::string(damage.message()) +
+                             "; nothing was deleted: put the file back from a copy, or move " +
+                             dir + " away and " + rest};
+}
+
 bool TableHasRows(const StoreView& view, TableId table) {
   std::string prefix = keys::SeriesPrefix(table);
   std::unique_ptr<StoreCursor> cursor = view.Scan(prefix, keys::After(prefix), ScanKind::kPoint);
@@ -403,7 +416,10 @@ Status Node::OpenStore() {
     // the checkpoint that is left.
     options.damaged_wal = StoreOptions::DamagedWal::kPointInTime;
     Result<std::unique_ptr<Store>> shorter = Store::Open(options);
-    if (!shorter.ok()) return store.status();
+    if (!shorter.ok()) {
+      const Status& failed = shorter.status();
+      return failed.code() == StatusCode::kCorruption ? WithWayOut(failed, config) : failed;
+    }
     TD_LOG(
         kError, "node", "wal-damaged",
         "the write-ahead log is damaged; recording goes on from the last whole commit",

@@ -316,6 +316,53 @@ TEST_F(ServeTest, ADamagedWriteAheadLogIsReportedAndFilledFromKafka) {
       << "what is missing, and nothing else, is read again";
 }
 
+// A5, the part of the files: a node that cannot open one does not start without it, and says what
+// can be done. With the file as it was it goes on.
+TEST_F(ServeTest, A5ADamagedFileOfTheStoreIsNamedWithTheWaysOut) {
+  StartMock();
+  Send(300);
+  const std::string config = Config();
+  for (int start = 0; start < 2; ++start) {  // the second one finds a log, and makes a file of it
+    Program node(Serve(config));
+    ASSERT_TRUE(node.WaitForEvent("recording").has_value()) << node.Errors();
+    if (start == 0) {
+      ASSERT_TRUE(WaitForMessages(&node, 300).has_value()) << node.Errors();
+    }
+    node.Signal(SIGTERM);
+    ExpectCleanEnd(node.Wait());
+  }
+  std::filesystem::path file;
+  for (const auto& entry : std::filesystem::directory_iterator(StoreDir())) {
+    if (entry.path().extension() == ".sst") file = entry.path();
+  }
+  ASSERT_FALSE(file.empty());
+  auto flip = [&] {  // in the footer
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekg(-20, std::ios::end);
+    const auto at = bytes.tellg();
+    const char byte = static_cast<char>(bytes.get() ^ 0x40);
+    bytes.seekp(at);
+    bytes.put(byte);
+  };
+  flip();
+  for (const bool archived : {false, true}) {
+    Program node(Serve(
+        Config(archived ? "[archive]\nurl = \"file://" + dir_.File("archive") + "\"\n" : "")));
+    const Outcome ended = node.Wait();
+    EXPECT_EQ(ended.exit_code, 1);
+    for (const std::string part :
+         {file.string(), std::string("put the file back"), "move " + StoreDir() + " away",
+          std::string(archived ? "tapedeck restore --archive file://" : "what Kafka still has")}) {
+      EXPECT_NE(ended.err.find(part), std::string::npos) << part << ": " << ended.err;
+    }
+  }
+  flip();
+  Program node(Serve(Config()));
+  ASSERT_TRUE(node.WaitForEvent("recording").has_value()) << node.Errors();
+  node.Signal(SIGTERM);
+  ExpectCleanEnd(node.Wait());
+}
+
 // A17, the broker's part: nothing answers, and the connections stay open.
 TEST_F(ServeTest, SigtermWhileTheBrokerHangsEndsInTimeWithNothingLost) {
   TD_START_KAFKA(kafka, {});
@@ -399,7 +446,8 @@ TEST(Demo, ItsCurlLinesWorkAsTheyStand) {
     const size_t curl = line.find("curl '");
     if (curl == std::string::npos) continue;
     ++lines;
-    EXPECT_EQ(std::system((line.substr(curl) + " -fsS | grep -qE 'BTC-USD|demo.market'").c_str()), 0)
+    EXPECT_EQ(std::system((line.substr(curl) + " -fsS | grep -qE 'BTC-USD|demo.market'").c_str()),
+              0)
         << line;
   }
   EXPECT_EQ(lines, 3) << demo.Errors();
