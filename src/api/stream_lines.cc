@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/thread.h"
 #include "query/decoded_json.h"
 
 namespace tapedeck {
@@ -39,11 +40,11 @@ SelectionParts StreamLines::PartsOf(SelectionParts parts) {
   return parts;
 }
 
-std::unique_ptr<StreamLines> StreamLines::Start(StreamSetting setting, SelectionParts parts,
-                                                StreamPlace place) {
+Result<std::unique_ptr<StreamLines>> StreamLines::Start(StreamSetting setting, SelectionParts parts,
+                                                        StreamPlace place) {
   std::unique_ptr<StreamLines> lines(
       new StreamLines(std::move(setting), std::move(parts), std::move(place)));
-  lines->thread_ = std::thread([raw = lines.get()] { raw->Run(); });
+  TD_ASSIGN_OR_RETURN(lines->thread_, StartThread([raw = lines.get()] { raw->Run(); }));
   return lines;
 }
 

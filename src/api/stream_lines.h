@@ -3,7 +3,7 @@
 
 // StreamLines: a stream of messages as text, made at its pace by a thread of its own.
 //
-//   auto lines = StreamLines::Start(std::move(setting), parts, place);
+//   TD_ASSIGN_OR_RETURN(auto lines, StreamLines::Start(std::move(setting), parts, place));
 //   TD_ASSIGN_OR_RETURN(const bool more, lines->Take(&out));  // what is ready; false: that was all
 //   lines->LetGo();                      // give back what is held of the store, and go on then
 //
@@ -49,8 +49,9 @@ struct StreamSetting {
 
 class StreamLines {
  public:
-  static std::unique_ptr<StreamLines> Start(StreamSetting setting, SelectionParts parts,
-                                            StreamPlace place);
+  /// kResourceExhausted: the system has no thread to give at the moment.
+  static Result<std::unique_ptr<StreamLines>> Start(StreamSetting setting, SelectionParts parts,
+                                                    StreamPlace place);
   ~StreamLines();
   StreamLines(const StreamLines&) = delete;
   StreamLines& operator=(const StreamLines&) = delete;

@@ -341,7 +341,8 @@ Answer AnswerStream(Call* call) {
   parts.open_point = [node = context.node] { return node->Point(); };
   parts.clock = context.clock;
   parts.memory_bytes = context.slots->stream_bytes() / 4 * 3;
-  auto lines = StreamLines::Start(std::move(ask.setting), std::move(parts), std::move(*ask.place));
+  TD_ASSIGN_OR_RETURN(auto lines, StreamLines::Start(std::move(ask.setting), std::move(parts),
+                                                     std::move(*ask.place)));
   response.stream = std::make_unique<LiveBody>(call, std::move(lease), std::move(lines),
                                                std::move(compressor), form);
   return response;

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "base/log.h"
+#include "base/thread.h"
 #include "kafka/batch_reader.h"
 #include "kafka/rdkafka_client.h"
 
@@ -322,14 +323,20 @@ Status KafkaSource::State::EndClient(const std::shared_ptr<State>& self,
                                      std::chrono::milliseconds timeout) {
   ending = true;
   rebalances.clear();
-  std::thread([self] {
+  auto end = [self] {
     rd_kafka_consumer_close(self->client.get());
     self->queue.reset();
     self->client.reset();
     std::lock_guard lock(self->end_mutex);
     self->ended = true;
     self->end_done.notify_all();
-  }).detach();
+  };
+  Result<std::thread> ending_thread = StartThread(end);
+  if (ending_thread.ok()) {
+    ending_thread->detach();
+  } else {
+    end();  // for as long as it takes
+  }
   std::unique_lock lock(end_mutex);
   if (end_done.wait_for(lock, timeout, [this] { return ended; })) return Status::Ok();
   TD_LOG(kWarn, "kafka", "close-abandoned",

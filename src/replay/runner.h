@@ -122,7 +122,7 @@ class ReplayRunner {
   WorkerParts PartsOf(const ReplayJob& job);
   void Keep();
   void StartWorkers();
-  void Begin(Slot* slot, const ReplayJob& job, std::function<void()> work);
+  bool Begin(Slot* slot, const ReplayJob& job, std::function<void()> work);
   void Reap(bool all);
   void SaveNotes();
   void RenewOne();
@@ -135,6 +135,7 @@ class ReplayRunner {
   mutable std::mutex mutex_;  // of what follows
   std::condition_variable wake_;
   bool stopping_ = false;
+  bool lacks_thread_ = false;  // and has said so
   bool woken_ = false;
   std::map<std::string, std::shared_ptr<Slot>, std::less<>> slots_;  // by id: in order of creation
   std::vector<std::shared_ptr<Slot>> leaving_;  // forgotten, their workers still end

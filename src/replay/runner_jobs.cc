@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "replay/attempt.h"
 #include "replay/job_json.h"
 #include "replay/runner.h"
@@ -131,17 +132,27 @@ void ReplayRunner::Reap(bool all) {
   std::erase_if(leaving_, [](const auto& slot) { return slot->worker == nullptr; });
 }
 
-void ReplayRunner::Begin(Slot* slot, const ReplayJob& job, std::function<void()> work) {
+bool ReplayRunner::Begin(Slot* slot, const ReplayJob& job, std::function<void()> work) {
   slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());
   slot->ended.store(false);
   slot->renewed = parts_.clock->Monotonic();
-  slot->thread = std::thread([this, slot, work = std::move(work)] {
+  Result<std::thread> started = StartThread([this, slot, work = std::move(work)] {
     work();
     slot->ended.store(true);
     std::lock_guard done(mutex_);
     woken_ = true;
     wake_.notify_all();
   });
+  if (!started.ok()) {
+    slot->worker = nullptr;
+    slot->renewed.reset();
+    if (!std::exchange(lacks_thread_, true))
+      TD_LOG(kError, "replay", "no-thread", started.status().ToString(), {{"job", job.id}});
+    return false;
+  }
+  lacks_thread_ = false;
+  slot->thread = std::move(started).value();
+  return true;
 }
 
 void ReplayRunner::StartWorkers() {
@@ -156,7 +167,7 @@ void ReplayRunner::StartWorkers() {
     if (slot->worker != nullptr || !slot->stored) continue;
     const ReplayJob job = slot->desk->job();
     if (job.ended() || job.wants() != JobWish::kRun) continue;
-    Begin(slot, job, [slot] { slot->worker->Run(); });
+    if (!Begin(slot, job, [slot] { slot->worker->Run(); })) return;
     ++running;
   }
 }
@@ -188,7 +199,7 @@ void ReplayRunner::RenewOne() {
         job.spec.delivery != SinkDelivery::kExactlyOnce) {
       continue;
     }
-    Begin(slot, job, [slot] {
+    (void)Begin(slot, job, [slot] {  // without a thread the next round tries again
       const Status status = slot->worker->Renew();
       if (!status.ok()) TD_LOG(kWarn, "replay", "renew", status.ToString());
     });

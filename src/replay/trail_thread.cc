@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "base/thread.h"
+
 namespace tapedeck {
 namespace {
 
@@ -17,13 +19,16 @@ constexpr int kNiceness = 10;
 }  // namespace
 
 TrailThread::TrailThread(const WorkerParts& parts, ReplayJob job)
-    : parts_(parts), job_(std::move(job)), verifier_(job_, parts.name), next_(job_.target_starts) {
-  thread_ = std::thread([this] { Run(); });
-}
+    : parts_(parts), job_(std::move(job)), verifier_(job_, parts.name), next_(job_.target_starts) {}
 
 TrailThread::~TrailThread() {
   stop_.store(true);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
+}
+
+Status TrailThread::Start() {
+  TD_ASSIGN_OR_RETURN(thread_, StartThread([this] { Run(); }));
+  return Status::Ok();
 }
 
 Status TrailThread::ReadOn() {

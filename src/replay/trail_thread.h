@@ -27,6 +27,8 @@ class TrailThread {
  public:
   TrailThread(const WorkerParts& parts, ReplayJob job);
   ~TrailThread();
+  /// Once. kResourceExhausted: the system has no thread to give at the moment.
+  Status Start();
 
   /// Everything was sent and committed: waits until the reader has seen it, compares. kCancelled
   /// where `give_up` says so first.

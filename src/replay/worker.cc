@@ -77,6 +77,14 @@ void ReplayWorker::WaitToRetry(std::chrono::nanoseconds wait) const {
   while (parts_.clock->Monotonic() < until && !Ordered()) parts_.clock->SleepFor(kLook);
 }
 
+Status ReplayWorker::StartTrail() {
+  if (trail_ != nullptr) return Status::Ok();
+  auto trail = std::make_unique<TrailThread>(parts_, desk_->job());
+  TD_RETURN_IF_ERROR(trail->Start());
+  trail_ = std::move(trail);
+  return Status::Ok();
+}
+
 Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) {
   std::optional<ReplayNote> sent_all;
   uint64_t command = 0;
@@ -89,7 +97,9 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
     }
     status = attempt.Start(again);
     if (status.ok()) {
-      if (trail_ == nullptr) trail_ = std::make_unique<TrailThread>(parts_, desk_->job());
+      status = StartTrail();
+    }
+    if (status.ok()) {
       attempt.Watch(trail_.get());
       status = attempt.Send();
     }

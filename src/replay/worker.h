@@ -85,6 +85,7 @@ class ReplayWorker {
 
  private:
   struct Shared;
+  Status StartTrail();
   Status Attempt(bool again, std::optional<ReplayOutcome>* outcome);
   std::optional<ReplayOutcome> Verify(const ReplayNote& note, uint64_t command);
   ReplayOutcome Fail(const Status& status);

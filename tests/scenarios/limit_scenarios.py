@@ -1,4 +1,4 @@
-"""Slow disks, slow steps, little memory, few files (rows A9, A12, A13, C3 of RELIABILITY.md)."""
+"""Slow disks, slow steps, little memory, few files, few threads (rows A9, A12, A13, C3 of RELIABILITY.md)."""
 
 import base64
 import json
@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import time
+import urllib.error
+import urllib.request
 
 import rig
 from frame import Skip, check, scenario, wait_for
@@ -273,6 +275,96 @@ def outcome_of(world, node, topic):
         return "recorded"
     said = [line for line in node.events if line.get("event") == "progress" and TOO_FEW.search(json.dumps(line))]
     return "waited" if len(said) > 20 else ""
+
+
+# --- threads -----------------------------------------------------------------------------------------------------------
+
+# Root has no limit of threads: a user of its own, who may read what root may.
+OTHER_USER = ("setpriv", "--reuid=61357", "--regid=61357", "--clear-groups", "--inh-caps=+dac_override,+dac_read_search",
+              "--ambient-caps=+dac_override,+dac_read_search")
+NO_THREAD = re.compile("no more threads|create (broker )?thread|temporarily unavailable", re.IGNORECASE)
+
+
+def need_other_user():
+    tools = shutil.which("prlimit") and shutil.which("setpriv")
+    if not tools or subprocess.run([*OTHER_USER, "true"], check=False, capture_output=True).returncode != 0:
+        raise Skip("no prlimit or setpriv on this machine, or no right to become another user")
+
+
+@scenario("limits", "A13")
+def few_threads(world):
+    """Each limit: it records as ever, or says that threads are what it lacks, and ends or waits; with more of them nothing is missing."""
+    need_other_user()
+    topic = world.topic(3)
+    node = world.node(topic)
+    outcomes = {"recorded": [], "refused": [], "waited": []}
+    for threads in (2, 6, 12, 18, 24, 30, 36, 42, 60, 300):
+        world.produce(topic, 100, range(3))
+        node.start(wait_ready=False, prefix=(*OTHER_USER, "prlimit", f"--nproc={threads}:{threads}", "--"))
+
+        def outcome():
+            if not node.running():
+                return "refused"
+            if reached(world, node, topic):
+                return "recorded"
+            text = node.log.read_text(errors="replace").split("--- start")[-1]
+            return "waited" if NO_THREAD.search(text) and node.wait_event("ready", 1) else ""
+
+        ended = wait_for("an end, all messages, or a reason", outcome, 60)
+        if ended == "refused":
+            check(node.wait_exit(20) > 0, f"{threads} threads: it was to end with a failure, not by a signal")
+            text = node.log.read_text(errors="replace").split("--- start")[-1]
+            check(NO_THREAD.search(text), f"{threads} threads: no reason: {text[-800:]}")
+        elif ended == "waited":
+            node.kill()
+        else:
+            world.stop(node)
+        outcomes[ended].append(threads)
+    print(f"  {outcomes}", flush=True)
+    check(300 in outcomes["recorded"] and 2 in outcomes["refused"], f"limits that mean nothing: {outcomes}")
+    world.caught_up(node.start(), topic)
+    world.stop(node)
+    world.whole(node, topic)
+
+
+@scenario("limits", "A13")
+def threads_that_run_out_while_it_records(world):
+    """A stream, which wants a thread of its own, is refused with 503; recording and other answers go on, and streams come back."""
+    need_other_user()
+    topic = world.topic(3)
+    node = world.node(topic).start(prefix=OTHER_USER)
+    base = node.wait_event("ready", 30)["url"]
+    messages = world.stream(topic, range(3))
+    wait_for("messages", lambda: node.running() and node.now()["messages"] > 200)
+
+    def threads(limit):
+        subprocess.run(["prlimit", "--pid", str(node.process.pid), f"--nproc={limit}:"], check=True)
+
+    def asked(path):
+        try:
+            with urllib.request.urlopen(base + path, timeout=20) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
+    finite = f"/v1/stream?topics={topic}&pace=max"
+    status, text = asked(finite)
+    check(status == 200, f"a stream before: {status} {text[:300]}")
+    threads(1)
+    before = node.now()["messages"]
+    status, text = asked(finite)
+    check(status == 503 and NO_THREAD.search(text), f"a stream without threads: {status} {text[:300]}")
+    status, text = asked("/v1/trades?symbols=SYM1&limit=5")
+    check(status == 200, f"rows without threads: {status} {text[:300]}")
+    wait_for("more messages", lambda: node.now()["messages"] > before, 60)
+    threads(4096)
+    status, text = asked(finite)
+    check(status == 200, f"a stream afterwards: {status} {text[:300]}")
+    messages.stop()
+    world.caught_up(node, topic)
+    check(node.starts == 1 and node.running(), "it was to go on by itself")
+    world.stop(node)
+    world.whole(node, topic)
 
 
 def reached(world, node, topic):

@@ -1,11 +1,16 @@
 // tapedeck: one program, subcommands. Exit codes: commands.h.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <exception>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/text.h"
@@ -27,10 +32,29 @@ bool RefuseUnknownCommand(const CLI::App& app, const char* word) {
   return true;
 }
 
+// What nobody caught. A thread that the system refuses at the start is a limit, not a defect: it is
+// said, and whoever restarts the process can help.
+[[noreturn]] void EndUncaught() {
+  try {
+    if (std::current_exception()) throw;
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) {
+      std::fprintf(stderr,
+                   "tapedeck: the system gives this process no more threads: raise the limit "
+                   "(ulimit -u, TasksMax of a unit, pids.max of a container)\n");
+      _exit(tapedeck::cli::kExitFailure);
+    }
+  } catch (...) {
+  }
+  __gnu_cxx::__verbose_terminate_handler();
+  std::abort();
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   using namespace tapedeck::cli;
+  std::set_terminate(EndUncaught);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that went away is a failed write
   CLI::App app(
       "Flight recorder for market data on Kafka: records every message of its topics, and serves "
