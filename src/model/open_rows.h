@@ -12,6 +12,8 @@
 // Thread-safe.
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -32,6 +34,25 @@ class OpenRows {
     rows_ += chunk->size();
     chunks_.push_back(std::move(chunk));
     changes_.fetch_add(1);
+  }
+  /// Says that the rows of all commits up to `commit` have been published: some commits have none.
+  void MarkPublished(uint64_t commit) {
+    {
+      std::lock_guard lock(mutex_);
+      published_ = commit;
+    }
+    marked_.notify_all();
+  }
+  /// The last commit that was marked; UINT64_MAX where nobody marks any. Read before Take: the rows
+  /// of all commits up to it are in what Take gives, or flushed.
+  uint64_t published() const {
+    std::lock_guard lock(mutex_);
+    return published_;
+  }
+  /// Waits until `commit` is marked, at most as long as said. False: it still is not.
+  bool AwaitPublished(uint64_t commit, std::chrono::milliseconds at_most) const {
+    std::unique_lock lock(mutex_);
+    return marked_.wait_for(lock, at_most, [&] { return published_ >= commit; });
   }
   /// In order of commits.
   List Take() const {
@@ -64,6 +85,8 @@ class OpenRows {
 
  private:
   mutable std::mutex mutex_;
+  mutable std::condition_variable marked_;
+  uint64_t published_ = UINT64_MAX;
   std::atomic<uint64_t> changes_{0};
   List chunks_;
   size_t bytes_ = 0;

@@ -1,8 +1,16 @@
 #include "query/read_point.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace tapedeck {
+namespace {
+
+// Between a durable commit and its rows lie microseconds, unless the record thread has ended there.
+constexpr std::chrono::milliseconds kPublishedWithin(1000);
+constexpr int kPointAttempts = 3;
+
+}  // namespace
 
 ArchivePart ArchivePart::Take(Archive* archive, const StoreMeta& meta) {
   if (archive == nullptr) return {};
@@ -12,10 +20,20 @@ ArchivePart ArchivePart::Take(Archive* archive, const StoreMeta& meta) {
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::Take(const OpenRows& open_rows,
                                                          const SeriesDirectory* directory,
                                                          const Store& store, Archive* archive) {
-  OpenRows::List chunks = open_rows.Take();
-  std::shared_ptr<const StoreView> view = store.View();
-  return Make(std::move(chunks), directory, std::move(view),
-              ArchivePart::Take(archive, store.meta()));
+  for (int attempt = 1;; ++attempt) {
+    const uint64_t published = open_rows.published();
+    OpenRows::List chunks = open_rows.Take();
+    std::shared_ptr<const StoreView> view = store.View();
+    TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+    // A commit that is durable and not yet published would hide rows of other stores by its offsets
+    // and have none of its own.
+    const bool seen = archive == nullptr || state.commit <= published;
+    if (seen || attempt == kPointAttempts) {
+      return Make(std::move(chunks), directory, std::move(view), std::move(state),
+                  ArchivePart::Take(archive, store.meta()));
+    }
+    open_rows.AwaitPublished(state.commit, kPublishedWithin);
+  }
 }
 
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::Make(OpenRows::List chunks,

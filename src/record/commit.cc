@@ -261,6 +261,7 @@ Status RecorderImpl::CompleteCommit() {
   KeepBlocks(std::move(built->emptied));
   TD_RETURN_IF_ERROR(FailpointHit("record.before_publish"));
   parts_.open_rows->Publish(std::move(built->rows));
+  parts_.open_rows->MarkPublished(book_->commit);
   TD_RETURN_IF_ERROR(FailpointHit("record.before_broker_commit"));
   source_->CommitAsync(GroupCommits());
   return FailpointHit("record.after_broker_commit");

@@ -102,6 +102,7 @@ Status RecorderImpl::Recover() {
     }
   }
   parts_.open_rows->Publish(rows_.Finish(book_->commit, book_->ranks()));
+  parts_.open_rows->MarkPublished(book_->commit);
   PublishState();
   return Status::Ok();
 }
