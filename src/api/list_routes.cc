@@ -66,6 +66,7 @@ Answer AnswerSymbols(Call* call) {
   query.symbol = parameters.Text("symbol", limits::kSymbolBytesMax);
   query.prefix = parameters.Text("prefix", limits::kSymbolBytesMax);
   query.limit = LimitOf(&parameters);
+  query.stop = call->stop;
   const std::optional<PageToken> token = TokenOf(call);
   if (!parameters.ok()) return parameters.problem();
   if (token.has_value()) {

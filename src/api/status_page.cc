@@ -103,9 +103,10 @@ std::string Partitions(const ServedState& state) {
   return out + std::string(kTableEnd);
 }
 
-Result<std::string> Symbols(const ReadPoint& point) {
+Result<std::string> Symbols(const ReadPoint& point, std::shared_ptr<const ReadStop> stop) {
   SymbolQuery query;
   query.limit = kSymbolsShown;
+  query.stop = std::move(stop);
   TD_ASSIGN_OR_RETURN(const SymbolPage page, ListSymbolPage(point, query));
   std::string out =
       "<h2>Symbols</h2>\n" + TableHead({"symbol", "tables", "first", "last", "rows"}, 4);
@@ -121,13 +122,14 @@ Result<std::string> Symbols(const ReadPoint& point) {
 }
 
 Result<std::string> Latest(const std::shared_ptr<const ReadPoint>& point, const Table& table,
-                           size_t memory_bytes) {
+                           size_t memory_bytes, std::shared_ptr<const ReadStop> stop) {
   TD_ASSIGN_OR_RETURN(const RowFields fields, RowFields::Choose(table, {}, Origins::kLeftOut));
   LatestQuery query;
   query.table = table.name;
   query.columns = fields.columns();
   query.limit = kLatestShown;
   query.memory_bytes = memory_bytes;
+  query.stop = std::move(stop);
   TD_ASSIGN_OR_RETURN(std::unique_ptr<RowCursor> cursor, OpenLatest(point, std::move(query)));
   const RecordWriter writer(fields, *cursor, {});
   std::string rows;
@@ -153,10 +155,10 @@ Result<std::string> Recorded(const Call& call) {
   std::string out;
   for (const Table& table : point->state().tables.tables()) {
     TD_ASSIGN_OR_RETURN(const std::string latest,
-                        Latest(point, table, call.context->slots->stream_bytes() / 2));
+                        Latest(point, table, call.context->slots->stream_bytes() / 2, call.stop));
     out += latest;
   }
-  TD_ASSIGN_OR_RETURN(const std::string symbols, Symbols(*point));
+  TD_ASSIGN_OR_RETURN(const std::string symbols, Symbols(*point, call.stop));
   return out + symbols;
 }
 

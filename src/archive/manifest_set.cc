@@ -163,6 +163,7 @@ class ManifestSetBuilder {
     std::sort(tapes.begin(), tapes.end(),
               [](const auto& a, const auto& b) { return KeyOf(*a) < KeyOf(*b); });
     MarkReplaced();
+    FindHoles();
     NameTapes();
     DescribeTables();
     return std::move(set_);
@@ -209,6 +210,18 @@ class ManifestSetBuilder {
           }
         }
       }
+      from = to;
+    }
+  }
+
+  void FindHoles() {
+    const auto& all = set_->tapes_;
+    for (size_t from = 0; from < all.size();) {
+      const TapeId& tape = all[from]->manifest.range.tape;
+      size_t to = from;
+      while (to < all.size() && all[to]->manifest.range.tape == tape) ++to;
+      std::vector<TapeHole> holes = tapedeck::HolesOf(std::span(all).subspan(from, to - from));
+      if (!holes.empty()) set_->holes_.emplace_back(tape, std::move(holes));
       from = to;
     }
   }
@@ -316,6 +329,15 @@ std::span<const std::shared_ptr<const TapeListing>> ManifestSet::TapesOf(const T
   auto to = from;
   while (to != tapes_.end() && (*to)->manifest.range.tape == tape) ++to;
   return {from, to};
+}
+
+std::span<const TapeHole> ManifestSet::HolesOf(const TapeId& tape) const {
+  auto before = [](const auto& holes, const TapeId& wanted) {
+    return KeyOf(holes.first) < KeyOf(wanted);
+  };
+  auto at = std::lower_bound(holes_.begin(), holes_.end(), tape, before);
+  if (at == holes_.end() || at->first != tape) return {};
+  return at->second;
 }
 
 const std::string* ManifestSet::FindMapping(const Hash128& hash) const {

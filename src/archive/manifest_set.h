@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "archive/names.h"
+#include "archive/tape_holes.h"
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "blob/blob_store.h"
@@ -112,6 +113,8 @@ class ManifestSet {
   /// Manifests of the tape that cannot be read, by what their names say.
   std::vector<BrokenTape> BrokenOf(const TapeId& tape) const;
 
+  /// What the manifests of a tape leave out (tape_holes.h).
+  std::span<const TapeHole> HolesOf(const TapeId& tape) const;
   /// Every tape that some manifest names, in order.
   std::span<const TapeId> tape_ids() const { return tape_ids_; }
   /// Tables as the manifests describe them: columns of all of them, the first to come first; the
@@ -132,7 +135,8 @@ class ManifestSet {
   std::vector<std::shared_ptr<const RecordListing>> all_records_;  // those that do not count, too
   std::vector<std::shared_ptr<const TapeListing>> tapes_;
   std::vector<BrokenManifest> broken_;
-  std::vector<ArchiveName> broken_names_;  // of each
+  std::vector<ArchiveName> broken_names_;                        // of each
+  std::vector<std::pair<TapeId, std::vector<TapeHole>>> holes_;  // in order; of tapes with any
   std::vector<TapeId> tape_ids_;
   std::vector<Table> tables_;
   std::map<std::string, std::string, std::less<>> mappings_;

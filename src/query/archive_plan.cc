@@ -6,6 +6,7 @@
 
 #include "archive/name_owner.h"
 #include "archive/object_format.h"
+#include "query/fillers.h"
 
 namespace tapedeck {
 namespace {
@@ -14,8 +15,12 @@ namespace {
 using SourceName = std::pair<std::string, std::string>;  // node, store id
 
 Status Contradicts(const RecordListing& listing, const std::string& what) {
-  return Status::FailedPrecondition("the manifest " + listing.name + " says otherwise than this " +
-                                    "store " + what + " of table '" + listing.manifest.table + "'");
+  const RecordManifest& manifest = listing.manifest;
+  return Status::FailedPrecondition(
+      "the manifest " + listing.name + " of node '" + manifest.writer.node +
+      "' says otherwise than this store " + what + " of table '" + manifest.table +
+      "': give both nodes one mapping and one [tables." + manifest.table +
+      "], or archives of their own; days without objects of that node can be read");
 }
 
 Status CheckTable(const Table& table, const RecordListing& listing) {
@@ -53,7 +58,8 @@ Result<std::vector<const ShippedObject*>> ChooseObjects(const RecordListing& lis
 
 class Planner {
  public:
-  Planner(const ReadPoint* point, const Table* table) : point_(point), table_(table) {}
+  Planner(const ReadPoint* point, const Table* table)
+      : point_(point), table_(table), fillers_(point, table->name) {}
 
   Result<ArchivePlan> Plan(Day first, Day last) {
     TD_RETURN_IF_ERROR(AddOwn(first, last));
@@ -155,7 +161,7 @@ class Planner {
     for (const auto& [name, listings] : sources) {
       TapeOffsets covered;
       if (name == us) {
-        TD_ASSIGN_OR_RETURN(covered, CoveredHere(sources));
+        TD_ASSIGN_OR_RETURN(covered, CoveredHere(day, sources));
         if (auto found = inherited_.find(day); found != inherited_.end())
           covered.Remove(found->second);
       } else {
@@ -209,9 +215,9 @@ class Planner {
     covered->Add(ranges);
   }
 
-  // What the store itself has of the tapes that others have, too.
+  // What the store itself has of the day on the tapes that others have, too.
   Result<TapeOffsets> CoveredHere(
-      const std::map<SourceName, std::vector<const RecordListing*>>& sources) {
+      Day day, const std::map<SourceName, std::vector<const RecordListing*>>& sources) {
     TapeOffsets covered;
     std::set<TpId> seen;
     for (const auto& [name, listings] : sources) {
@@ -223,11 +229,51 @@ class Planner {
           if (made) {
             TD_ASSIGN_OR_RETURN(known->second, RecordedOffsets(*point_, *tp));
           }
-          covered.Add(known->second);
+          TapeOffsets here = known->second;
+          TD_ASSIGN_OR_RETURN(const TapeOffsets unfilled, UnfilledHere(day, *tp));
+          here.Remove(unfilled);
+          covered.Add(here);
         }
       }
     }
     return covered;
+  }
+
+  // Offsets of a tape that are recorded, and of which no record is in the table: its mapping does
+  // not fill it. What generations of the day cover is not among them, nor what is open.
+  Result<TapeOffsets> UnfilledHere(Day day, TpId tp) {
+    TapeOffsets unfilled;
+    TD_ASSIGN_OR_RETURN(const bool fills, FillsNow(tp));
+    if (fills || HasOpenRows(tp)) return unfilled;
+    unfilled.Add(tp, INT64_MIN, INT64_MAX);
+    for (const auto& [key, entry] : point_->state().days) {
+      if (key.table != table_->id || key.day != day) continue;
+      for (const DayEntry::Range& range : entry.vector) {
+        if (range.tp != tp) continue;
+        unfilled.Remove(tp, range.from, entry.phase == DayPhase::kOpen ? INT64_MAX : range.to);
+      }
+    }
+    return unfilled;
+  }
+
+  Result<bool> FillsNow(TpId tp) {
+    for (const auto& [id, checkpoint] : point_->state().checkpoints) {
+      if (id == tp) return fillers_.Fills(checkpoint.mapping);
+    }
+    return false;
+  }
+
+  // Whether rows of the table that no flush has written are from the tape.
+  bool HasOpenRows(TpId tp) const {
+    for (const auto& chunk : point_->chunks()) {
+      for (const SeriesId series : chunk->series()) {
+        if (point_->directory()->At(series).table != table_->id) continue;
+        for (const uint32_t row : chunk->RowsOf(series)) {
+          if (chunk->row(row).tp == tp) return true;
+        }
+      }
+    }
+    return false;
   }
 
   const ReadPoint* point_;
@@ -236,6 +282,7 @@ class Planner {
   std::set<const RecordListing*> own_;
   std::map<TpId, TapeOffsets> recorded_;
   std::map<Day, TapeOffsets> inherited_;  // whose rows are not here any more
+  Fillers fillers_;
 };
 
 }  // namespace

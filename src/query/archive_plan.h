@@ -9,7 +9,10 @@
 // count as its own once they are pruned.
 // Where what they cover overlaps, the source with the least (node, store id) keeps the rows and the
 // others drop them by Origin. What a store covers of a day is the union of its manifests' ranges,
-// and for the store that is read all that is recorded; both without their gaps.
+// and for the store that is read all that is recorded; both without their gaps. A tape whose
+// mapping in force does not fill the table counts only as far as the store's generations of the day
+// cover it: of the rest the store has messages and no records. (A mapping that came to fill the
+// table later counts from the tape's beginning: reindex makes that true.)
 //
 //   TD_ASSIGN_OR_RETURN(ArchivePlan plan, PlanArchive(*point, *table, start, end));
 //   for (const ManifestRows& part : plan.parts) …        // archive_source.h

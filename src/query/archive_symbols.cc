@@ -9,15 +9,24 @@
 namespace tapedeck {
 namespace {
 
+bool Wants(const SymbolFilter& filter, const std::string& first, const std::string& last) {
+  return filter == nullptr || filter(first, last);
+}
+
 Status VisitParquet(const ArchiveObjects& objects, const RowSelection& selection,
-                    const ArchivedSeriesSink& sink) {
+                    const ArchivedSeriesSink& sink, SeriesFacts facts = SeriesFacts::kAll,
+                    const SymbolFilter& filter = nullptr) {
   Rows row;
   for (const ArchiveSeries& series : objects.series) {
     TD_RETURN_IF_ERROR(selection.CheckStop());
-    if (series.rows.size() == 0) continue;
+    if (series.rows.size() == 0 || !Wants(filter, series.symbol, series.symbol)) continue;
     const ArchiveObject& object = objects.parquet[series.object];
     CatalogEntry part;
     part.rows = series.rows.size();
+    if (facts == SeriesFacts::kNames) {
+      TD_RETURN_IF_ERROR(sink(series.symbol, part));
+      continue;
+    }
     const uint64_t first = series.rows.from;
     TD_RETURN_IF_ERROR(object.Read(object.reader.get(), {first, first + 1}, &row));
     part.first_ts = Timestamp(row.ts[0]);
@@ -30,7 +39,8 @@ Status VisitParquet(const ArchiveObjects& objects, const RowSelection& selection
 }
 
 Status VisitOthers(const ReadPoint& point, const ArchiveObjects& objects,
-                   const RowSelection& selection, const ArchivedSeriesSink& sink) {
+                   const RowSelection& selection, const ArchivedSeriesSink& sink,
+                   const SymbolFilter& filter = nullptr) {
   std::map<std::string, CatalogEntry, std::less<>> found;
   auto take = [&](const RowSlice& slice) {
     const auto& wanted = selection.symbols;
@@ -49,32 +59,55 @@ Status VisitOthers(const ReadPoint& point, const ArchiveObjects& objects,
   for (const ShippedObject* object : objects.others) {
     TD_RETURN_IF_ERROR(ScanObject(point, selection, *object, objects.resolver, take));
   }
-  for (const auto& [symbol, part] : found) TD_RETURN_IF_ERROR(sink(symbol, part));
+  for (const auto& [symbol, part] : found) {
+    if (Wants(filter, symbol, symbol)) TD_RETURN_IF_ERROR(sink(symbol, part));
+  }
   return Status::Ok();
+}
+
+// Whether a manifest of another store names rows of the table at all.
+Result<bool> IsNamedByOthers(const ReadPoint& point, const Table& table) {
+  const std::string& ours = point.archive().store;
+  TD_ASSIGN_OR_RETURN(const auto listed,
+                      point.manifests()->RecordsOf(table.name, table.DayOf(Timestamp::Min()),
+                                                   table.DayOf(Timestamp::Max()), ours));
+  return std::any_of(listed.begin(), listed.end(), [&](const ListedRecords& one) {
+    return one.manifest().writer.store != ours && one.manifest().rows > 0;
+  });
 }
 
 }  // namespace
 
 Result<bool> HasOthersRecords(const ReadPoint& point, const Table& table) {
   if (point.manifests() == nullptr) return false;
+  TD_ASSIGN_OR_RETURN(const bool named, IsNamedByOthers(point, table));
+  if (!named) return false;
   TD_ASSIGN_OR_RETURN(const ArchivePlan plan, PlanArchive(point, table, INT64_MIN, INT64_MAX));
   return plan.HasOthers();
 }
 
 Status VisitArchivedSeries(const ReadPoint& point, const Table& table,
                            const std::vector<std::string>& symbols, const ReadStop* stop,
-                           const ArchivedSeriesSink& sink) {
+                           const ArchivedSeriesSink& sink, SeriesFacts facts,
+                           const SymbolFilter& filter) {
   if (point.manifests() == nullptr) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const bool named, IsNamedByOthers(point, table));
+  if (!named) return Status::Ok();
   TD_ASSIGN_OR_RETURN(const ArchivePlan plan, PlanArchive(point, table, INT64_MIN, INT64_MAX));
   RowSelection selection;
   selection.table = &table;
   selection.symbols = symbols;
   selection.stop = stop;
-  for (const ManifestRows& part : plan.parts) {
+  for (ManifestRows part : plan.parts) {
     if (part.own) continue;
+    TD_RETURN_IF_ERROR(selection.CheckStop());
+    std::erase_if(part.objects, [&](const ShippedObject* object) {
+      return !Wants(filter, object->first_symbol, object->last_symbol);
+    });
+    if (part.objects.empty()) continue;
     TD_ASSIGN_OR_RETURN(ArchiveObjects objects, OpenObjects(point, selection, part));
-    TD_RETURN_IF_ERROR(VisitParquet(objects, selection, sink));
-    TD_RETURN_IF_ERROR(VisitOthers(point, objects, selection, sink));
+    TD_RETURN_IF_ERROR(VisitParquet(objects, selection, sink, facts, filter));
+    TD_RETURN_IF_ERROR(VisitOthers(point, objects, selection, sink, filter));
   }
   return Status::Ok();
 }

@@ -7,12 +7,15 @@
 //   TD_RETURN_IF_ERROR(VisitArchivedSeries(*point, table, {"BTC"}, nullptr,
 //       [&](const std::string& symbol, const CatalogEntry& part) { …; return Status::Ok(); }));
 //
-// A symbol comes once for each object that holds it, in no promised order. Objects whose bounds
-// leave no room for the symbols are not opened; of the others the pages that say where series begin
-// are read, and kept as long as the cache has room. Rows that two stores have count twice.
+// A symbol comes once for each object that holds it, in no promised order. What is not wanted is
+// not read: objects whose bounds leave no room for its symbols are not opened; of the
+// others the pages that say where series begin are read, and kept as long as the cache has room.
+// Rows that two stores have count twice.
 //
-// Errors as of PlanArchive and of reading objects. Thread-safe: pure functions of immutable points.
+// Errors as of PlanArchive and of reading objects; the stop's. Thread-safe: pure functions of
+// immutable points.
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -25,6 +28,11 @@
 namespace tapedeck {
 
 using ArchivedSeriesSink = std::function<Status(const std::string& symbol, const CatalogEntry&)>;
+/// Whether some symbol of [first, last] is wanted; the answer may change as symbols come. Null: all
+/// are.
+using SymbolFilter = std::function<bool(const std::string& first, const std::string& last)>;
+/// What is read of a series: kNames leaves its times empty, and saves two pages each.
+enum class SeriesFacts : uint8_t { kNames, kAll };
 
 /// Whether another store has shipped anything of the table that this one has not.
 Result<bool> HasOthersRecords(const ReadPoint& point, const Table& table);
@@ -32,7 +40,8 @@ Result<bool> HasOthersRecords(const ReadPoint& point, const Table& table);
 /// `symbols`: sorted, each once; empty: all. `stop` may be null.
 Status VisitArchivedSeries(const ReadPoint& point, const Table& table,
                            const std::vector<std::string>& symbols, const ReadStop* stop,
-                           const ArchivedSeriesSink& sink);
+                           const ArchivedSeriesSink& sink, SeriesFacts facts = SeriesFacts::kAll,
+                           const SymbolFilter& filter = nullptr);
 
 }  // namespace tapedeck
 

@@ -280,10 +280,14 @@ class LatestCursor final : public RowCursor {
   Status AddArchived(const std::string& from,
                      std::vector<std::pair<std::string_view, SeriesId>>* open) {
     auto add = [&](const std::string& symbol, const CatalogEntry&) {
-      if (symbol >= from) archived_.insert(symbol);
+      archived_.insert(symbol);
       return Status::Ok();
     };
-    TD_RETURN_IF_ERROR(VisitArchivedSeries(*point_, table(), {}, query_.stop.get(), add));
+    auto may_want = [&](const std::string& first, const std::string& last) {
+      return last >= from && !(first == last && archived_.contains(first));
+    };
+    TD_RETURN_IF_ERROR(VisitArchivedSeries(*point_, table(), {}, query_.stop.get(), add,
+                                           SeriesFacts::kNames, may_want));
     for (const auto& [symbol, series] : *open) archived_.erase(std::string(symbol));
     for (const std::string& symbol : archived_) open->emplace_back(symbol, kNoSeries);
     std::sort(open->begin(), open->end());

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <tuple>
 
 #include "base/text.h"
@@ -10,7 +9,6 @@
 #include "model/keys.h"
 #include "query/archive_symbols.h"
 #include "query/tail.h"
-#include "query/tape_blocks.h"
 #include "query/tape_spans.h"
 
 namespace tapedeck {
@@ -25,13 +23,23 @@ bool Matches(std::string_view symbol, const SymbolQuery& query) {
 // Collects the parts of symbols' entries; beyond `limit` symbols the greatest are thrown away.
 class SymbolCollector {
  public:
-  explicit SymbolCollector(const SymbolQuery* query) : query_(query) {}
+  explicit SymbolCollector(const SymbolQuery* query)
+      : query_(query), prefix_end_(keys::After(query->prefix)) {}
+
+  /// Whether a symbol of [first, last] may still be taken.
+  bool MayWant(const std::string& first, const std::string& last) const {
+    if (first == last) return Matches(first, *query_) && !IsBehindAll(first);
+    const bool before = last < query_->prefix || (query_->has_after && last <= query_->after);
+    const bool behind = !prefix_end_.empty() && first >= prefix_end_;
+    const bool other = !query_->symbol.empty() && (query_->symbol < first || query_->symbol > last);
+    return !before && !behind && !other && !IsBehindAll(first);
+  }
 
   void Add(const Table& table, std::string_view symbol, const CatalogEntry& part) {
     if (part.rows == 0 || !Matches(symbol, *query_)) return;
     auto found = entries_.find(symbol);
     if (found == entries_.end()) {
-      if (entries_.size() >= query_->limit && symbol > entries_.rbegin()->first) return;
+      if (IsBehindAll(symbol)) return;
       SymbolEntry entry{std::string(symbol), {}, part.first_ts, part.last_ts, 0};
       found = entries_.emplace(symbol, std::move(entry)).first;
     }
@@ -55,7 +63,14 @@ class SymbolCollector {
   }
 
  private:
+  // There are enough symbols before it.
+  bool IsBehindAll(std::string_view symbol) const {
+    return entries_.size() >= query_->limit &&
+           (entries_.empty() || symbol > entries_.rbegin()->first);
+  }
+
   const SymbolQuery* query_;
+  const std::string prefix_end_;  // "": none
   std::map<std::string, SymbolEntry, std::less<>> entries_;
 };
 
@@ -103,22 +118,49 @@ void AddOpen(const ReadPoint& point, const Table* only, SymbolCollector* symbols
   }
 }
 
-// "bad-number: size (v)" in parts.
-void SplitReason(std::string_view text, RefusedMessage* out) {
-  const size_t colon = text.find(": ");
-  out->reason = text.substr(0, colon);
-  if (colon == std::string_view::npos) return;
-  std::string_view rest = text.substr(colon + 2);
-  const size_t open = rest.find(" (");
-  out->field = rest.substr(0, open);
-  if (open != std::string_view::npos && rest.ends_with(')')) {
-    out->path = rest.substr(open + 2, rest.size() - open - 3);
+// What manifests say of a tape: all of it where only others recorded it, else what lies outside of
+// the store's own range [start, next), as after a restore.
+Status DescribeArchived(const ReadPoint& point, PartitionEntry* entry) {
+  const OffsetSpan extent = ExtentOf(point, entry->tp, entry->tape);
+  if (extent.from >= extent.to) return Status::Ok();
+  Checkpoint& checkpoint = entry->checkpoint;
+  const bool stored = point.IsStored(entry->tp);
+  const OffsetSpan own{checkpoint.start, checkpoint.next};
+  if (!stored) {
+    TD_ASSIGN_OR_RETURN(entry->gaps, GapsOf(point, entry->tp, entry->tape, extent));
+    checkpoint.start = extent.from;
+    checkpoint.next = checkpoint.watermark = extent.to;
+  } else if (extent.from < own.from) {
+    TD_ASSIGN_OR_RETURN(std::vector<Gap> before,
+                        GapsOf(point, entry->tp, entry->tape, {extent.from, own.from}));
+    entry->gaps.insert(entry->gaps.begin(), before.begin(), before.end());
+    checkpoint.start = extent.from;
   }
+  TapeOffsets counted;
+  if (stored) counted.Add(entry->tp, own.from, own.to);
+  for (const auto& listing : point.manifests()->TapesOf(entry->tape)) {
+    const TapeManifest& manifest = listing->manifest;
+    const bool ours = stored && manifest.writer.store == point.archive().store;
+    if (stored && (ours || manifest.range.from >= own.to)) continue;
+    TapeOffsets more;
+    more.Add(entry->tp, manifest.range.from, manifest.range.to);
+    TapeOffsets left = more;
+    left.Remove(counted);
+    if (left.empty()) continue;  // another one tells of them
+    if (!left.HasAll(more)) entry->exact = false;
+    counted.Add(more);
+    checkpoint.messages += manifest.messages;
+    checkpoint.digest += manifest.digest;
+    checkpoint.refused += listing->refusals;
+    if (!stored && !manifest.mapping_from.empty()) {
+      checkpoint.mapping = manifest.mapping_from.back().second;
+    }
+  }
+  return Status::Ok();
 }
 
-using TapeEntry = std::pair<TpId, TapeId>;
+}  // namespace
 
-// The tapes of the topics, in the order of answers.
 Result<std::vector<const TapeEntry*>> TapesOf(const ReadPoint& point,
                                               const std::vector<std::string>& topics) {
   std::vector<const TapeEntry*> tapes;
@@ -139,104 +181,6 @@ Result<std::vector<const TapeEntry*>> TapesOf(const ReadPoint& point,
   return tapes;
 }
 
-// Messages of one tape, asked for in order of offsets: each block is decoded once.
-class MessagesByOffset {
- public:
-  MessagesByOffset(const StoreView* view, const TapeEntry* tape)
-      : tape_(tape), blocks_(view, tape->first, tape->second.ToString(), ScanKind::kLong) {}
-
-  /// Valid until the next call; null where the tape does not have it.
-  Result<const StoredMessage*> At(int64_t offset) {
-    if (block_.empty() || offset > block_.offset(block_.size() - 1)) {
-      block_ = TapeBlock();
-      TD_RETURN_IF_ERROR(blocks_.Seek(offset));
-      if (!blocks_.Valid() || blocks_.base() > offset) return nullptr;
-      TD_RETURN_IF_ERROR(blocks_.Load(&block_, &buffers_));
-    }
-    const size_t i = block_.LowerBound(offset);
-    if (i == block_.size() || block_.offset(i) != offset) return nullptr;
-    message_.tp = tape_->first;
-    message_.tape = &tape_->second;
-    message_.message = block_.At(i);
-    message_.received = block_.ReceivedAt(i);
-    const int64_t kafka = KafkaNanosOf(message_.message);
-    message_.time = kafka == kNoKafkaTime ? message_.received : Timestamp(kafka);
-    message_.greatest_time = message_.time;
-    return &message_;
-  }
-
- private:
-  const TapeEntry* tape_;
-  TapeBlocks blocks_;
-  TapeBlock block_;
-  CodecBuffers buffers_;
-  StoredMessage message_;
-};
-
-Result<bool> IsWanted(const RefusedMessage& refused, const RefusedQuery& query) {
-  if (!query.reason.empty() && query.reason != refused.reason &&
-      query.reason != refused.entry.reason) {
-    return false;
-  }
-  Timestamp time = refused.entry.received;
-  if (refused.entry.kafka_ms >= 0) {
-    TD_ASSIGN_OR_RETURN(time, TimestampFromUnits(refused.entry.kafka_ms, TimeUnit::kMilliseconds));
-  }
-  return time >= query.start && (time < query.end || query.end == Timestamp::Max());
-}
-
-// Those at `from` and behind it.
-Status VisitRefusedOf(const ReadPoint& point, const TapeEntry& tape, int64_t from,
-                      const RefusedQuery& query,
-                      const std::function<Status(const RefusedMessage&)>& sink, uint64_t* left) {
-  std::string prefix = keys::Refusal(tape.first, 0);
-  prefix.resize(prefix.size() - sizeof(int64_t));
-  auto cursor = point.view().Scan(prefix, keys::After(prefix), ScanKind::kLong);
-  std::optional<MessagesByOffset> messages;
-  for (cursor->Seek(keys::Refusal(tape.first, from)); cursor->Valid() && *left > 0;
-       cursor->Next()) {
-    if (query.stop != nullptr) TD_RETURN_IF_ERROR(query.stop->Check());
-    TD_ASSIGN_OR_RETURN(keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
-    RefusedMessage refused{tape.first, &tape.second, key.offset, {}, "", "", "", nullptr};
-    TD_ASSIGN_OR_RETURN(refused.entry, DecodeRefusal(cursor->value()));
-    SplitReason(refused.entry.reason, &refused);
-    TD_ASSIGN_OR_RETURN(const bool wanted, IsWanted(refused, query));
-    if (!wanted) continue;
-    if (!messages) messages.emplace(&point.view(), &tape);
-    TD_ASSIGN_OR_RETURN(refused.message, messages->At(key.offset));
-    TD_RETURN_IF_ERROR(sink(refused));
-    --*left;
-  }
-  return cursor->Valid() ? Status::Ok() : cursor->status();
-}
-
-// A tape that only others recorded, by their manifests. What nobody listed of it is a gap.
-Status DescribeArchived(const ReadPoint& point, PartitionEntry* entry) {
-  TD_ASSIGN_OR_RETURN(const TapeOffsets known, KnownOffsets(point, entry->tp, entry->tape));
-  const std::span<const OffsetSpan> spans = known.Of(entry->tp);
-  Checkpoint& checkpoint = entry->checkpoint;
-  if (spans.empty()) return Status::Ok();
-  checkpoint.start = spans.front().from;
-  checkpoint.next = checkpoint.watermark = spans.back().to;
-  for (size_t i = 1; i < spans.size(); ++i) {
-    Gap gap;
-    gap.from = spans[i - 1].to;
-    gap.to = spans[i].from;
-    gap.reason = GapReason::kElsewhereMaybe;
-    entry->gaps.push_back(std::move(gap));
-  }
-  for (const auto& listing : point.manifests()->TapesOf(entry->tape)) {
-    const TapeManifest& manifest = listing->manifest;
-    checkpoint.messages += manifest.messages;
-    checkpoint.digest += manifest.digest;
-    checkpoint.refused += listing->refusals;
-    if (!manifest.mapping_from.empty()) checkpoint.mapping = manifest.mapping_from.back().second;
-  }
-  return Status::Ok();
-}
-
-}  // namespace
-
 Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const SymbolQuery& query) {
   const Table* only = nullptr;
   if (!query.table.empty()) {
@@ -256,7 +200,11 @@ Result<std::vector<SymbolEntry>> ListSymbols(const ReadPoint& point, const Symbo
       symbols.Add(table, symbol, part);
       return Status::Ok();
     };
-    TD_RETURN_IF_ERROR(VisitArchivedSeries(point, table, wanted, nullptr, add));
+    auto may_want = [&](const std::string& first, const std::string& last) {
+      return symbols.MayWant(first, last);
+    };
+    TD_RETURN_IF_ERROR(VisitArchivedSeries(point, table, wanted, query.stop.get(), add,
+                                           SeriesFacts::kAll, may_want));
   }
   return symbols.Finish();
 }
@@ -304,6 +252,7 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
       TD_ASSIGN_OR_RETURN(entry.checkpoint, point.view().GetCheckpoint(tape->first));
       TD_ASSIGN_OR_RETURN(entry.gaps, point.view().Gaps(tape->first));
       entry.shipped = point.state().ShipOf(tape->first).shipped;
+      if (point.manifests() != nullptr) TD_RETURN_IF_ERROR(DescribeArchived(point, &entry));
     } else {
       TD_RETURN_IF_ERROR(DescribeArchived(point, &entry));
       entry.shipped = entry.gaps.empty() ? entry.checkpoint.next : entry.gaps.front().from;
@@ -323,25 +272,6 @@ Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
     list.push_back(std::move(entry));
   }
   return list;
-}
-
-Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
-                    const std::function<Status(const RefusedMessage&)>& sink) {
-  std::vector<std::string> topics;
-  if (!query.topic.empty()) topics.push_back(query.topic);
-  TD_ASSIGN_OR_RETURN(std::vector<const TapeEntry*> tapes, TapesOf(point, topics));
-  auto place = [](const auto& of) { return std::tie(of.topic, of.partition, of.lineage); };
-  uint64_t left = query.limit;
-  for (const TapeEntry* tape : tapes) {
-    int64_t from = 0;
-    if (query.after && place(tape->second) <= place(*query.after)) {
-      const bool is_whole = place(tape->second) < place(*query.after);
-      if (is_whole || query.after->offset == INT64_MAX) continue;
-      from = std::max<int64_t>(0, query.after->offset + 1);
-    }
-    TD_RETURN_IF_ERROR(VisitRefusedOf(point, *tape, from, query, sink, &left));
-  }
-  return Status::Ok();
 }
 
 }  // namespace tapedeck

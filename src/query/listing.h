@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/status.h"
@@ -31,6 +32,7 @@ struct SymbolQuery {
   std::string after;  // only symbols that sort behind this one; set with has_after
   bool has_after = false;
   uint64_t limit = UINT64_MAX;
+  std::shared_ptr<const ReadStop> stop;  // asked for each series that is read; null: never
 };
 
 struct SymbolEntry {
@@ -66,7 +68,14 @@ struct TableEntry {
 /// In order of names. A table that nothing fills and that has no rows is listed all the same.
 Result<std::vector<TableEntry>> ListTables(const ReadPoint& point);
 
-/// One topic-partition and lineage.
+using TapeEntry = std::pair<TpId, TapeId>;
+/// The tapes of the topics (none named: of all), by (topic, partition, lineage).
+/// kInvalidArgument: a topic that was not recorded.
+Result<std::vector<const TapeEntry*>> TapesOf(const ReadPoint& point,
+                                              const std::vector<std::string>& topics);
+
+/// One topic-partition and lineage. What other stores shipped of it, or this one before it was
+/// restored, counts where the store's own range does not reach.
 struct PartitionEntry {
   TpId tp{};
   TapeId tape;
@@ -74,6 +83,9 @@ struct PartitionEntry {
   std::string mapping;  // name of the one in force; "" where none is
   std::vector<Gap> gaps;
   int64_t shipped = 0;  // tape manifests cover everything below
+  /// False where manifests overlap in part: messages in both count twice, and the digest says
+  /// nothing.
+  bool exact = true;
 };
 /// By (topic, partition, lineage). `topics` empty: all; an unknown one is kInvalidArgument.
 Result<std::vector<PartitionEntry>> ListPartitions(const ReadPoint& point,
@@ -100,11 +112,12 @@ struct RefusedMessage {
   std::string reason;
   std::string field;
   std::string path;
-  /// The message; its views live during the call. Null where the tape no longer has it.
+  /// From the store or the archive; its views live during the call. Null where neither has it.
   const StoredMessage* message = nullptr;
 };
 /// In order of (topic, partition, lineage, offset). An error of `sink` ends it. A block of the tape
-/// is decoded once for all that was refused in it.
+/// is decoded once for all that was refused in it. With an archive, what other stores list as
+/// refused is among them, but for offsets that this store has itself.
 Status VisitRefused(const ReadPoint& point, const RefusedQuery& query,
                     const std::function<Status(const RefusedMessage&)>& sink);
 

@@ -209,7 +209,7 @@ ListingText CoverageText(const PartitionEntry& entry) {
   object.Count("messages", c.messages)
       .Count("records", c.records)
       .Count("refused", c.refused)
-      .Text("digest", "xxh3-128-sum:" + c.digest.ToString())
+      .Raw("digest", entry.exact ? StringText("xxh3-128-sum:" + c.digest.ToString()) : "null")
       .Raw("gaps", ArrayText(entry.gaps, GapText));
   std::string gaps;
   for (const Gap& gap : entry.gaps) {

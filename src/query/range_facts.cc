@@ -2,44 +2,19 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/bytes.h"
 #include "base/hash.h"
-#include "mapping/mapping.h"
 #include "model/keys.h"
+#include "query/archive_plan.h"
 #include "query/archive_symbols.h"
+#include "query/fillers.h"
 #include "query/tape_offsets.h"
 #include "query/tape_spans.h"
 
 namespace tapedeck {
 namespace {
-
-// Which stored mappings fill a table.
-class Fillers {
- public:
-  Fillers(const StoreView* view, std::string_view table) : view_(view), table_(table) {}
-
-  Result<bool> Fills(const Hash128& mapping) {
-    auto [known, made] = known_.try_emplace(mapping, true);
-    if (!made) return known->second;
-    Result<std::string> text = view_->GetMapping(mapping);
-    if (text.ok()) {
-      TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::FromCanonical(*text));
-      const auto& tables = spec.tables();
-      known->second = std::find(tables.begin(), tables.end(), table_) != tables.end();
-    } else if (text.status().code() != StatusCode::kNotFound) {
-      return text.status();
-    } else {
-      known->second = mapping != Hash128();  // one that is not stored may do anything
-    }
-    return known->second;
-  }
-
- private:
-  const StoreView* view_;
-  std::string_view table_;
-  std::map<Hash128, bool> known_;
-};
 
 // A gap with the index entries of the blocks on both sides.
 struct Side {
@@ -159,6 +134,54 @@ Result<bool> IsFilled(const ReadPoint& point, const Table& table, TpId tp, const
   return true;
 }
 
+// A part of a hole that only manifests know: the store neither recorded it nor has a gap there.
+struct ArchivedHole {
+  OffsetSpan left;
+  const TapeHole* hole = nullptr;
+};
+
+Result<std::vector<ArchivedHole>> ArchivedHoles(const ReadPoint& point, TpId tp,
+                                                const TapeId& tape) {
+  std::vector<ArchivedHole> found;
+  if (point.manifests() == nullptr) return found;
+  const std::span<const TapeHole> holes = point.manifests()->HolesOf(tape);
+  if (holes.empty()) return found;
+  TD_ASSIGN_OR_RETURN(TapeOffsets ours, RecordedOffsets(point, tp));
+  if (point.IsStored(tp)) {
+    TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, point.view().Gaps(tp));
+    for (const Gap& gap : gaps) ours.Add(tp, gap.from, gap.to);
+  }
+  for (const TapeHole& hole : holes) {
+    TapeOffsets left;
+    left.Add(tp, hole.gap.from, hole.gap.to);
+    left.Remove(ours);
+    for (const OffsetSpan& span : left.Of(tp)) found.push_back({span, &hole});
+  }
+  return found;
+}
+
+// Whether records that were lost to a hole between manifests may belong to the answer.
+Result<bool> HolesTouch(const ReadPoint& point, const Table& table, TpId tp, const TapeId& tape,
+                        const RecordQuery& query, Fillers* fillers) {
+  TD_ASSIGN_OR_RETURN(const std::vector<ArchivedHole> holes, ArchivedHoles(point, tp, tape));
+  for (const ArchivedHole& one : holes) {
+    const Bounds bounds = EventBounds(one.hole->gap, {});
+    if (!bounds.Touches(query.start, query.end)) continue;
+    bool fills = one.hole->mappings.empty();
+    for (const Hash128& mapping : one.hole->mappings) {
+      if (fills) break;
+      TD_ASSIGN_OR_RETURN(fills, fillers->Fills(mapping));
+    }
+    if (!fills) continue;
+    Gap left = one.hole->gap;
+    left.from = one.left.from;
+    left.to = one.left.to;
+    TD_ASSIGN_OR_RETURN(const bool filled, IsFilled(point, table, tp, left, bounds, query));
+    if (!filled) return true;
+  }
+  return false;
+}
+
 // Whether an open row of the query's symbols lies in its range.
 bool HasOpenRows(const ReadPoint& point, const Table& table, const RecordQuery& query) {
   auto within = [&](const Chunk& chunk, SeriesId series) {
@@ -181,14 +204,30 @@ bool HasOpenRows(const ReadPoint& point, const Table& table, const RecordQuery& 
   return false;
 }
 
+// Symbols that no object has been seen to hold.
+class StillUnknown {
+ public:
+  explicit StillUnknown(const std::vector<std::string>& symbols)
+      : left_(symbols.begin(), symbols.end()) {}
+  std::vector<std::string> Sorted() const { return {left_.begin(), left_.end()}; }
+  bool Has(const std::string& symbol) const { return left_.contains(symbol); }
+  bool MayWant(const std::string& first, const std::string& last) const {
+    const auto at = left_.lower_bound(first);
+    return at != left_.end() && *at <= last;
+  }
+  void Take(const std::string& symbol) { left_.erase(symbol); }
+
+ private:
+  std::set<std::string> left_;
+};
+
 }  // namespace
 
 Result<std::vector<std::string>> UnknownSymbols(const ReadPoint& point, const RecordQuery& query,
                                                 size_t limit) {
   TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
-  std::vector<std::string> unknown;
+  std::vector<std::string> unknown;  // to this store
   for (const std::string& symbol : query.symbols) {
-    if (unknown.size() >= limit) break;
     Result<std::string> stored = point.view().Get(keys::Catalog(table->id, symbol));
     if (stored.ok()) continue;
     if (stored.status().code() != StatusCode::kNotFound) return stored.status();
@@ -196,16 +235,22 @@ Result<std::vector<std::string>> UnknownSymbols(const ReadPoint& point, const Re
     auto holds = [&](const auto& chunk) { return !chunk->RowsOf(series).empty(); };
     const bool open =
         series != kNoSeries && std::any_of(point.chunks().begin(), point.chunks().end(), holds);
-    bool archived = false;
-    auto note = [&](const std::string&, const CatalogEntry&) {
-      archived = true;
+    if (!open) unknown.push_back(symbol);
+  }
+  StillUnknown left(unknown);
+  if (!unknown.empty()) {
+    auto take = [&](const std::string& symbol, const CatalogEntry&) {
+      left.Take(symbol);
       return Status::Ok();
     };
-    if (!open) {
-      TD_RETURN_IF_ERROR(VisitArchivedSeries(point, *table, {symbol}, query.stop.get(), note));
-    }
-    if (!open && !archived) unknown.push_back(symbol);
+    auto may_want = [&](const std::string& first, const std::string& last) {
+      return left.MayWant(first, last);
+    };
+    TD_RETURN_IF_ERROR(VisitArchivedSeries(point, *table, left.Sorted(), query.stop.get(), take,
+                                           SeriesFacts::kNames, may_want));
   }
+  std::erase_if(unknown, [&](const std::string& symbol) { return !left.Has(symbol); });
+  if (unknown.size() > limit) unknown.resize(limit);
   return unknown;
 }
 
@@ -216,9 +261,12 @@ std::string_view CoverageName(Coverage coverage) {
 Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query) {
   TD_ASSIGN_OR_RETURN(const Table* table, point.FindTable(query.table));
   if (IsUnlisted(point)) return Coverage::kGaps;
-  Fillers fillers(&point.view(), table->name);
+  Fillers fillers(&point, table->name);
   for (const auto& [tp, tape] : point.state().tapes) {
     if (!Has(query.topics, tape.topic)) continue;
+    TD_ASSIGN_OR_RETURN(const bool holes, HolesTouch(point, *table, tp, tape, query, &fillers));
+    if (holes) return Coverage::kGaps;
+    if (!point.IsStored(tp)) continue;
     TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
     std::erase_if(gaps, IsNoLoss);
     if (gaps.empty()) continue;
@@ -247,9 +295,15 @@ Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query) {
     if (!Has(query.topics, tape.topic)) continue;
     if (query.partition && *query.partition != tape.partition) continue;
     if (query.lineage && *query.lineage != tape.lineage) continue;
+    TD_ASSIGN_OR_RETURN(std::vector<ArchivedHole> holes, ArchivedHoles(point, tp, tape));
+    for (const ArchivedHole& hole : holes) {
+      if (hole.left.to <= query.from_offset || hole.left.from >= query.to_offset) continue;
+      if (KafkaBounds(hole.hole->gap, {}).Touches(query.start, query.end)) return Coverage::kGaps;
+    }
+    if (!point.IsStored(tp)) continue;
     TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, point.view().Gaps(tp));
     TapeOffsets known;
-    if (point.manifests() != nullptr) {
+    if (point.manifests() != nullptr && !gaps.empty()) {
       TD_ASSIGN_OR_RETURN(known, KnownOffsets(point, tp, tape));
     }
     for (const Gap& gap : gaps) {

@@ -45,7 +45,8 @@ std::string_view CoverageName(Coverage coverage);
 /// on either side of the gap, fills the table, and whose topic is selected. Records of the missing
 /// messages are believed to lie between the event times of the messages around the gap (or of the
 /// blocks that these lie in); where those are unknown, anywhere on that side. Offsets that an older
-/// lineage holds, and messages that this recorder's own replays made, are not missing.
+/// lineage holds, and messages that this recorder's own replays made, are not missing. Gaps of
+/// tapes that others recorded, or this store before it was restored, are those of their manifests.
 Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query);
 /// The same of messages, by their time and offsets.
 Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query);

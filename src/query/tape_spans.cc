@@ -195,6 +195,29 @@ Result<std::vector<Gap>> MissingOf(const ReadPoint& point, TpId tp, const TapeId
   return missing;
 }
 
+Result<std::vector<Gap>> GapsOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                OffsetSpan extent) {
+  TD_ASSIGN_OR_RETURN(std::vector<Gap> gaps, MissingOf(point, tp, tape, extent.from, extent.to));
+  TapeOffsets told;
+  TD_ASSIGN_OR_RETURN(told, KnownOffsets(point, tp, tape));
+  for (const TapeListing* listing : InOrder(point, tape)) {
+    for (Gap gap : listing->manifest.gaps) {
+      if (!LosesNothing(gap.reason) || gap.to <= extent.from || gap.from >= extent.to) continue;
+      TapeOffsets left;
+      left.Add(tp, std::max(gap.from, extent.from), std::min(gap.to, extent.to));
+      left.Remove(told);
+      for (const OffsetSpan& span : left.Of(tp)) {
+        gap.from = span.from;
+        gap.to = span.to;
+        gaps.push_back(gap);
+      }
+      told.Add(left);
+    }
+  }
+  std::sort(gaps.begin(), gaps.end(), [](const Gap& a, const Gap& b) { return a.from < b.from; });
+  return gaps;
+}
+
 bool IsUnlisted(const ReadPoint& point) {
   return point.manifests() != nullptr && !point.manifests()->loaded();
 }

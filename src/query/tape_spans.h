@@ -49,6 +49,11 @@ OffsetSpan ExtentOf(const ReadPoint& point, TpId tp, const TapeId& tape);
 Result<std::vector<Gap>> MissingOf(const ReadPoint& point, TpId tp, const TapeId& tape,
                                    int64_t from, int64_t to);
 
+/// Gaps of [extent.from, extent.to) as a listing tells them: what is missing, and with it what an
+/// older lineage holds and our own replays, by the gaps that name them. Ascending.
+Result<std::vector<Gap>> GapsOf(const ReadPoint& point, TpId tp, const TapeId& tape,
+                                OffsetSpan extent);
+
 /// There is an archive, and what lies in it is not known yet.
 bool IsUnlisted(const ReadPoint& point);
 

@@ -200,6 +200,16 @@ Result<TapeManifest> ArchiveFiller::WriteTape(TpId tp, const TapeId& tape, int64
     }
   }
   if (timeless) manifest.kafka_min_ms = -1;
+  for (const OracleRecord& record : filler_->records()) {
+    if (record.tape != tape || record.offset < from || record.offset >= to) continue;
+    manifest.event_min_ns = std::min(manifest.event_min_ns, record.ts);
+    manifest.event_max_ns = std::max(manifest.event_max_ns, record.ts);
+  }
+  auto marks = view->Scan(keys::Refusal(tp, from), keys::Refusal(tp, to), ScanKind::kPoint);
+  for (marks->SeekToFirst(); marks->Valid(); marks->Next()) {
+    TD_ASSIGN_OR_RETURN(RefusalEntry entry, DecodeRefusal(marks->value()));
+    manifest.refusals.push_back({keys::ParseTpOffset(marks->key())->offset, std::move(entry)});
+  }
   manifest.mapping_from = {{from, filler_->mapping().hash()}};
   manifest.mappings = {{filler_->mapping().hash().ToString(), filler_->mapping().canonical()}};
   if (manifest.messages == 0) return manifest;
