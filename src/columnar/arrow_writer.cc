@@ -21,6 +21,9 @@ class ArrowWriter final : public BatchedWriter {
     if (options_.compression == ArrowCompression::kZstd) {
       ARROW_ASSIGN_OR_RAISE(
           options.codec, arrow::util::Codec::Create(arrow::Compression::ZSTD, options_.zstd_level));
+    } else if (options_.compression == ArrowCompression::kLz4) {
+      ARROW_ASSIGN_OR_RAISE(options.codec,
+                            arrow::util::Codec::Create(arrow::Compression::LZ4_FRAME));
     }
     ARROW_ASSIGN_OR_RAISE(writer_, arrow::ipc::MakeStreamWriter(stream(), schema(), options));
     return arrow::Status::OK();

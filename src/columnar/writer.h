@@ -52,7 +52,7 @@ class ColumnarWriter {
 };
 
 /// Of the bodies of record batches, buffer by buffer.
-enum class ArrowCompression : uint8_t { kNone = 0, kZstd };
+enum class ArrowCompression : uint8_t { kNone = 0, kZstd, kLz4 };  // lz4: its frame format
 
 struct ArrowOptions {
   ArrowCompression compression = ArrowCompression::kNone;

@@ -38,7 +38,8 @@ using Source = ColumnarField::Source;
 void ExpectRoundTrip(const ColumnarLayout& layout, const std::vector<Series>& series,
                      Random* random) {
   const Cells expected = Expected(layout, series);
-  for (ArrowCompression compression : {ArrowCompression::kNone, ArrowCompression::kZstd}) {
+  for (ArrowCompression compression :
+       {ArrowCompression::kNone, ArrowCompression::kLz4, ArrowCompression::kZstd}) {
     auto table =
         ReadArrow(Written(MakeArrowWriter(layout, {.compression = compression}), series, random));
     ASSERT_NE(table, nullptr);
