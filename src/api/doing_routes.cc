@@ -7,6 +7,7 @@
 #include "api/list_text.h"
 #include "base/json_text.h"
 #include "base/text.h"
+#include "model/doubled_name.h"
 #include "model/table.h"
 
 namespace tapedeck {
@@ -32,6 +33,9 @@ std::optional<Problem> ReadBody(const Call& call, std::span<const std::string_vi
   *body = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (body->is_discarded()) return BadBody("body", "it is no JSON");
   if (!body->is_object()) return BadBody("body", "it is no JSON object, such as {}");
+  if (const auto name = DoubledNameOf(text)) {
+    return BadBody(ToValidUtf8(name->substr(0, 64)), "it is there twice");
+  }
   for (const auto& [name, value] : body->items()) {
     if (std::find(known.begin(), known.end(), name) == known.end())
       return BadBody(ToValidUtf8(name.substr(0, 64)), "there is no such member");

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "model/doubled_name.h"
 #include "query/time_text.h"
 #include "replay/job_json.h"
 #include "replay/json_reader.h"
@@ -31,6 +32,9 @@ Result<Json> ParseBody(std::string_view body) {
   if (body.size() > kReplayRequestBytesMax) return Status::InvalidArgument("body: it is too large");
   Json json = Json::parse(body, nullptr, false);
   if (json.is_discarded()) return Status::InvalidArgument("body: it is no JSON");
+  if (const auto name = DoubledNameOf(body)) {
+    return Status::InvalidArgument(name->substr(0, 64) + ": it is there twice");
+  }
   return json;
 }
 

@@ -76,6 +76,7 @@ TEST_F(Doing, WhatIsWrongIsNamedAndNothingIsDone) {
       {R"({"tables":[1]})", "tables"},
       {R"({"tables":["NO"]})", "tables"},
       {R"({"tables":["trades"],"more":1})", "more"},
+      {R"({"tables":["trades"],"tables":["quotes"]})", "tables"},
   };
   for (const auto& [body, name] : bad) {
     const Reply reply = Close(body);

@@ -36,6 +36,11 @@ class ParameterTable : public ::testing::Test {
       add("topic", "ticks");
       add("partition", "0");
     }
+    if (route.id == RouteId::kStream) {
+      add("topics", "ticks");
+      if (without == "speed" || without == "max_idle") add("pace", "original");
+      if (without == "messages_per_second") add("pace", "rate");
+    }
     return path + "?" + query;
   }
 
@@ -85,12 +90,25 @@ std::vector<std::string> WrongValues(std::string_view name) {
   if (name == "by") return {"nothing", "ts"};
   if (name == "table") return {"nothing", "../etc"};
   if (name == "topic") return {"nobody"};
+  if (name == "tables") return {"nothing", "trades,trades", "trades,,x"};
+  if (name == "clock") return {"wall", "KAFKA", "kafka,event"};
+  if (name == "follow") return {"yes", "1", "TRUE"};
+  if (name == "pace") return {"fast", "MAX", "max,rate", "rate"};
+  if (name == "speed")
+    return {"0", "-1", "fast", "1e999", "nan", "inf", "0.00001", "2000000", "1x"};
+  if (name == "max_idle") return {"5", "-5s", "0s", "long", "5 s"};
+  if (name == "messages_per_second") return {"0", "-1", "1.5", "many", "9223372036854775808"};
+  if (name == "value") return {"flatbuffer", "raw", "JSON"};
+  if (name == "cursor") return {"abc", "AAAA", "!!!!", "AQEBAQEBAQEBAQEBAQEBAQEB"};
   return {};  // any text may be a symbol, a prefix, a reason
 }
 
+// Routes that come later, too: a parameter without a line above is found here.
 TEST_F(ParameterTable, WrongValuesAreNamed) {
   for (const Route& route : Routes()) {
     for (std::string_view name : route.parameters) {
+      const bool any_text = name == "symbol" || name == "prefix" || name == "reason";
+      EXPECT_NE(WrongValues(name).empty(), !any_text) << route.pattern << " " << name;
       for (const std::string& value : WrongValues(name)) {
         ExpectRefused(route, name, std::string(name) + "=" + value, "wrong");
       }
@@ -113,6 +131,41 @@ TEST_F(ParameterTable, DoubledEmptyHugeAndNonUtf8ValuesAreNamed) {
       ExpectRefused(route, name, name + "=%4", "half an escape");
       ExpectRefused(route, name, name + "=%zz", "no escape");
       ExpectRefused(route, name, name + "=" + std::string(7000, 'x'), "huge");
+    }
+  }
+}
+
+// What stands in the path itself, whatever the method.
+TEST_F(ParameterTable, PartsOfThePathThatCannotBeAreRefused) {
+  const std::vector<std::string> wrong = {"",
+                                          "%ff%fe",
+                                          "%C0%AF",
+                                          "%ED%A0%80",
+                                          "a%00b",
+                                          "%4",
+                                          "%zz",
+                                          "..",
+                                          "%2e%2e",
+                                          "a/b",
+                                          "%2f",
+                                          "%20",
+                                          std::string(3000, 'x'),
+                                          "-",
+                                          "*",
+                                          "A"};
+  for (const Route& route : Routes()) {
+    const size_t open = route.pattern.find('{');
+    if (open == std::string_view::npos) continue;
+    const size_t close = route.pattern.find('}');
+    for (const std::string& value : wrong) {
+      std::string path(route.pattern);
+      path.replace(open, close + 1 - open, value);
+      HttpRequest request = ApiRig::RequestOf(path + "?symbols=*", {}, route.method);
+      if (route.method != "GET") request = ApiRig::RequestOf(path, {}, route.method);
+      const Reply reply = Drain(rig_.api->Handle(request));
+      EXPECT_GE(reply.status, 400) << route.method << " " << path;
+      EXPECT_LT(reply.status, 500) << route.method << " " << path << " " << reply.body;
+      if (reply.status >= 400) EXPECT_FALSE(reply.problem().empty()) << path;
     }
   }
 }
