@@ -6,14 +6,25 @@
 #include <filesystem>
 #include <fstream>
 
+#include "columnar/shell.h"
 #include "http/raw_client.h"
 #include "kafka/mock_cluster.h"
 #include "kafka/producer.h"
 #include "program.h"
+#include "support/kafka_service.h"
 #include "tests/support/temp_dir.h"
 
 namespace tapedeck::testing {
 namespace {
+
+// A Python that has pyarrow; "" where there is none.
+std::string PythonWithArrow() {
+  auto [made, python] =
+      Shell(std::string(TD_SOURCE_DIR) + "/tests/services/python examples 2> /dev/null");
+  EXPECT_TRUE(made == 0 || !KafkaService::IsRequired()) << python;
+  python.resize(python.find_last_not_of('\n') + 1);
+  return made == 0 ? python : "";
+}
 
 using nlohmann::json;
 using std::chrono::seconds;
@@ -103,6 +114,54 @@ TEST_F(HttpNodeTest, ANodeServesWhatItRecords) {
   const Outcome end = node.Wait();
   EXPECT_EQ(end.exit_code, 0) << end.err;
   EXPECT_LT(end.took, seconds(60));
+}
+
+// From the setting to the bytes of an answer. Text has the digits that came in, whatever the
+// setting; Arrow and Parquet have its DECIMAL, and what does not fit beside it as text.
+TEST_F(HttpNodeTest, DecimalsOfATableAreThoseOfItsSettingInEveryFormat) {
+  Program node({"serve", "--config",
+                Config("[tables.trades]\ndecimals = {price = \"12,4\", size = \"5,1\"}\n")});
+  const auto ready = node.WaitForEvent("ready");
+  ASSERT_TRUE(ready.has_value());
+  const std::string address = ready->at("http");
+  auto producer = Producer::Open({.bootstrap_servers = mock_->bootstrap_servers()});
+  ASSERT_TRUE(producer.ok());
+  for (const char* fields : {R"("ts":1719914400000,"price":1.50,"size":2)",
+                             R"("ts":1719914400001,"price":0.12345,"size":99999)"}) {
+    const std::string value = R"({"symbol":"BTC",)" + std::string(fields) + "}";
+    ASSERT_TRUE((*producer)->Send("ticks", {.value = value, .partition = 0}, seconds(10)).ok());
+  }
+  ASSERT_TRUE((*producer)->Flush(seconds(20)).ok());
+  const std::string trades = "/v1/trades?symbols=BTC&fields=price,size&format=";
+  EXPECT_TRUE(Eventually(
+      [&] {
+        return Ask(address, "/v1/trades/count?symbols=BTC").body.find(":2}") != std::string::npos;
+      },
+      seconds(30)));
+  EXPECT_EQ(Ask(address, trades + "ndjson").body,
+            "{\"price\":1.50,\"size\":2}\n{\"price\":0.12345,\"size\":99999}\n");
+  EXPECT_NE(Ask(address, trades + "json").body.find("{\"price\":0.12345,\"size\":99999}"),
+            std::string::npos);
+  EXPECT_EQ(Ask(address, trades + "csv").body, "price,size\r\n1.50,2\r\n0.12345,99999\r\n");
+  const std::string python = PythonWithArrow();
+  if (python.empty()) GTEST_SKIP() << "no pyarrow here: tests/services/python examples says why";
+  for (const std::string format : {"arrow", "parquet"}) {
+    const std::string file = dir_.File("answer." + format);
+    std::ofstream(file, std::ios::binary) << Ask(address, trades + format).body;
+    const std::string open = format == "arrow" ? "pyarrow.ipc.open_stream(sys.argv[1]).read_all()"
+                                               : "pyarrow.parquet.read_table(sys.argv[1])";
+    const auto [code, text] =
+        Shell(python + " -c 'import sys, pyarrow.ipc, pyarrow.parquet; t = " + open +
+              "; print(t.schema.field(0).type, t.schema.field(3).type," +
+              " *[str(v) for c in t.columns for v in c.to_pylist()])' " + file);
+    EXPECT_EQ(code, 0) << text;
+    EXPECT_EQ(text,
+              "decimal128(12, 4) decimal128(5, 1) 1.5000 None 2 None None 0.12345 2.0 None 0 None "
+              "None 99999\n")
+        << format;
+  }
+  node.Signal(SIGTERM);
+  EXPECT_EQ(node.Wait().exit_code, 0);
 }
 
 TEST_F(HttpNodeTest, AnAddressThatIsTakenEndsTheNodeAndIsNamed) {

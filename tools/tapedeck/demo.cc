@@ -84,7 +84,8 @@ Result<Config> DemoConfig(const std::filesystem::path& data_dir, const std::stri
       {"TAPEDECK_HTTP__LISTEN", "127.0.0.1:0"},
       {"TAPEDECK_SERIES__FLUSH_INTERVAL", "5s"},
       {"TAPEDECK_STORE__BALLAST", "0B"},
-      {"TAPEDECK_ARCHIVE__URL", "file://" + (data_dir / "archive").string()},
+      {"TAPEDECK_ARCHIVE__URL",
+       "file://" + std::filesystem::absolute(data_dir / "archive").string()},
       {"TAPEDECK_LOG__LEVEL", "error"},
   };
   return Config::Load(sources);

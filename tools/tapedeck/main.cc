@@ -50,6 +50,46 @@ bool RefuseUnknownCommand(const CLI::App& app, const char* word) {
   std::abort();
 }
 
+/// The command that the words name, as far as they name one.
+const CLI::App* NamedCommand(const CLI::App* app, std::string* words) {
+  *words = app->get_name();
+  for (auto chosen = app->get_subcommands(); !chosen.empty(); chosen = app->get_subcommands()) {
+    app = chosen.front();
+    *words += " " + app->get_name();
+  }
+  return app;
+}
+
+/// "; did you mean --symbols?" for an option that the command does not have.
+std::string NearestOption(const CLI::App& command, const std::string& message) {
+  const size_t at = message.find("--");
+  if (at == std::string::npos) return "";
+  const std::string word = message.substr(at, message.find_first_of(" =\n", at) - at);
+  std::vector<std::string> known;
+  for (const CLI::Option* option : command.get_options()) {
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  }
+  const std::vector<std::string_view> names(known.begin(), known.end());
+  const std::string_view nearest = tapedeck::NearestName(word, names);
+  return nearest.empty() || nearest == word ? "" : "; did you mean " + std::string(nearest) + "?";
+}
+
+/// What is wrong, where, and what to do: CLI11 leaves out the last two.
+void ExplainMistake(const CLI::App& app, const CLI::ParseError& error) {
+  std::string words;
+  const CLI::App* command = NamedCommand(&app, &words);
+  std::string what = error.what();
+  std::string hint;
+  if (const size_t at = what.find(": 1 required "); at != std::string::npos) {
+    what = what.substr(0, at) + " needs a value";
+  } else if (error.get_name() == "ExtrasError") {
+    std::replace(what.begin(), what.end(), '\n', ' ');
+    hint = NearestOption(*command, what);
+  }
+  std::fprintf(stderr, "%s: %s%s; %s --help tells what there is, with examples\n", words.c_str(),
+               what.c_str(), hint.c_str(), words.c_str());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,7 +115,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitOk : kExitUsage;
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help
+    ExplainMistake(app, error);
+    return kExitUsage;
   }
   return choice.run ? choice.run() : kExitUsage;
 }

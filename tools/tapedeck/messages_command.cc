@@ -11,6 +11,7 @@
 #include "query/json_rows.h"
 #include "query/tape_cursor.h"
 #include "tapedeck/answer_output.h"
+#include "tapedeck/number_checks.h"
 #include "tapedeck/read_commands.h"
 #include "tapedeck/read_options.h"
 #include "tapedeck/remote_rows.h"
@@ -41,6 +42,9 @@ Status ParseOffsets(const std::string& text, MessageQuery* query) {
   if (colon == std::string::npos || !number(text.substr(0, colon), &query->from_offset) ||
       !number(text.substr(colon + 1), &query->to_offset)) {
     return Status::InvalidArgument("--offsets " + text + ": write FROM:TO, such as 0:100 or 4711:");
+  }
+  if (query->from_offset >= query->to_offset) {
+    return Status::InvalidArgument("--offsets " + text + ": FROM must lie before TO");
   }
   return Status::Ok();
 }
@@ -148,9 +152,9 @@ void AddMessagesCommand(CLI::App* app, Choice* choice) {
                 "topics; of a data directory several, default: all")
       ->type_name("TOPIC");
   messages->add_option("--partition,-p", args->partition, "one partition")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumberFrom(0, INT32_MAX));
   messages->add_option("--lineage", args->lineage, "one lineage; default: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumberFrom(0, UINT32_MAX));
   messages->add_option("--offsets", args->offsets, "FROM:TO, such as 0:100; TO is not included")
       ->type_name("FROM:TO");
   args->range.AddTo(messages);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "query/time_text.h"
+#include "tapedeck/number_checks.h"
 
 namespace tapedeck::cli {
 
@@ -93,7 +94,7 @@ Status RangeOptions::Parse(Timestamp* from, Timestamp* to) const {
 void LimitOptions::AddTo(CLI::App* command, Pages pages) {
   // Of -1 the parser alone would make the greatest number there is.
   CLI::Option* most =
-      command->add_option("--limit", limit, "at most so many")->check(CLI::PositiveNumber);
+      command->add_option("--limit", limit, "at most so many")->check(WholeNumberFrom(1));
   if (pages == Pages::kNo) return;
   command
       ->add_option("--page-token", page_token,

@@ -130,6 +130,14 @@ std::string ParameterList(const std::vector<std::string>& words) {
   return list;
 }
 
+// Of a request that no node has answered.
+Status Unreached(const Status& status) {
+  if (status.code() != StatusCode::kUnavailable) return status;
+  return Status::Unavailable(std::string(status.message()) +
+                             " (is a node running there? --url names another; the reading commands "
+                             "take --data-dir instead)");
+}
+
 Result<std::unique_ptr<RemoteNode>> RemoteNode::Open(const ReadOptions& options) {
   const std::string text = options.url.empty() ? kDefaultUrl : options.url;
   Result<WebUrl> url = ParseWebUrl(text);
@@ -173,7 +181,7 @@ Result<WebAnswer> RemoteNode::Send(const RemoteRequest& request, const Sink* sin
   web.low_speed = 1;
   web.low_speed_time = kSilenceMax;
   Result<WebAnswer> answer = client_->Send(web);
-  if (!answer.ok()) return answer.status();
+  if (!answer.ok()) return Unreached(answer.status());
   if (!answer->ok()) return StatusOfAnswer(*answer, base_ + request.path);
   return answer;
 }
@@ -214,7 +222,7 @@ Result<RemoteAnswer> RemoteNode::Do(
   web.answer_bytes_max = kDocumentBytesMax;
   web.low_speed = 1;
   Result<WebAnswer> answer = client_->Send(web);
-  if (!answer.ok()) return answer.status();
+  if (!answer.ok()) return Unreached(answer.status());
   if (!answer->ok()) return StatusOfAnswer(*answer, web.url);
   return Facts(&*answer);
 }

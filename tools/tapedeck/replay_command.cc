@@ -15,6 +15,7 @@
 #include "node/json_line.h"
 #include "tapedeck/answer_output.h"
 #include "tapedeck/json_cells.h"
+#include "tapedeck/number_checks.h"
 #include "tapedeck/read_commands.h"
 #include "tapedeck/read_options.h"
 #include "tapedeck/remote_node.h"
@@ -232,11 +233,11 @@ Status ListJobs(const ReplayArguments& args, uint64_t* rows) {
 void AddPace(CLI::App* command, ReplayArguments* args) {
   CLI::Option* speed =
       command->add_option("--speed", args->speed, "original spacing times this; default: maximum")
-          ->check(CLI::PositiveNumber);
+          ->check(NumberAboveZero());
   CLI::Option* rate =
-      command->add_option("--rate", args->rate, "messages a second")->check(CLI::PositiveNumber);
+      command->add_option("--rate", args->rate, "messages a second")->check(WholeNumberFrom(1));
   CLI::Option* bytes_rate = command->add_option("--bytes-rate", args->bytes_rate, "bytes a second")
-                                ->check(CLI::PositiveNumber);
+                                ->check(WholeNumberFrom(1));
   speed->excludes(rate)->excludes(bytes_rate);
   command->add_option("--max-idle", args->max_idle, "longest silence, as 5s");
 }

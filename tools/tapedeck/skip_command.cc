@@ -7,6 +7,7 @@
 
 #include "node/skip.h"
 #include "tapedeck/commands.h"
+#include "tapedeck/number_checks.h"
 
 namespace tapedeck::cli {
 namespace {
@@ -48,12 +49,12 @@ void AddSkipCommand(CLI::App* app, Choice* choice) {
   skip->add_option("--topic,-t", args->topic, "topic")->required();
   skip->add_option("--partition,-p", args->partition, "partition")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumberFrom(0));
   skip->add_option("--to", args->to,
                    "the offset to go on at; not beyond the end of the log, which would look like a "
                    "changed log")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumberFrom(0));
   skip->add_option("--data-dir", args->data_dir, "folder of the node's store")
       ->required()
       ->type_name("DIR");

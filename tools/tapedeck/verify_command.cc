@@ -20,6 +20,7 @@
 #include "store/store.h"
 #include "tapedeck/commands.h"
 #include "tapedeck/config_options.h"
+#include "tapedeck/number_checks.h"
 
 namespace tapedeck::cli {
 namespace {
@@ -223,7 +224,7 @@ void AddVerifyCommand(CLI::App* app, Choice* choice) {
                    "text or ndjson; default: text on a terminal, else ndjson")
       ->check(CLI::IsMember({"text", "ndjson"}));
   verify->add_option("--max", args->findings_max, "list at most so many differences")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumberFrom(0));
   verify->footer(
       "Exits with 4 where anything differs, and says where. With the node stopped it opens the "
       "store as the node "
