@@ -1,17 +1,23 @@
-// F3: ten years of all symbols in one request. Whatever the range, a stream takes its share of
-// memory and no more, in either order, also where its reader stops in the middle.
+// F3: ten years of all symbols in one query. Whatever the range, a cursor takes its share of memory
+// and no more, in either order, also where its reader stops in the middle.
 //
 // The store is as ten years leave it: on a day of each year a small block of each symbol, written
 // by the codec's own writers. 4,000 symbols; with TAPEDECK_WIDE=all the 100,000 of the contract.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <fstream>
 
-#include "api/node_metrics.h"
-#include "api_rig.h"
 #include "codec/series_block.h"
 #include "model/keys.h"
+#include "query/range_facts.h"
+#include "query/series_cursor.h"
+#include "query/store_filler.h"
+#include "query/text_encoder.h"
+#include "support/temp_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -20,8 +26,8 @@ constexpr int kYears = 10;
 constexpr int64_t kDayNs = int64_t{86'400} * 1'000'000'000;
 constexpr int32_t kFirstDay = 16'071;  // 2014-01-01
 constexpr uint32_t kRowsOfADay = 3;
-constexpr size_t kReadBytes = size_t{64} << 20;
-// What the store, the allocator and a page of the answer take beside the share of the stream.
+constexpr size_t kMemoryBytes = size_t{32} << 20;
+// What the store and the allocator take beside the share of the cursor.
 constexpr uint64_t kBeside = uint64_t{64} << 20;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr bool kMemoryIsOurs = false;  // the sanitizer takes several times as much
@@ -34,12 +40,12 @@ class WideRange : public ::testing::Test {
   WideRange() {
     const char* all = std::getenv("TAPEDECK_WIDE");
     symbols_ = all != nullptr && std::string_view(all) == "all" ? 100'000 : 4'000;
-    tape_ = rig_.filler.AddTape({"c1", "ticks", 0, 0});
-    rig_.filler.Commit();
-    table_ = rig_.filler.tables().Find("trades");
+    tape_ = filler_.AddTape({"c1", "ticks", 0, 0});
+    filler_.Commit();
+    table_ = filler_.tables().Find("trades");
     for (int year = 0; year < kYears; ++year) FillDay(Day(kFirstDay + year * 365));
     FillCatalog();
-    EXPECT_TRUE(rig_.filler.store().FlushMemtables().ok());
+    EXPECT_TRUE(filler_.store().FlushMemtables().ok());
   }
 
   static std::string SymbolOf(size_t i) {
@@ -91,7 +97,7 @@ class WideRange : public ::testing::Test {
   }
 
   void Write(StoreBatch* batch) {
-    const Status written = rig_.filler.store().Write(*batch);
+    const Status written = filler_.store().Write(*batch);
     ASSERT_TRUE(written.ok()) << written.ToString();
     batch->Clear();
   }
@@ -99,43 +105,57 @@ class WideRange : public ::testing::Test {
   struct Read {
     uint64_t lines = 0;
     uint64_t most = 0;  // resident
-    bool complete = false;
     bool ordered = true;
   };
-  // Reads up to `lines_max` lines, as a client that keeps nothing.
-  Read Drained(const std::string& target, uint64_t lines_max) {
+  // Reads about so many rows as lines of text, as a client that keeps nothing.
+  Read Drained(ReadOrder order, uint64_t rows_max) {
     Read read;
-    HttpResponse response = rig_.api->Handle(ApiRig::RequestOf(target));
-    EXPECT_EQ(response.status, 200) << target << response.body;
-    const bool down = target.find("order=desc") != std::string::npos;
+    RecordQuery query;
+    query.table = "trades";
+    query.order = order;
+    query.start = Day(kFirstDay - 1000).start();
+    query.memory_bytes = kMemoryBytes;
+    auto point = filler_.Point();
+    const std::vector<std::string> names = {"ts", "symbol", "price"};
+    auto fields = RowFields::Choose(*table_, names, Origins::kLeftOut);
+    EXPECT_TRUE(fields.ok()) << fields.status().ToString();
+    query.columns = fields->columns();
+    auto cursor = RecordCursor::Open(point, std::move(query));
+    EXPECT_TRUE(cursor.ok()) << cursor.status().ToString();
+    if (!cursor.ok()) return read;
+    auto encoder = MakeTextEncoder(TextFormat::kNdjson, *fields, **cursor, {});
     std::string body;
-    std::string before;  // the line: of one length, so it compares by ts and symbol
-    while (response.stream != nullptr && read.lines < lines_max) {
-      Result<ResponseBody::Step> step = response.stream->Next(&body);
-      EXPECT_TRUE(step.ok()) << step.status().ToString();
-      if (!step.ok()) break;
+    std::string before;  // the line: all are of one length, so it compares by ts and symbol
+    uint64_t runs = 0;
+    for (RowRun run; read.lines < rows_max;) {
+      const Status next = (*cursor)->Next(&run);
+      EXPECT_TRUE(next.ok()) << next.ToString();
+      if (!next.ok() || run.count == 0) break;
+      EXPECT_TRUE(encoder->Append(run, &body).ok());
       size_t from = 0;
       for (size_t end = body.find('\n'); end != std::string::npos; end = body.find('\n', from)) {
         std::string line = body.substr(from, end - from);
-        read.ordered = read.ordered && (before.empty() || (down ? line < before : before < line));
+        const bool goes_on = order == ReadOrder::kAscending ? before < line : line < before;
+        read.ordered = read.ordered && (before.empty() || goes_on);
         before = std::move(line);
         ++read.lines;
         from = end + 1;
       }
       body.erase(0, from);
-      if (read.lines % 16 == 0) read.most = std::max(read.most, Resident());
-      if (*step != ResponseBody::Step::kEnd) continue;
-      for (const HttpField& field : response.stream->Trailers()) {
-        if (field.name == "Tapedeck-Status") read.complete = field.value == "complete";
-      }
-      break;
+      if (++runs % 1024 == 0) read.most = std::max(read.most, Resident());
     }
     read.most = std::max(read.most, Resident());
     return read;
   }
-  static uint64_t Resident() { return ProcessUse::Now().resident_bytes; }
+  static uint64_t Resident() {
+    std::ifstream file("/proc/self/statm");
+    uint64_t pages = 0;
+    file >> pages >> pages;
+    return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
 
-  ApiRig rig_{nullptr, kReadBytes};
+  TempDir dir_;
+  StoreFiller filler_{dir_.File("store")};
   CodecBuffers buffers_;
   size_t symbols_ = 0;
   TpId tape_{};
@@ -143,25 +163,23 @@ class WideRange : public ::testing::Test {
 };
 
 TEST_F(WideRange, F3_TenYearsOfAllSymbolsInEitherOrderWithAReaderThatStops) {
-  const std::string all =
-      "/v1/trades?symbols=*&start=2010-01-01&end=2030-01-01&format=ndjson&fields=ts,symbol,price";
   const uint64_t rows = uint64_t{kYears} * kRowsOfADay * symbols_;
-  Drained("/v1/trades?symbols=SYM000000&format=ndjson", UINT64_MAX);  // whatever is made once
+  Drained(ReadOrder::kAscending, 1);  // whatever is made once
   const uint64_t before = Resident();
-  for (const char* order : {"&order=asc", "&order=desc"}) {
-    const Read stopped = Drained(all + order, rows / 3);
+  for (const ReadOrder order : {ReadOrder::kAscending, ReadOrder::kDescending}) {
+    const Read stopped = Drained(order, rows / 3);
     EXPECT_GE(stopped.lines, rows / 3);
-    EXPECT_FALSE(stopped.complete);
-    EXPECT_EQ(rig_.api->reads_open(), 0u) << "the reader has left";
-    const Read whole = Drained(all + order, UINT64_MAX);
+    EXPECT_LT(stopped.lines, rows);
+    const Read whole = Drained(order, UINT64_MAX);
     EXPECT_EQ(whole.lines, rows);
-    EXPECT_TRUE(whole.complete);
-    EXPECT_TRUE(stopped.ordered && whole.ordered) << order;
+    EXPECT_TRUE(stopped.ordered && whole.ordered);
     if (kMemoryIsOurs) {
-      EXPECT_LT(std::max(stopped.most, whole.most), before + kReadBytes + kBeside) << order;
+      EXPECT_LT(std::max(stopped.most, whole.most), before + kMemoryBytes + kBeside);
     }
   }
-  EXPECT_EQ(rig_.Get("/v1/trades/count?symbols=*").json()["count"], rows);
+  RecordQuery all;
+  all.table = "trades";
+  EXPECT_EQ(*CountRecords(filler_.Point(), all), rows);
 }
 
 }  // namespace
