@@ -261,6 +261,7 @@ Result<StreamPlace> Freeze(const ReadPoint& point, const StreamAsk& ask, bool* w
   const size_t frozen_tapes = place.ranges.size();
   for (const auto& [tp, tape] : point.state().tapes) {
     if (!IsOf(query, tape)) continue;
+    if (TapeOf(point, {"", tape.topic, tape.lineage, tape.partition}) != tp) continue;
     *whole = *whole && !(query.follow && IsBehind(point, tp, tape));
     const auto end = place.ranges.begin() + static_cast<ptrdiff_t>(frozen_tapes);
     if (std::any_of(place.ranges.begin(), end, [&](const auto& r) { return r.tape == tape; })) {
@@ -280,18 +281,20 @@ Result<StreamPlace> Freeze(const ReadPoint& point, const StreamAsk& ask, bool* w
 // already counts, too.
 Result<bool> IsWhole(const ReadPoint& point, const StreamQuery& query, const StreamPlace& place) {
   if (IsUnlisted(point)) return false;
+  Selection times;  // of the selection: what lies outside was not asked for
+  times.start = place.start;
+  times.end = place.end;
+  times.clock = query.what.clock;
   for (const TapeRange& range : place.ranges) {
-    for (const auto& [tp, tape] : point.state().tapes) {
-      if (tape.topic != range.tape.topic || tape.partition != range.tape.partition ||
-          tape.lineage != range.tape.lineage) {
-        continue;
-      }
-      if (query.follow && IsBehind(point, tp, tape)) return false;
-      const int64_t to = place.live ? ExtentOf(point, tp, tape).to : range.to;
-      TD_ASSIGN_OR_RETURN(const std::vector<Gap> missing,
-                          MissingOf(point, tp, tape, range.from, to));
-      if (!missing.empty()) return false;
-    }
+    const std::optional<TpId> tp = TapeOf(point, range.tape);
+    const TapeId* tape = tp ? point.FindTape(*tp) : nullptr;
+    if (tape == nullptr) continue;
+    if (query.follow && IsBehind(point, *tp, *tape)) return false;
+    const int64_t to = place.live ? ExtentOf(point, *tp, *tape).to : range.to;
+    TD_ASSIGN_OR_RETURN(const std::vector<Gap> missing,
+                        MissingOf(point, *tp, *tape, range.from, to));
+    const auto touches = [&](const Gap& gap) { return MayTouch(gap, times); };
+    if (std::any_of(missing.begin(), missing.end(), touches)) return false;
   }
   return true;
 }

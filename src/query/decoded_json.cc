@@ -35,6 +35,15 @@ void AppendValue(const Value& value, RowStyle style, std::string* out) {
   if (quoted) out->push_back('"');
 }
 
+std::string MemberOf(const Table& table, const std::string& column) {
+  std::string name = column;
+  if (name != "table" && name != "cursor" && name != "_caught_up") return name;
+  do {
+    name.push_back('_');
+  } while (table.FindColumn(name) >= 0);
+  return name;
+}
+
 // All but the closing brace.
 void AppendFields(const Table& table, const DecodedRecord& record, RowStyle style,
                   std::string* out) {
@@ -46,7 +55,7 @@ void AppendFields(const Table& table, const DecodedRecord& record, RowStyle styl
   AppendJsonString(record.symbol, out);
   for (size_t i = 0; i < table.columns.size(); ++i) {
     out->push_back(',');
-    AppendJsonString(table.columns[i].name, out);
+    AppendJsonString(MemberOf(table, table.columns[i].name), out);
     out->push_back(':');
     AppendValue(i < record.values.size() ? record.values[i] : Value(), style, out);
   }

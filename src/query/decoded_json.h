@@ -8,7 +8,9 @@
 //   {"table":"trades","ts":"2024-07-02T04:17:16.373000000Z","symbol":"BTCUSDT","price":63229.69,…}
 //
 // The table, then the fields as an answer of records has them (json_rows.h): all columns as
-// declared, null where the record has none, numbers digit for digit.
+// declared, null where the record has none, numbers digit for digit. A column whose name a line has
+// for something else (table, cursor, _caught_up) is followed by underscores: no member is there
+// twice.
 //
 // Thread-safe: pure functions.
 

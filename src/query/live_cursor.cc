@@ -48,6 +48,7 @@ void LiveCursor::JoinNewTapes(const ReadPoint& point) {
         places_.begin(), places_.end(), tape,
         [](const TapePlace& place, const TapeId& id) { return NameOf(place.tape) < NameOf(id); });
     if (at != places_.end() && NameOf(at->tape) == NameOf(tape)) continue;
+    if (TapeOf(point, {"", tape.topic, tape.lineage, tape.partition}) != tp) continue;
     places_.insert(at, {tape, INT64_MIN});
   }
 }
@@ -68,17 +69,15 @@ Status LiveCursor::OpenBatch() {
   selection.symbols = selection_.symbols;
   selection.tables = selection_.tables;
   for (size_t i = 0; i < places_.size(); ++i) {
-    for (const auto& [tp, tape] : point.state().tapes) {
-      if (NameOf(tape) != NameOf(places_[i].tape)) continue;
-      const auto checkpoint =
-          std::find_if(point.state().checkpoints.begin(), point.state().checkpoints.end(),
-                       [id = tp](const auto& entry) { return entry.first == id; });
-      if (checkpoint == point.state().checkpoints.end()) continue;
-      const int64_t from = std::max(places_[i].next, checkpoint->second.start);
-      if (from >= checkpoint->second.next) continue;
-      selection.ranges.push_back({tape, from, checkpoint->second.next});
-      batch->place_of_range.push_back(i);
-    }
+    const std::optional<TpId> tp = TapeOf(point, places_[i].tape);
+    const auto checkpoint =
+        std::find_if(point.state().checkpoints.begin(), point.state().checkpoints.end(),
+                     [&](const auto& entry) { return entry.first == tp; });
+    if (!tp || checkpoint == point.state().checkpoints.end()) continue;
+    const int64_t from = std::max(places_[i].next, checkpoint->second.start);
+    if (from >= checkpoint->second.next) continue;
+    selection.ranges.push_back({*point.FindTape(*tp), from, checkpoint->second.next});
+    batch->place_of_range.push_back(i);
   }
   batch->setting.selection = &selection;
   batch->setting.memory_bytes = parts_.memory_bytes / std::max<size_t>(selection.ranges.size(), 1);

@@ -13,6 +13,8 @@ namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
 
+auto NameOf(const TapeId& tape) { return std::tie(tape.topic, tape.partition, tape.lineage); }
+
 std::vector<std::string> SortedOnce(std::vector<std::string> names) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
@@ -20,22 +22,6 @@ std::vector<std::string> SortedOnce(std::vector<std::string> names) {
 }
 
 bool BeforeEnd(Timestamp time, Timestamp end) { return time < end || end == Timestamp::Max(); }
-
-// By the times of the messages around it; unknown touches.
-bool MayTouch(const Gap& gap, const Selection& selection) {
-  const bool by_event = selection.clock == SelectionClock::kEvent;
-  const int64_t before = by_event ? gap.event_before_ns : gap.kafka_before_ms;
-  const int64_t after = by_event ? gap.event_after_ns : gap.kafka_after_ms;
-  const int64_t unknown = by_event ? INT64_MIN : -1;
-  const int64_t unit = by_event ? 1 : kNsPerMs;
-  int64_t ns = 0;
-  if (before != unknown && !__builtin_mul_overflow(before, unit, &ns) &&
-      !BeforeEnd(Timestamp(ns), selection.end)) {
-    return false;
-  }
-  return after == unknown || __builtin_mul_overflow(after, unit, &ns) ||
-         Timestamp(ns) >= selection.start;
-}
 
 bool MayHold(int64_t kafka_min_ms, int64_t kafka_max_ms, const Selection& selection) {
   if (selection.clock != SelectionClock::kKafka || kafka_min_ms < 0) return true;
@@ -107,13 +93,29 @@ struct Tape {
   OffsetSpan extent;
 };
 
+// One bucket may hold a topic of this name of several clusters: the store's own is meant. "": all.
+Result<std::string> ClusterOf(const ReadPoint& point, const std::string& topic) {
+  std::set<std::string> clusters;
+  for (const auto& [tp, tape] : point.state().tapes) {
+    if (tape.topic != topic) continue;
+    if (point.IsStored(tp)) return tape.cluster;
+    clusters.insert(tape.cluster);
+  }
+  if (clusters.size() < 2) return std::string();
+  return Status::InvalidArgument("source: topic " + Quoted(topic) +
+                                 " was recorded from several clusters (" + *clusters.begin() +
+                                 " and " + *clusters.rbegin() + "), and none of them by this node");
+}
+
 // Of the topics, by whoever recorded them; kInvalidArgument for one that nobody has.
 Result<std::vector<Tape>> TapesOf(const ReadPoint& point, const std::vector<std::string>& topics) {
   std::vector<Tape> tapes;
   for (const std::string& topic : topics) {
     const size_t before = tapes.size();
+    TD_ASSIGN_OR_RETURN(const std::string cluster, ClusterOf(point, topic));
     for (const auto& [tp, tape] : point.state().tapes) {
-      if (tape.topic == topic) tapes.push_back({tp, tape, ExtentOf(point, tp, tape)});
+      if (tape.topic != topic || (!cluster.empty() && tape.cluster != cluster)) continue;
+      tapes.push_back({tp, tape, ExtentOf(point, tp, tape)});
     }
     if (tapes.size() == before)
       return Status::InvalidArgument("no topic " + Quoted(topic) + " was recorded here");
@@ -164,8 +166,6 @@ Status AddOffsets(const ReadPoint& point, const std::vector<Tape>& tapes,
   return Status::Ok();
 }
 
-auto NameOf(const TapeId& tape) { return std::tie(tape.topic, tape.partition, tape.lineage); }
-
 Status SortRanges(Selection* selection) {
   auto& ranges = selection->ranges;
   std::sort(ranges.begin(), ranges.end(),
@@ -180,6 +180,31 @@ Status SortRanges(Selection* selection) {
 }
 
 }  // namespace
+
+bool MayTouch(const Gap& gap, const Selection& selection) {
+  const bool by_event = selection.clock == SelectionClock::kEvent;
+  const int64_t before = by_event ? gap.event_before_ns : gap.kafka_before_ms;
+  const int64_t after = by_event ? gap.event_after_ns : gap.kafka_after_ms;
+  const int64_t unknown = by_event ? INT64_MIN : -1;
+  const int64_t unit = by_event ? 1 : kNsPerMs;
+  int64_t ns = 0;
+  if (before != unknown && !__builtin_mul_overflow(before, unit, &ns) &&
+      !BeforeEnd(Timestamp(ns), selection.end)) {
+    return false;
+  }
+  return after == unknown || __builtin_mul_overflow(after, unit, &ns) ||
+         Timestamp(ns) >= selection.start;
+}
+
+std::optional<TpId> TapeOf(const ReadPoint& point, const TapeId& named) {
+  std::optional<TpId> found;
+  for (const auto& [tp, tape] : point.state().tapes) {
+    if (NameOf(tape) != NameOf(named)) continue;
+    if (!named.cluster.empty() && tape.cluster != named.cluster) continue;
+    if (!found || (point.IsStored(tp) && !point.IsStored(*found))) found = tp;
+  }
+  return found;
+}
 
 Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& request) {
   TD_RETURN_IF_ERROR(CheckRequest(point, request));
@@ -217,20 +242,19 @@ Result<uint64_t> LargestMessage(const ReadPoint& point, const Selection& selecti
   TapeBlock block;
   CodecBuffers buffers;
   for (const TapeRange& range : selection.ranges) {
-    for (const auto& [tp, tape] : point.state().tapes) {
-      if (NameOf(tape) != NameOf(range.tape)) continue;
-      TapeBlocks blocks(&point.view(), tp, tape.ToString(), ScanKind::kLong);
-      TD_RETURN_IF_ERROR(blocks.Seek(range.from));
-      for (; blocks.Valid() && blocks.base() < range.to;) {
-        const TapeIndexEntry& index = blocks.index();
-        if (index.raw_bytes > over && MayHold(index.kafka_min_ms, index.kafka_max_ms, selection)) {
-          TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
-          for (size_t i = 0; i < block.size(); ++i) {
-            largest = std::max<uint64_t>(largest, block.At(i).PayloadBytes());
-          }
+    const std::optional<TpId> tp = TapeOf(point, range.tape);
+    if (!tp) continue;
+    TapeBlocks blocks(&point.view(), *tp, range.tape.ToString(), ScanKind::kLong);
+    TD_RETURN_IF_ERROR(blocks.Seek(range.from));
+    for (; blocks.Valid() && blocks.base() < range.to;) {
+      const TapeIndexEntry& index = blocks.index();
+      if (index.raw_bytes > over && MayHold(index.kafka_min_ms, index.kafka_max_ms, selection)) {
+        TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
+        for (size_t i = 0; i < block.size(); ++i) {
+          largest = std::max<uint64_t>(largest, block.At(i).PayloadBytes());
         }
-        TD_RETURN_IF_ERROR(blocks.Next());
       }
+      TD_RETURN_IF_ERROR(blocks.Next());
     }
   }
   return largest > over ? largest : 0;

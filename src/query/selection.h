@@ -88,10 +88,19 @@ struct Frozen {
 };
 
 /// As recorded at `point`, by this store or, as manifests say, by others: what comes later is not
-/// in it. A topic without a message gives no range. kInvalidArgument: a topic, partition, lineage
-/// or table that is not there, an empty or reversed range, one where nothing is recorded, nothing
-/// named. kFailedPrecondition, kUnavailable and errors of manifests as of SpansOf.
+/// in it. A topic without a message gives no range. Of several clusters with a topic of this name
+/// the store's own is meant. kInvalidArgument: a topic, partition, lineage or table that is not
+/// there, an empty or reversed range, one where nothing is recorded, nothing named.
+/// kFailedPrecondition, kUnavailable and errors of manifests as of SpansOf.
 Result<Frozen> FreezeSelection(const ReadPoint& point, const SelectionRequest& request);
+
+/// Whether a message of the gap may be selected by its time: by the times of the messages around
+/// it; where those are not known it may.
+bool MayTouch(const Gap& gap, const Selection& selection);
+
+/// The tape that a range of a selection names: the very one, or, where its cluster is left out, the
+/// one of that name, this store's own before those that only manifests name. nullopt: none.
+std::optional<TpId> TapeOf(const ReadPoint& point, const TapeId& named);
 
 /// Bytes of key, value and headers of the largest message of the ranges, where it is above `over`;
 /// else 0. Reads only blocks that may hold such a one; what has been shipped and pruned is not

@@ -83,6 +83,7 @@ Status SelectionCursor::OpenView() {
   auto view = std::make_unique<View>();
   TD_ASSIGN_OR_RETURN(view->setting.point, parts_.open_point());
   view->setting.selection = &selection_;
+  view->setting.missing = parts_.missing ? &*parts_.missing : nullptr;
   view->setting.stop = std::move(stop);
   view->setting.memory_bytes =
       std::max(kLaneBytesMin, parts_.memory_bytes / std::max<size_t>(1, selection_.ranges.size()));

@@ -69,6 +69,10 @@ struct SelectionParts {
   size_t memory_bytes = size_t{64} << 20;
   std::chrono::nanoseconds view_life = std::chrono::seconds(10);
   bool wants_records = false;
+  /// What was missing when the selection was frozen. With it, what `retain` has dropped of the
+  /// selection since then, and was not given yet, is kNotFound with its place; without it, such
+  /// messages are passed over.
+  std::optional<std::vector<TapeGap>> missing = std::nullopt;
   /// Set once nobody wants the messages any more: Next ends soon, with kCancelled. May be null.
   std::shared_ptr<const std::atomic<bool>> gone = nullptr;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "query/tape_spans.h"
+
 namespace tapedeck {
 namespace {
 
@@ -24,9 +26,7 @@ SelectionLane::SelectionLane(const Setting* setting, const TapeRange* range, siz
     : setting_(setting), range_(range), rank_(rank), from_(range->from), looked_to_(range->from) {
   const Selection& selection = *setting->selection;
   message_.greatest_time = Timestamp::Min();
-  for (const auto& [tp, tape] : setting->point->state().tapes) {
-    if (NameOf(tape) == NameOf(range->tape)) tp_ = tp;
-  }
+  tp_ = TapeOf(*setting->point, range->tape);
   if (after) BeginBehind(*after);
   looked_to_ = from_;
   by_index_ = tp_.has_value() &&
@@ -121,9 +121,51 @@ Result<int64_t> SelectionLane::EndOfRun() {
   return blocks_->Valid() ? std::min(blocks_->base(), range_->to) : range_->to;
 }
 
+// All of its messages came before the position, by the bounds that a gap of `retain` has.
+bool SelectionLane::WasGiven(const Gap& gap) const {
+  if (begun_) return false;
+  if (setting_->selection->order == SelectionOrder::kEvent) {
+    return gap.event_after_ns != INT64_MIN && gap.event_after_ns < begin_at_.ns();
+  }
+  int64_t ns = 0;
+  return gap.kafka_after_ms >= 0 &&
+         !__builtin_mul_overflow(gap.kafka_after_ms, int64_t{1'000'000}, &ns) &&
+         ns < begin_at_.ns();
+}
+
+// E9: what was frozen is there, or the replay ends with the place. Once for each read point.
+Status SelectionLane::CheckRetained() {
+  if (retained_ || setting_->missing == nullptr || !tp_) return Status::Ok();
+  retained_ = true;
+  const ReadPoint& point = *setting_->point;
+  if (!point.IsStored(*tp_)) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, point.view().Gaps(*tp_));
+  for (const Gap& gap : gaps) {
+    if (gap.reason != GapReason::kRetain || gap.to <= from_ || gap.from >= range_->to) continue;
+    if (!MayTouch(gap, *setting_->selection) || WasGiven(gap)) continue;
+    TapeOffsets lost;
+    lost.Add(*tp_, std::max(gap.from, from_), std::min(gap.to, range_->to));
+    for (const TapeGap& known : *setting_->missing) {
+      if (known.tape == range_->tape) lost.Remove(*tp_, known.gap.from, known.gap.to);
+    }
+    if (point.manifests() != nullptr && !lost.empty()) {
+      TD_ASSIGN_OR_RETURN(const TapeOffsets elsewhere, KnownOffsets(point, *tp_, range_->tape));
+      lost.Remove(elsewhere);
+    }
+    if (lost.empty()) continue;
+    const OffsetSpan first = lost.Of(*tp_).front();
+    return Status::NotFound(range_->tape.topic + "[" + std::to_string(range_->tape.partition) +
+                            "]@" + std::to_string(first.from) + ": offsets up to " +
+                            std::to_string(first.to - 1) +
+                            " were dropped by store.retain since they were selected");
+  }
+  return Status::Ok();
+}
+
 // False at the end of the range.
 Result<bool> SelectionLane::OpenRun() {
   if (from_ >= range_->to) return false;
+  TD_RETURN_IF_ERROR(CheckRetained());
   TD_ASSIGN_OR_RETURN(int64_t to, EndOfRun());
   to = std::min(to, range_->to);
   if (from_ >= to) return from_ < range_->to;
@@ -211,6 +253,7 @@ Status SelectionLane::Next() {
       run_ = nullptr;
       continue;
     }
+    if (tp_ && stored->tp != *tp_) continue;  // of another cluster's topic of this name
     looked_to_ = stored->message.offset;
     TD_ASSIGN_OR_RETURN(const bool selected, Select(*stored));
     if (selected) return Status::Ok();

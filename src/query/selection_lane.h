@@ -26,6 +26,7 @@ class SelectionLane {
   struct Setting {
     std::shared_ptr<const ReadPoint> point;
     const Selection* selection = nullptr;
+    const std::vector<TapeGap>* missing = nullptr;  // of SelectionParts
     std::shared_ptr<const ReadStop> stop;
     size_t memory_bytes = 0;
     bool decodes = false;
@@ -54,6 +55,8 @@ class SelectionLane {
   bool Excluded(const TapeIndexEntry& index) const;
   bool HasGap(int64_t from, int64_t to) const;
   bool TurnOver() const { return setting_->stop != nullptr && setting_->stop->turn_over(); }
+  Status CheckRetained();
+  bool WasGiven(const Gap& gap) const;
   Result<bool> OpenRun();
   Result<int64_t> EndOfRun();
   Result<bool> Select(const StoredMessage& stored);
@@ -71,6 +74,7 @@ class SelectionLane {
   bool begun_ = true;  // a selected message at or past begin_at_ was met
   std::optional<MessagePosition> skip_to_;
 
+  bool retained_ = false;               // nothing of it was dropped, as of this point
   bool by_index_ = false;               // blocks are chosen by their index entries
   std::unique_ptr<TapeBlocks> blocks_;  // stands at the first block that was not looked at
   std::vector<Gap> gaps_;               // of ours, which others may fill
