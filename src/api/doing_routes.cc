@@ -7,8 +7,8 @@
 #include "api/list_text.h"
 #include "base/json_text.h"
 #include "base/text.h"
-#include "model/doubled_name.h"
 #include "model/table.h"
+#include "replay/json_reader.h"
 
 namespace tapedeck {
 namespace {
@@ -30,12 +30,14 @@ std::optional<Problem> ReadBody(const Call& call, std::span<const std::string_vi
   *body = Json::object();
   const std::string& text = call.request->body;
   if (text.empty()) return std::nullopt;
-  *body = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (body->is_discarded()) return BadBody("body", "it is no JSON");
-  if (!body->is_object()) return BadBody("body", "it is no JSON object, such as {}");
-  if (const auto name = DoubledNameOf(text)) {
-    return BadBody(ToValidUtf8(name->substr(0, 64)), "it is there twice");
+  Result<Json> parsed = ParseStrictJson(text);
+  if (!parsed.ok()) {
+    const std::string_view message = parsed.status().message();  // "name: what is wrong"
+    const size_t colon = message.rfind(": ");
+    return BadBody(ToValidUtf8(message.substr(0, colon)), std::string(message.substr(colon + 2)));
   }
+  *body = std::move(parsed).value();
+  if (!body->is_object()) return BadBody("body", "it is no JSON object, such as {}");
   for (const auto& [name, value] : body->items()) {
     if (std::find(known.begin(), known.end(), name) == known.end())
       return BadBody(ToValidUtf8(name.substr(0, 64)), "there is no such member");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "api/media_type.h"
 #include "api/page_token.h"
 #include "base/text.h"
 #include "replay/runner.h"
@@ -92,6 +93,56 @@ class JobEvents final : public ResponseBody {
   bool ended_ = false;
 };
 
+/// partition,old,new: a row for each message, and one behind the last message of a partition.
+class OffsetRows final : public ResponseBody {
+ public:
+  OffsetRows(std::vector<OffsetMap::Partition> partitions, int64_t from, uint64_t limit)
+      : partitions_(std::move(partitions)), from_(from), limit_(limit) {}
+
+  Result<Step> Next(std::string* out) override {
+    if (!begun_) out->append("partition,old,new\r\n");
+    begun_ = true;
+    const size_t most = out->size() + kPieceBytes;
+    for (; at_ < partitions_.size(); ++at_, run_ = 0, done_ = 0) {
+      const OffsetMap::Partition& partition = partitions_[at_];
+      for (; run_ < partition.runs.size(); ++run_, done_ = 0) {
+        const OffsetMap::Run& run = partition.runs[run_];
+        done_ = std::max(done_, std::min(from_ - run.old_from, run.count));
+        for (; done_ < run.count; ++done_) {
+          if (rows_ == limit_) return Step::kEnd;
+          if (out->size() >= most) return Step::kMore;
+          Row(partition.partition, run.old_from + done_, run.new_from + done_, out);
+        }
+      }
+      if (rows_ == limit_) return Step::kEnd;
+      Row(partition.partition, std::max(partition.old_end, from_), partition.new_end, out);
+    }
+    return Step::kEnd;
+  }
+  std::vector<HttpField> Trailers() override {
+    return {{"Tapedeck-Rows", std::to_string(rows_)}, {"Tapedeck-Status", "complete"}};
+  }
+
+ private:
+  static constexpr size_t kPieceBytes = size_t{256} << 10;
+
+  void Row(int32_t partition, int64_t old_offset, int64_t new_offset, std::string* out) {
+    out->append(std::to_string(partition)).append(",");
+    out->append(std::to_string(old_offset)).append(",");
+    out->append(std::to_string(new_offset)).append("\r\n");
+    ++rows_;
+  }
+
+  const std::vector<OffsetMap::Partition> partitions_;
+  const int64_t from_;
+  const uint64_t limit_;
+  bool begun_ = false;
+  size_t at_ = 0;
+  size_t run_ = 0;
+  int64_t done_ = 0;  // of the run
+  uint64_t rows_ = 0;
+};
+
 }  // namespace
 
 Answer AnswerReplays(Call* call) {
@@ -161,6 +212,45 @@ Answer AnswerReplayEvents(Call* call) {
   response.Set("Content-Type", "text/event-stream");
   response.Set("Cache-Control", "no-cache");
   response.stream = std::make_unique<JobEvents>(std::move(desk).value(), call->context->clock);
+  return response;
+}
+
+Answer AnswerReplayOffsets(Call* call) {
+  Parameters& parameters = call->parameters;
+  const std::string topic = parameters.Text("topic", 249);
+  const auto partition = parameters.Number("partition", 0, INT32_MAX);
+  const int64_t from = parameters.Number("from_offset", 0, INT64_MAX).value_or(0);
+  const auto limit = parameters.Number("limit", 1, INT64_MAX);
+  if (call->request->minor_version == 0) {
+    parameters.Bad("limit", "HTTP/1.0 cannot tell a whole table from one that was cut off");
+  }
+  if (!parameters.ok()) return parameters.problem();
+  TD_ASSIGN_OR_RETURN(ReplayRunner * runner, RunnerOf(*call));
+  Result<OffsetMap> map = runner->Offsets(call->name);
+  if (!map.ok()) return ProblemOfReplay(map.status());
+  std::vector<OffsetMap::Partition> chosen;
+  for (OffsetMap::Partition& one : map->partitions) {
+    if (!topic.empty() && one.source != topic) continue;
+    if (partition && one.partition != *partition) continue;
+    if (topic.empty() && !chosen.empty() && one.source != chosen.front().source) {
+      parameters.Bad("topic", "the restore is of several topics: say which");
+      return parameters.problem();
+    }
+    chosen.push_back(std::move(one));
+  }
+  if (chosen.empty() && (!topic.empty() || partition)) {
+    return Problem{ProblemType::kNotFound,
+                   "the restore holds no such topic or partition",
+                   {{topic.empty() ? "partition" : "topic", "it was not restored by this job"}},
+                   0,
+                   {},
+                   {}};
+  }
+  HttpResponse response;
+  response.Set("Content-Type", ContentTypeOf(AnswerForm::kCsv));
+  response.Set("Trailer", "Tapedeck-Rows, Tapedeck-Status");
+  response.stream = std::make_unique<OffsetRows>(
+      std::move(chosen), from, limit ? static_cast<uint64_t>(*limit) : UINT64_MAX);
   return response;
 }
 

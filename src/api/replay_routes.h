@@ -10,12 +10,13 @@
 
 namespace tapedeck {
 
-Answer AnswerReplays(Call* call);       // GET /v1/replays
-Answer AnswerCreateReplay(Call* call);  // POST /v1/replays
-Answer AnswerReplay(Call* call);        // GET /v1/replays/{id}
-Answer AnswerPatchReplay(Call* call);   // PATCH /v1/replays/{id}
-Answer AnswerDeleteReplay(Call* call);  // DELETE /v1/replays/{id}
-Answer AnswerReplayEvents(Call* call);  // GET /v1/replays/{id}/events
+Answer AnswerReplays(Call* call);        // GET /v1/replays
+Answer AnswerCreateReplay(Call* call);   // POST /v1/replays
+Answer AnswerReplay(Call* call);         // GET /v1/replays/{id}
+Answer AnswerPatchReplay(Call* call);    // PATCH /v1/replays/{id}
+Answer AnswerDeleteReplay(Call* call);   // DELETE /v1/replays/{id}
+Answer AnswerReplayEvents(Call* call);   // GET /v1/replays/{id}/events
+Answer AnswerReplayOffsets(Call* call);  // GET /v1/replays/{id}/offsets
 
 }  // namespace tapedeck
 

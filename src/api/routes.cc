@@ -29,6 +29,7 @@ constexpr Names kStreamNames[] = {"topics", "symbols",  "tables",   "start",
                                   "origin", "format",   "cursor"};
 constexpr Names kSymbolNames[] = {"table", "symbol", "prefix", "limit", "page_token"};
 constexpr Names kReplayNames[] = {"limit", "page_token"};
+constexpr Names kOffsetNames[] = {"topic", "partition", "from_offset", "limit"};
 constexpr Names kTopicNames[] = {"topic"};
 constexpr Names kDayNames[] = {"table", "start", "end", "limit", "page_token"};
 constexpr Names kRefusedNames[] = {"topic", "reason", "start", "end", "limit", "page_token"};
@@ -61,6 +62,8 @@ constexpr std::array<Route, kRouteCount> kRoutes = {{
     {RouteId::kPatchReplay, "PATCH", "/v1/replays/{id}", RouteScope::kReplay, {}, false},
     {RouteId::kDeleteReplay, "DELETE", "/v1/replays/{id}", RouteScope::kReplay, {}, false},
     {RouteId::kReplayEvents, "GET", "/v1/replays/{id}/events", RouteScope::kReplay, {}, false},
+    {RouteId::kReplayOffsets, "GET", "/v1/replays/{id}/offsets", RouteScope::kReplay, kOffsetNames,
+     false},
 }};
 
 // Longer than any path of a route with the longest name of a table: not worth decoding.

@@ -48,8 +48,9 @@ enum class RouteId : uint8_t {
   kPatchReplay,
   kDeleteReplay,
   kReplayEvents,
+  kReplayOffsets,
 };
-inline constexpr size_t kRouteCount = 27;
+inline constexpr size_t kRouteCount = 28;
 
 /// Who may ask where tokens are in force: the scope that a token needs.
 enum class RouteScope : uint8_t { kAnybody, kRead, kReplay, kAdmin };

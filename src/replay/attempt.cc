@@ -121,6 +121,7 @@ Status ReplayAttempt::CarryOut(const ReplayJob& job) {
     if (command.kind != CommandKind::kSeek) continue;
     // Before the first message of that time: no tape sorts before an empty name.
     progress_.note.position = MessagePosition{.time = command.time}.Encode();
+    progress_.note.records = 0;
     progress_.note.shifted = false;
     pacer_.Restart();
   }
@@ -136,6 +137,8 @@ Status ReplayAttempt::OpenCursor(const ReplayJob& job) {
   TD_ASSIGN_OR_RETURN(auto cursor, SelectionCursor::Open({.open_point = parts_.open_point,
                                                           .clock = parts_.clock,
                                                           .memory_bytes = parts_.memory_bytes,
+                                                          .wants_records = re_encodes(),
+                                                          .missing = job.missing,
                                                           .gone = desk_->stop_flag()},
                                                          job.selection, std::move(after)));
   std::lock_guard lock(mutex_);
@@ -147,7 +150,10 @@ Status ReplayAttempt::OpenCursor(const ReplayJob& job) {
 
 // Encoded only when it is needed.
 void ReplayAttempt::NotePosition() {
-  if (position_moved_) progress_.note.position = sent_position_.Encode();
+  if (position_moved_) {
+    progress_.note.position = sent_position_.Encode();
+    progress_.note.records = sent_records_;
+  }
   position_moved_ = false;
 }
 
@@ -210,9 +216,35 @@ Status ReplayAttempt::Next() {
   // No longer than an order, or what is open, may wait.
   MonotonicTime until = now_ + kLook;
   if (open_) until = std::min(until, opened_ + parts_.txn_interval);
-  TD_ASSIGN_OR_RETURN(pending_, cursor_->NextBy(until));
+  Result<const SelectedMessage*> next = cursor_->NextBy(until);
+  if (next.status().code() == StatusCode::kFailedPrecondition) {
+    // What it needs has left the store, and there is no archive: trying again cannot help.
+    return Status::NotFound(std::string(next.status().message()));
+  }
+  TD_RETURN_IF_ERROR(next.status());
+  pending_ = *next;
+  if (pending_ != nullptr) BeginMessage();
   at_end_ = pending_ == nullptr && !cursor_->searching();
   return Status::Ok();
+}
+
+// Where the progress stands within this very message, what was sent of it is not sent again.
+void ReplayAttempt::BeginMessage() {
+  next_part_ = 0;
+  const uint32_t records = position_moved_ ? sent_records_ : progress_.note.records;
+  if (!re_encodes() || records == 0) return;
+  MessagePosition before = sent_position_;
+  if (!position_moved_) {
+    Result<MessagePosition> noted = MessagePosition::Decode(progress_.note.position);
+    if (!noted.ok()) return;
+    before = std::move(noted).value();
+  }
+  MessagePosition here = *cursor_->position();
+  --here.offset;
+  if (!(here == before)) return;
+  const auto& matching = pending_->matching;
+  next_part_ = static_cast<size_t>(std::lower_bound(matching.begin(), matching.end(), records) -
+                                   matching.begin());
 }
 
 // Between two turns of a search, which may take as long as the selection is sparse.
@@ -274,7 +306,7 @@ Status ReplayAttempt::SendPending(MonotonicTime due) {
   const bool as_recorded = job_.spec.target.timestamps == ReplayTimestamps::kOriginal;
   const Timestamp sent_at = as_recorded ? Timestamp() : parts_.clock->Now();
   TD_ASSIGN_OR_RETURN(const OutgoingContent* out,
-                      outgoing_->Make(*pending_, note.next_seq, &note, sent_at));
+                      outgoing_->Make(*pending_, next_part_, note.next_seq, &note, sent_at));
   TD_RETURN_IF_ERROR(sink_->Send(*out->topic, out->message, kCommitWithin)
                          .WithContext("message " + std::to_string(note.next_seq)));
   TD_RETURN_IF_ERROR(FailpointHit("replay.sent"));
@@ -286,9 +318,15 @@ Status ReplayAttempt::SendPending(MonotonicTime due) {
   note.bytes += out->bytes;
   note.digest += out->hash;
   sent_position_ = *cursor_->position();
+  sent_records_ = 0;
   position_moved_ = true;
   open_bytes_ += out->bytes;
   last_time_ = pending_->greatest_time;
+  if (++next_part_ < outgoing_->Count(*pending_)) {
+    --sent_position_.offset;  // before this message, some of whose records were sent
+    sent_records_ = pending_->matching[next_part_ - 1] + 1;
+    return Status::Ok();
+  }
   pending_ = nullptr;
   return Status::Ok();
 }
@@ -329,6 +367,10 @@ Status ReplayAttempt::Send() {
     }
     TD_RETURN_IF_ERROR(Next());
     if (at_end_) break;
+    if (pending_ != nullptr && next_part_ >= outgoing_->Count(*pending_)) {
+      pending_ = nullptr;  // a message without records
+      continue;
+    }
     if (pending_ == nullptr) {
       TD_RETURN_IF_ERROR(SearchOn(parts_.clock->Monotonic()));
       continue;

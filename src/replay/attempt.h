@@ -36,10 +36,12 @@ class ReplayAttempt {
   void Watch(const TrailThread* trail) { trail_ = trail; }
   bool sent_all() const { return sent_all_; }
   const ReplayNote& note() const { return progress_.note; }
+  /// The last one that it carried out.
   uint64_t command() const { return progress_.command; }
   void Break();
 
  private:
+  bool re_encodes() const { return job_.spec.target.value != ReplayValue::kOriginal; }
   Status CheckOwner();
   Status ReadProgress();
   Status CarryOut(const ReplayJob& job);
@@ -51,6 +53,7 @@ class ReplayAttempt {
   Status WaitLong(MonotonicTime due);
   void NotePosition();
   Status SendPending(MonotonicTime due);
+  void BeginMessage();
   Status CommitOpen();
   Status End(bool leave);
   Status CommitProgress();
@@ -71,7 +74,9 @@ class ReplayAttempt {
   std::mutex mutex_;  // of the pointer
   std::unique_ptr<SelectionCursor> cursor_;
   const SelectedMessage* pending_ = nullptr;  // the cursor's, not sent yet
+  size_t next_part_ = 0;                      // of the messages that it becomes
   MessagePosition sent_position_;
+  uint32_t sent_records_ = 0;    // see ReplayNote
   bool position_moved_ = false;  // since the progress was last made
   bool at_end_ = false;
   bool sent_all_ = false;

@@ -60,6 +60,10 @@ Status Move(ReplayCommand command, ReplayJob* job) {
   const bool moving = job->state == ReplayState::kQueued || job->state == ReplayState::kRunning ||
                       job->state == ReplayState::kPaused;
   if (!moving) return NotNow("be changed", *job);
+  if (job->spec.restore && command.kind != CommandKind::kPace) {
+    return Status::FailedPrecondition("job " + job->id +
+                                      " is a restore: it is of what was asked for, once");
+  }
   if (command.kind == CommandKind::kPace) TD_RETURN_IF_ERROR(CheckPace(command.pace));
   if (command.kind == CommandKind::kPace && command.pace == job->pace) return Status::Ok();
   if (command.kind == CommandKind::kEnd && command.time == job->selection.end) return Status::Ok();
@@ -115,6 +119,24 @@ Status AddCommand(ReplayCommand command, ReplayJob* job, std::string_view key) {
     if (keys.size() > kCommandKeysMax) keys.erase(keys.begin());
   }
   return status;
+}
+
+// An entry is the key and the request's hash. Jobs of an older version have "key#0" instead, which
+// does not tell the request.
+Result<bool> RememberRequest(std::string_view key, const Hash128& request, ReplayJob* job) {
+  auto& keys = job->command_keys;
+  const std::string named = std::string(key) + "=";
+  const std::string entry = named + request.ToString();
+  const std::string old = std::string(key) + "#0";
+  for (const std::string& known : keys) {
+    if (known == entry || known == old) return true;
+    if (known.size() == entry.size() && known.starts_with(named)) {
+      return Status::AlreadyExists("Idempotency-Key: it was used for another request");
+    }
+  }
+  keys.push_back(entry);
+  if (keys.size() > kCommandKeysMax) keys.erase(keys.begin());
+  return false;
 }
 
 void ForgetCommands(uint64_t through, ReplayJob* job) {

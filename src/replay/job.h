@@ -50,8 +50,8 @@ std::string_view ReplayStateName(ReplayState state);
 
 enum class PartitionPolicy : uint8_t { kSame, kKey, kFixed };
 enum class ReplayTimestamps : uint8_t { kOriginal, kNow, kShift };
-/// Re-encoded values come with a later version.
-enum class ReplayValue : uint8_t { kOriginal };
+/// Persisted by name. Not as recorded: one message for each selected record.
+enum class ReplayValue : uint8_t { kOriginal, kJson, kFlatbuffer };
 
 struct ReplayTarget {
   std::string name;   // of the configuration
@@ -99,6 +99,8 @@ struct ReplayNote {
   uint64_t bytes = 0;
   Digest digest;         // of what was sent (verifier.h)
   std::string position;  // MessagePosition, encoded; "" = the first message
+  /// Of the message behind the position the records below this index were sent.
+  uint32_t records = 0;
   int64_t shift_ms = 0;
   bool shifted = false;
   bool operator==(const ReplayNote&) const = default;
@@ -124,7 +126,7 @@ struct ReplayJob {
   Pace pace;          // in force: spec.pace, or the last command's
   uint64_t last_command = 0;
   std::vector<ReplayCommand> commands;    // numbered ones that may not have been carried out yet
-  std::vector<std::string> command_keys;  // of the last kCommandKeysMax commands that had one
+  std::vector<std::string> command_keys;  // of the last kCommandKeysMax requests that had one
   bool begun = false;                     // its progress is in the target
   ReplayNote note;
   uint64_t verified_messages = 0;  // of kDone
@@ -144,6 +146,9 @@ inline constexpr size_t kCommandKeysMax = 64;
 /// is so, or whose `key` ("" = none) was there before. kFailedPrecondition: not in this state.
 /// kResourceExhausted: too many wait. kInvalidArgument: the pace.
 Status AddCommand(ReplayCommand command, ReplayJob* job, std::string_view key = {});
+/// Whether a request of commands with this key was carried out before; else it is remembered from
+/// now on. kAlreadyExists: the key was used for another request.
+Result<bool> RememberRequest(std::string_view key, const Hash128& request, ReplayJob* job);
 /// The worker has carried out everything up to and with this number.
 void ForgetCommands(uint64_t through, ReplayJob* job);
 

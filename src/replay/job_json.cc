@@ -2,6 +2,7 @@
 
 #include "replay/job_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.h"
@@ -14,6 +15,31 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kVersion = 1;
 constexpr std::string_view kCommandNames[] = {"pause", "resume", "cancel", "seek", "pace", "end"};
+
+/// What is not of this format, or of a later version of it.
+struct BadEntry {};
+
+// A state or a mode that is not known must not become another one, which would run.
+template <typename Enum>
+Enum EnumOf(const Json& json, Enum last) {
+  const int64_t value = json.get<int64_t>();
+  if (!json.is_number_integer() || value < 0 || value > static_cast<int64_t>(last)) {
+    throw BadEntry();
+  }
+  return static_cast<Enum>(value);
+}
+
+Hash128 HashOf(const Json& json) {
+  const Result<Hash128> hash = Hash128::Parse(json.get<std::string>());
+  if (!hash.ok()) throw BadEntry();
+  return *hash;
+}
+
+std::string BytesOf(const Json& json) {
+  Result<std::string> bytes = FromBase64(json.get<std::string>());
+  if (!bytes.ok()) throw BadEntry();
+  return std::move(bytes).value();
+}
 
 Json RangeJson(const TapeRange& range) {
   return {{"cluster", range.tape.cluster},
@@ -44,7 +70,7 @@ Json PaceEntry(const Pace& pace) {
 
 Pace PaceOf(const Json& json) {
   Pace pace;
-  pace.mode = static_cast<PaceMode>(json.at("mode").get<int>());
+  pace.mode = EnumOf(json.at("mode"), PaceMode::kRate);
   pace.speed = json.at("speed").get<double>();
   pace.messages_per_second = json.at("messages").get<uint64_t>();
   pace.bytes_per_second = json.at("bytes").get<uint64_t>();
@@ -55,13 +81,11 @@ Pace PaceOf(const Json& json) {
 }
 
 Json NoteJson(const ReplayNote& note) {
-  return {{"next_seq", note.next_seq},        {"bytes", note.bytes},
-          {"digest", note.digest.ToString()}, {"position", ToBase64(note.position)},
-          {"shifted", note.shifted},          {"shift_ms", note.shift_ms}};
-}
-
-Hash128 HashOf(const Json& json) {
-  return Hash128::Parse(json.get<std::string>()).value_or(Hash128{});
+  Json json = {{"next_seq", note.next_seq},        {"bytes", note.bytes},
+               {"digest", note.digest.ToString()}, {"position", ToBase64(note.position)},
+               {"shifted", note.shifted},          {"shift_ms", note.shift_ms}};
+  if (note.records > 0) json["records"] = note.records;
+  return json;
 }
 
 ReplayNote NoteOf(const Json& json) {
@@ -69,7 +93,8 @@ ReplayNote NoteOf(const Json& json) {
   note.next_seq = json.at("next_seq").get<uint64_t>();
   note.bytes = json.at("bytes").get<uint64_t>();
   note.digest = HashOf(json.at("digest"));
-  note.position = FromBase64(json.at("position").get<std::string>()).value_or("");
+  note.position = BytesOf(json.at("position"));
+  if (json.contains("records")) note.records = json.at("records").get<uint32_t>();
   note.shifted = json.at("shifted").get<bool>();
   note.shift_ms = json.at("shift_ms").get<int64_t>();
   return note;
@@ -91,8 +116,8 @@ Selection SelectionOf(const Json& json) {
   Selection selection;
   selection.start = Timestamp(json.at("start").get<int64_t>());
   selection.end = Timestamp(json.at("end").get<int64_t>());
-  selection.clock = static_cast<SelectionClock>(json.at("clock").get<int>());
-  selection.order = static_cast<SelectionOrder>(json.at("order").get<int>());
+  selection.clock = EnumOf(json.at("clock"), SelectionClock::kEvent);
+  selection.order = EnumOf(json.at("order"), SelectionOrder::kEvent);
   selection.symbols = json.at("symbols").get<std::vector<std::string>>();
   selection.tables = json.at("tables").get<std::vector<std::string>>();
   for (const Json& range : json.at("ranges")) selection.ranges.push_back(RangeOf(range));
@@ -116,7 +141,7 @@ std::vector<TapeGap> MissingOf(const Json& list) {
     TapeGap gap{range.tape, {}};
     gap.gap.from = range.from;
     gap.gap.to = range.to;
-    gap.gap.reason = static_cast<GapReason>(json.at("reason").get<int>());
+    gap.gap.reason = EnumOf(json.at("reason"), GapReason::kOwnReplay);
     missing.push_back(std::move(gap));
   }
   return missing;
@@ -136,19 +161,27 @@ Json CommandJson(const ReplayCommand& command) {
 ReplayCommand CommandOf(const Json& json) {
   ReplayCommand command;
   const std::string kind = json.at("kind").get<std::string>();
-  for (size_t i = 0; i < std::size(kCommandNames); ++i) {
-    if (kCommandNames[i] == kind) command.kind = static_cast<CommandKind>(i);
-  }
+  const auto* name = std::find(std::begin(kCommandNames), std::end(kCommandNames), kind);
+  if (name == std::end(kCommandNames)) throw BadEntry();
+  command.kind = static_cast<CommandKind>(name - std::begin(kCommandNames));
   command.number = json.at("number").get<uint64_t>();
   if (json.contains("pace")) command.pace = PaceOf(json.at("pace"));
   if (json.contains("time")) command.time = Timestamp(json.at("time").get<int64_t>());
   return command;
 }
 
-// Throws where a field is missing or of another type.
+ReplayState StateOf(const std::string& name) {
+  for (size_t i = 0; i < kReplayStates; ++i) {
+    const ReplayState state = static_cast<ReplayState>(i);
+    if (ReplayStateName(state) == name) return state;
+  }
+  throw BadEntry();
+}
+
+// Throws where a field is missing, of another type, or not one of its values.
 void ReadFields(const Json& json, ReplayJob* job) {
   job->created = Timestamp(json.at("created").get<int64_t>());
-  job->key = FromBase64(json.at("key").get<std::string>()).value_or("");
+  job->key = BytesOf(json.at("key"));
   job->request_hash = HashOf(json.at("request_hash"));
   job->selection = SelectionOf(json.at("selection"));
   job->missing = MissingOf(json.at("missing"));
@@ -160,18 +193,13 @@ void ReadFields(const Json& json, ReplayJob* job) {
     job->target_starts[{start.at(0).get<std::string>(), start.at(1).get<int32_t>()}] =
         start.at(2).get<int64_t>();
   }
-  const std::string state = json.at("state").get<std::string>();
-  for (size_t i = 0; i < kReplayStates; ++i) {
-    if (ReplayStateName(static_cast<ReplayState>(i)) == state) {
-      job->state = static_cast<ReplayState>(i);
-    }
-  }
+  job->state = StateOf(json.at("state").get<std::string>());
   job->error = json.at("error").get<std::string>();
   job->pace = PaceOf(json.at("pace"));
   job->last_command = json.at("last_command").get<uint64_t>();
   for (const Json& command : json.at("commands")) job->commands.push_back(CommandOf(command));
   for (const Json& key : json.at("command_keys")) {
-    job->command_keys.push_back(FromBase64(key.get<std::string>()).value_or(""));
+    job->command_keys.push_back(BytesOf(key));
   }
   job->begun = json.at("begun").get<bool>();
   job->note = NoteOf(json.at("note"));
@@ -228,6 +256,8 @@ Result<ReplayJob> DecodeJob(std::string_view id, std::string_view bytes) {
     if (!spec.ok()) return broken;
     job.spec = std::move(spec).value();
   } catch (const Json::exception&) {
+    return broken;
+  } catch (const BadEntry&) {
     return broken;
   }
   return job;

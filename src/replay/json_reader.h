@@ -19,8 +19,27 @@
 #include "base/status.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "model/doubled_name.h"
 
 namespace tapedeck {
+
+/// JSON as it is taken from clients: no member twice in an object, at most kJsonDepthMax deep.
+/// kInvalidArgument "name: what is wrong", of a member or of the "body".
+inline constexpr int kJsonDepthMax = 32;
+inline Result<nlohmann::ordered_json> ParseStrictJson(std::string_view text) {
+  using Json = nlohmann::ordered_json;
+  bool deep = false;
+  auto look = [&](int depth, Json::parse_event_t, Json&) {
+    deep = deep || depth > kJsonDepthMax;
+    return !deep;
+  };
+  Json json = Json::parse(text, look, false);
+  if (deep) return Status::InvalidArgument("body: it is nested too deeply");
+  if (json.is_discarded()) return Status::InvalidArgument("body: it is no JSON");
+  if (const auto name = DoubledNameOf(text))
+    return Status::InvalidArgument(name->substr(0, 64) + ": it is there twice");
+  return json;
+}
 
 class JsonReader {
  public:

@@ -1,9 +1,14 @@
 #include "replay/outgoing.h"
 
+#include "query/decoded_json.h"
+#include "query/tail.h"
+
 namespace tapedeck {
 namespace {
 
 constexpr int64_t kNsPerMs = 1'000'000;
+// Kafka has no times before 1970, and to librdkafka 0 is "now": the least that can be sent.
+constexpr int64_t kLeastMs = 1;
 
 int64_t FloorMs(int64_t ns) { return ns >= 0 ? ns / kNsPerMs : -((-(ns + 1)) / kNsPerMs) - 1; }
 
@@ -63,7 +68,7 @@ int64_t Outgoing::TimeOf(const StoredMessage& stored, ReplayNote* note, Timestam
   const int64_t recorded = FloorMs(stored.time.ns());
   switch (job_.spec.target.timestamps) {
     case ReplayTimestamps::kOriginal:
-      return std::max<int64_t>(0, recorded);
+      return std::max(kLeastMs, recorded);
     case ReplayTimestamps::kNow:
       return FloorMs(now.ns());
     case ReplayTimestamps::kShift:
@@ -73,16 +78,18 @@ int64_t Outgoing::TimeOf(const StoredMessage& stored, ReplayNote* note, Timestam
     note->shifted = true;
     note->shift_ms = FloorMs(now.ns()) - recorded;
   }
-  return std::max<int64_t>(0, recorded + note->shift_ms);
+  return std::max(kLeastMs, recorded + note->shift_ms);
 }
 
-void Outgoing::AddProvenance(const StoredMessage& stored, uint64_t seq) {
+void Outgoing::AddProvenance(const StoredMessage& stored, std::optional<uint32_t> index,
+                             uint64_t seq) {
   const TapeId& tape = *stored.tape;
   seq_ = std::to_string(seq);
   origin_ = tape.topic;
   origin_.append("/").append(std::to_string(tape.partition));
   origin_.append("/").append(std::to_string(tape.lineage));
   origin_.append("/").append(std::to_string(stored.message.offset));
+  if (index) origin_.append("/").append(std::to_string(*index));
   time_ = std::to_string(stored.message.timestamp_ms);
   headers_.push_back({kReplayHeader, name_});
   headers_.push_back({kSeqHeader, seq_});
@@ -90,16 +97,31 @@ void Outgoing::AddProvenance(const StoredMessage& stored, uint64_t seq) {
   headers_.push_back({kTimeHeader, time_});
 }
 
-Result<const OutgoingContent*> Outgoing::Make(const SelectedMessage& selected, uint64_t seq,
-                                              ReplayNote* note, Timestamp now) {
+std::string_view Outgoing::Encode(const SelectedMessage& selected, uint32_t index) {
+  const StoredMessage& stored = *selected.stored;
+  const DecodedRecord& record = selected.decoded->records[index];
+  const Table& table = *selected.tables->Find(record.table);
+  if (job_.spec.target.value == ReplayValue::kJson) {
+    json_.clear();
+    AppendDecodedJsonWithOrigin(table, record, index, stored, {}, &json_);
+    return json_;
+  }
+  return buffer_.Encode(table, record.symbol, record.ts, Timestamp(KafkaNanosOf(stored.message)),
+                        *stored.tape, stored.message.offset, index, record.values);
+}
+
+Result<const OutgoingContent*> Outgoing::Make(const SelectedMessage& selected, size_t nth,
+                                              uint64_t seq, ReplayNote* note, Timestamp now) {
   const StoredMessage& stored = *selected.stored;
   TD_ASSIGN_OR_RETURN(const Topic* topic, TopicOf(stored));
   TD_ASSIGN_OR_RETURN(const int32_t partition, PartitionOf(stored, *topic));
   headers_.assign(stored.message.headers.begin(), stored.message.headers.end());
-  if (job_.spec.target.provenance) AddProvenance(stored, seq);
+  std::optional<uint32_t> index;
+  if (job_.spec.target.value != ReplayValue::kOriginal) index = selected.matching[nth];
+  if (job_.spec.target.provenance) AddProvenance(stored, index, seq);
   OutgoingMessage& message = content_.message;
   message.key = stored.message.key;
-  message.value = stored.message.value;
+  message.value = index ? OptionalBytes(Encode(selected, *index)) : stored.message.value;
   message.headers = headers_;
   message.partition = partition;
   message.timestamp_ms = TimeOf(stored, note, now);

@@ -4,36 +4,33 @@
 // Outgoing: a recorded message as a job sends it: topic, partition, timestamp, headers.
 //
 //   Outgoing outgoing(job, ReplayName("tapedeck", "node-1", job.id), {{"Finhub1-replay", 3}});
-//   TD_ASSIGN_OR_RETURN(const OutgoingContent* out, outgoing.Make(*selected, seq, &note, now));
+//   TD_ASSIGN_OR_RETURN(const OutgoingContent* out, outgoing.Make(*selected, 0, seq, &note, now));
 //   TD_RETURN_IF_ERROR(sink->Send(*out->topic, out->message, timeout));
 //   note.digest += out->hash;
 //
-// With provenance four headers follow the original ones:
-//   tapedeck-replay   <group>/<node>/<job>
-//   tapedeck-seq      1, 2, 3, … over the whole job
-//   tapedeck-origin   topic/partition/lineage/offset
-//   tapedeck-ts       the recorded Kafka timestamp in milliseconds; -1 where there was none
+// With provenance the four headers of model/replay_headers.h follow the original ones.
 //
-// A message without a Kafka timestamp is sent with its time of receipt.
+// A message without a Kafka timestamp is sent with its time of receipt. Re-encoded, each selected
+// record is a message of its own, with key, headers and timestamp of the one that it came in; the
+// value is the record as JSON (query/decoded_json.h, with its origin) or as a FlatBuffer
+// (schemas/record.fbs): the same record always gives the same bytes.
 //
 // Owned by one thread; the job outlives it.
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
+#include "codec/record_buffer.h"
 #include "kafka/producer.h"
+#include "model/replay_headers.h"
 #include "query/selection_cursor.h"
 #include "replay/job.h"
 
 namespace tapedeck {
-
-inline constexpr std::string_view kReplayHeader = "tapedeck-replay";
-inline constexpr std::string_view kSeqHeader = "tapedeck-seq";
-inline constexpr std::string_view kOriginHeader = "tapedeck-origin";
-inline constexpr std::string_view kTimeHeader = "tapedeck-ts";
 
 /// The value of tapedeck-replay.
 std::string ReplayName(std::string_view group, std::string_view node, std::string_view job);
@@ -62,9 +59,13 @@ class Outgoing {
   /// `partitions`: of the target topics.
   Outgoing(const ReplayJob& job, std::string name, std::map<std::string, int> partitions);
 
-  /// Valid until the next call. The first message of a job that shifts times sets note->shift_ms.
-  /// kInvalidArgument: the target lacks its partition.
-  Result<const OutgoingContent*> Make(const SelectedMessage& selected, uint64_t seq,
+  /// Messages that this one becomes.
+  size_t Count(const SelectedMessage& selected) const {
+    return job_.spec.target.value == ReplayValue::kOriginal ? 1 : selected.matching.size();
+  }
+  /// The nth of them; valid until the next call. The first message of a job that shifts times sets
+  /// note->shift_ms. kInvalidArgument: the target lacks its partition.
+  Result<const OutgoingContent*> Make(const SelectedMessage& selected, size_t nth, uint64_t seq,
                                       ReplayNote* note, Timestamp now);
 
  private:
@@ -75,7 +76,8 @@ class Outgoing {
   Result<const Topic*> TopicOf(const StoredMessage& stored);
   Result<int32_t> PartitionOf(const StoredMessage& stored, const Topic& topic) const;
   int64_t TimeOf(const StoredMessage& stored, ReplayNote* note, Timestamp now) const;
-  void AddProvenance(const StoredMessage& stored, uint64_t seq);
+  void AddProvenance(const StoredMessage& stored, std::optional<uint32_t> index, uint64_t seq);
+  std::string_view Encode(const SelectedMessage& selected, uint32_t index);
 
   const ReplayJob& job_;
   const std::string name_;
@@ -88,6 +90,8 @@ class Outgoing {
   std::string seq_;
   std::string origin_;
   std::string time_;
+  std::string json_;
+  RecordBuffer buffer_;
   OutgoingContent content_;
 };
 

@@ -72,6 +72,12 @@ void CheckTopic(const TopicFacts& facts, const TargetNeed& need,
                         " partitions and the source " + std::to_string(partitions) +
                         ": add partitions, or ask for target.partition \"key\" or a number");
   }
+  if (need.same_count && facts.partitions > partitions) {
+    findings->push_back(topic + " has " + std::to_string(facts.partitions) +
+                        " partitions and the source " + std::to_string(partitions) +
+                        ": messages that are sent to it later would not go where their keys went; "
+                        "create it with as many, or ask with \"force\":true");
+  }
   if (need.target.partition == PartitionPolicy::kFixed &&
       need.target.fixed_partition >= facts.partitions) {
     findings->push_back(topic + " has no partition " + std::to_string(need.target.fixed_partition));

@@ -23,6 +23,7 @@ namespace tapedeck {
 struct TargetNeed {
   ReplayTarget target;
   bool restore = false;
+  bool same_count = false;  // of partitions: keys are to fall where they fell
   /// Greatest source partition + 1, by target topic.
   std::map<std::string, int> partitions;
   uint64_t message_bytes_max = 0;  // of a block's raw bytes: an upper bound; 0: unknown

@@ -7,12 +7,13 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kWithRecords = 2;
 
 }  // namespace
 
 SinkProgress EncodeProgress(const ReplayProgress& progress) {
   const ReplayNote& note = progress.note;
-  std::string bytes(1, static_cast<char>(kVersion));
+  std::string bytes(1, static_cast<char>(note.records > 0 ? kWithRecords : kVersion));
   PutLittle64(&bytes, progress.owner);
   PutVarint(&bytes, progress.command);
   PutVarint(&bytes, note.bytes);
@@ -21,6 +22,7 @@ SinkProgress EncodeProgress(const ReplayProgress& progress) {
   bytes.push_back(note.shifted ? 1 : 0);
   PutVarint(&bytes, ZigZag(note.shift_ms));
   PutBlob(&bytes, note.position);
+  if (note.records > 0) PutVarint(&bytes, note.records);
   return {.next_seq = static_cast<int64_t>(note.next_seq), .metadata = ToBase64(bytes)};
 }
 
@@ -31,7 +33,8 @@ Result<ReplayProgress> DecodeProgress(const SinkProgress& read) {
   if (!bytes.ok() || read.next_seq < 1) return foreign;
   ByteReader reader(*bytes);
   ReplayProgress progress;
-  if (reader.Byte() != kVersion) reader.Fail();
+  const uint8_t version = reader.Byte();
+  if (version != kVersion && version != kWithRecords) reader.Fail();
   progress.owner = reader.Little64();
   progress.command = reader.Varint();
   ReplayNote& note = progress.note;
@@ -42,6 +45,7 @@ Result<ReplayProgress> DecodeProgress(const SinkProgress& read) {
   note.shifted = reader.Byte() != 0;
   note.shift_ms = UnZigZag(reader.Varint());
   note.position = reader.Blob();
+  if (version == kWithRecords) note.records = static_cast<uint32_t>(reader.Varint());
   if (!reader.done()) return foreign;
   return progress;
 }

@@ -5,8 +5,10 @@
 // offset itself is the next sequence number.
 //
 //   metadata := base64 of progress         (brokers keep it as text)
-//   progress := version:u8=1 owner:u64 command:varint bytes:varint digest:hash shifted:u8
-//               shift_ms:zigzag position:blob
+//   progress := version:u8=1 state | version:u8=2 state records:varint
+//   state    := owner:u64 command:varint bytes:varint digest:hash shifted:u8 shift_ms:zigzag
+//               position:blob
+// Version 2 where the place is within a message that gives several.
 // docs/formats.md, "Progress of a replay".
 //
 // Thread-safe: pure functions on values.

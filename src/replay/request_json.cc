@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "base/units.h"
-#include "model/doubled_name.h"
 #include "query/time_text.h"
 #include "replay/job_json.h"
 #include "replay/json_reader.h"
@@ -24,18 +23,13 @@ constexpr std::string_view kClocks[] = {"kafka", "event"};
 constexpr std::string_view kOrders[] = {"arrival", "event"};
 constexpr std::string_view kModes[] = {"max", "original", "rate"};
 constexpr std::string_view kDeliveries[] = {"exactly-once", "at-least-once"};
-constexpr std::string_view kValues[] = {"original"};
+constexpr std::string_view kValues[] = {"original", "json", "flatbuffer"};
 constexpr std::string_view kTimestamps[] = {"original", "now", "shift"};
 constexpr std::string_view kWishes[] = {"paused", "running", "cancelled"};
 
 Result<Json> ParseBody(std::string_view body) {
   if (body.size() > kReplayRequestBytesMax) return Status::InvalidArgument("body: it is too large");
-  Json json = Json::parse(body, nullptr, false);
-  if (json.is_discarded()) return Status::InvalidArgument("body: it is no JSON");
-  if (const auto name = DoubledNameOf(body)) {
-    return Status::InvalidArgument(name->substr(0, 64) + ": it is there twice");
-  }
-  return json;
+  return ParseStrictJson(body);
 }
 
 std::optional<Timestamp> ReadTime(JsonReader* reader, std::string_view name, Timestamp now,
@@ -111,11 +105,12 @@ Status ReadTarget(const Json& json, ReplayTarget* target) {
   if (!IsTopicName(target->topic)) {
     reader.Fail("topic", "a topic's name is needed; {topic} in it stands for the source topic");
   }
-  ReadPartition(&reader, target);
-  const std::string value = reader.Text("value", "original");
-  if (value == "json" || value == "flatbuffer") {
-    reader.Fail("value", value + " is not in this version: original is");
+  constexpr std::string_view kHole = "{topic}";
+  const size_t hole = target->topic.find(kHole);
+  if (hole != std::string::npos && target->topic.find(kHole, hole + 1) != std::string::npos) {
+    reader.Fail("topic", "{topic} may stand in it once");
   }
+  ReadPartition(&reader, target);
   target->value = static_cast<ReplayValue>(reader.Choose("value", kValues, 0));
   target->timestamps = static_cast<ReplayTimestamps>(reader.Choose("timestamps", kTimestamps, 0));
   target->provenance = reader.Flag("provenance", true);
@@ -131,6 +126,9 @@ Status ReadPace(const Json& json, Pace* pace) {
   if (names_mode && pace->mode != before) *pace = Pace{.mode = pace->mode};
   if (!names_mode && reader.Has("speed")) pace->mode = PaceMode::kOriginal;
   pace->speed = reader.Number("speed", pace->speed);
+  if (pace->mode != PaceMode::kOriginal && reader.Has("speed")) {
+    reader.Fail("speed", "only with mode original");
+  }
   const bool rates = reader.Has("messages_per_second") || reader.Has("bytes_per_second");
   if (rates) {
     if (!names_mode) pace->mode = PaceMode::kRate;
@@ -157,6 +155,12 @@ Status CheckTogether(const ReplaySpec& spec) {
   }
   if (spec.restore && spec.target.partition != PartitionPolicy::kSame) {
     return Status::InvalidArgument("target.partition: a restore keeps partitions");
+  }
+  if (spec.restore && spec.target.timestamps != ReplayTimestamps::kOriginal) {
+    return Status::InvalidArgument("target.timestamps: a restore keeps them");
+  }
+  if (spec.restore && spec.target.value != ReplayValue::kOriginal) {
+    return Status::InvalidArgument("target.value: a restore keeps the bytes");
   }
   return Status::Ok();
 }

@@ -27,7 +27,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kFactsWithin{10'000};
 // Provenance, and what Kafka's record adds to key, value and headers.
 constexpr uint64_t kRecordOverhead = 512;
-constexpr size_t kIdempotencyKeyMax = 255;
 
 class KafkaTrail final : public ReplayTrail {
  public:
@@ -126,6 +125,7 @@ Result<std::unique_ptr<MessageSink>> OpenSink(const ReplayTargetConfig& target,
   sink.group = sink.name;
   sink.progress_at = {TargetTopics(job.spec.target, job.selection).front(), 0};
   sink.linger = milliseconds(job.pace.mode == PaceMode::kMax ? 5 : 1);
+  sink.transaction_timeout = options.transaction_timeout;
   sink.queue_bytes_max = options.memory_bytes;
   return OpenKafkaSink(sink);
 }
@@ -175,6 +175,7 @@ Status ReplayRunner::Start(const StoreView& view) {
   TD_ASSIGN_OR_RETURN(const auto jobs, view.Jobs());
   std::lock_guard lock(mutex_);
   for (const auto& [id, bytes] : jobs) {
+    if (IsOffsetEntryId(id)) continue;  // beside its job
     Result<ReplayJob> job = DecodeJob(id, bytes);
     if (job.status().code() == StatusCode::kNotFound) continue;  // of another journey
     if (!job.ok()) {
@@ -238,7 +239,14 @@ Status ReplayRunner::CheckTargetOf(const std::set<std::string>& recorded_cluster
   for (const TapeRange& range : selection.ranges) {
     int& partitions = need.partitions[target.TopicFor(range.tape.topic)];
     partitions = std::max(partitions, range.tape.partition + 1);
+    if (!need.restore) continue;
+    for (const auto& [tp, tape] : point.state().tapes) {  // those without messages, too
+      if (tape.topic == range.tape.topic && tape.cluster == range.tape.cluster) {
+        partitions = std::max(partitions, tape.partition + 1);
+      }
+    }
   }
+  need.same_count = need.restore && !job->spec.force;
   uint64_t bytes_max = UINT64_MAX;
   for (const TopicFacts& topic : facts.topics) {
     if (auto found = topic.config.find("max.message.bytes"); found != topic.config.end()) {
@@ -261,6 +269,30 @@ Status ReplayRunner::CheckTargetOf(const std::set<std::string>& recorded_cluster
   const std::vector<std::string> findings = CheckTarget(facts, need);
   return findings.empty() ? Status::Ok() : Status::FailedPrecondition(Joined(findings));
 }
+
+namespace {
+
+// One table tells where each partition's offsets have gone.
+Status CheckRestore(const Selection& selection, const ReplayTarget& target) {
+  std::map<TopicPartition, TopicPartition> sources;  // by where they go
+  for (const TapeRange& range : selection.ranges) {
+    const TopicPartition from{range.tape.topic, range.tape.partition};
+    const TopicPartition to{target.TopicFor(from.topic), from.partition};
+    const auto [known, made] = sources.emplace(to, from);
+    if (made) continue;
+    if (known->second == from) {
+      return Status::InvalidArgument("source: " + from.ToString() +
+                                     " was recorded in several lineages: restore one of them, by "
+                                     "source.offsets");
+    }
+    return Status::InvalidArgument("target.topic: " + known->second.ToString() + " and " +
+                                   from.ToString() +
+                                   " would be mixed: let {topic} stand in it for the source's");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
 
 Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   if (!options_.targets.contains(spec.target.name)) {
@@ -289,6 +321,7 @@ Result<ReplayJob> ReplayRunner::MakeJob(ReplaySpec spec, Timestamp now) const {
   job.created = now;
   job.pace = spec.pace;
   job.spec = std::move(spec);
+  if (job.spec.restore) TD_RETURN_IF_ERROR(CheckRestore(frozen.selection, job.spec.target));
   if (!job.spec.allow_gaps) TD_RETURN_IF_ERROR(CheckGaps(frozen.missing));
   {
     std::unique_lock one(preflight_, std::try_to_lock);

@@ -36,6 +36,7 @@
 #include "base/status.h"
 #include "kafka/client_properties.h"
 #include "replay/job_desk.h"
+#include "replay/offset_map.h"
 #include "replay/worker.h"
 #include "store/store_queue.h"
 
@@ -56,6 +57,8 @@ struct ReplayOptions {
   size_t max_jobs = 4;
   uint64_t max_messages_per_second = 0;  // of each job; 0: none
   std::chrono::nanoseconds txn_interval = std::chrono::milliseconds(100);
+  /// After it brokers abort what a worker that stands still has left open.
+  std::chrono::milliseconds transaction_timeout{60'000};
   size_t memory_bytes = size_t{32} << 20;  // of each job
 };
 
@@ -79,6 +82,8 @@ std::string ReplayViewJson(const ReplayView& view);
 /// Jobs that are kept, ended ones included; and those that have not ended.
 inline constexpr size_t kReplayJobsMax = 1000;
 inline constexpr size_t kReplayLiveJobsMax = 100;
+/// Of a client's Idempotency-Key.
+inline constexpr size_t kIdempotencyKeyMax = 255;
 
 class ReplayRunner {
  public:
@@ -99,6 +104,9 @@ class ReplayRunner {
 
   Result<ReplayView> Create(std::string_view body, std::string_view key);
   Result<ReplayView> Get(std::string_view id) const;
+  /// Where a restore that is done has put what was recorded. kFailedPrecondition: no restore, or
+  /// not done.
+  Result<OffsetMap> Offsets(std::string_view id) const;
   /// In the order of their creation.
   std::vector<ReplayView> List() const;
   Result<ReplayView> Patch(std::string_view id, std::string_view body, std::string_view key);

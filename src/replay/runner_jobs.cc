@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "base/thread.h"
+#include "model/keys.h"
 #include "replay/attempt.h"
 #include "replay/job_json.h"
 #include "replay/runner.h"
@@ -38,6 +39,27 @@ Result<ReplayView> ReplayRunner::Get(std::string_view id) const {
   return ReplayView{desk->job(), desk->live()};
 }
 
+Result<OffsetMap> ReplayRunner::Offsets(std::string_view id) const {
+  TD_ASSIGN_OR_RETURN(const auto desk, Desk(id));
+  const ReplayJob job = desk->job();
+  if (!job.spec.restore) {
+    return Status::FailedPrecondition("job " + job.id +
+                                      " is no restore: only a restore maps offsets");
+  }
+  if (job.state != ReplayState::kDone) {
+    return Status::FailedPrecondition("job " + job.id + " is " +
+                                      std::string(ReplayStateName(job.state)) +
+                                      ": its offsets are known once it is done");
+  }
+  TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
+  const Result<std::string> bytes = point->view().Get(keys::Job(OffsetEntryId(job.id)));
+  if (bytes.status().code() == StatusCode::kNotFound) {
+    return Status::FailedPrecondition("job " + job.id + " was done by a version without offsets");
+  }
+  TD_RETURN_IF_ERROR(bytes.status());
+  return DecodeOffsetMap(*bytes);
+}
+
 std::vector<ReplayView> ReplayRunner::List() const {
   std::vector<ReplayView> views;
   std::lock_guard lock(mutex_);
@@ -58,6 +80,9 @@ std::array<size_t, kReplayStates> ReplayRunner::Counts() const {
 
 Result<ReplayView> ReplayRunner::Patch(std::string_view id, std::string_view body,
                                        std::string_view key) {
+  if (key.size() > kIdempotencyKeyMax) {
+    return Status::InvalidArgument("Idempotency-Key: it is longer than 255 bytes");
+  }
   std::shared_ptr<JobDesk> desk;
   {
     std::lock_guard lock(mutex_);
@@ -69,9 +94,12 @@ Result<ReplayView> ReplayRunner::Patch(std::string_view id, std::string_view bod
   // One change: all commands of the request, or none.
   const Status changed = desk->Change([&](ReplayJob* job) -> Status {
     TD_ASSIGN_OR_RETURN(auto commands, ParseReplayPatch(body, *job, now));
-    for (size_t i = 0; i < commands.size(); ++i) {
-      const std::string own = key.empty() ? "" : std::string(key) + "#" + std::to_string(i);
-      TD_RETURN_IF_ERROR(AddCommand(std::move(commands[i]), job, own));
+    if (!key.empty()) {
+      TD_ASSIGN_OR_RETURN(const bool known, RememberRequest(key, HashBytes(body), job));
+      if (known) return Status::Ok();
+    }
+    for (ReplayCommand& command : commands) {
+      TD_RETURN_IF_ERROR(AddCommand(std::move(command), job));
     }
     return Status::Ok();
   });
@@ -98,6 +126,7 @@ Status ReplayRunner::Delete(std::string_view id) {
   const Status written = parts_.queue->Write([&](StoreBatch* batch) {
     slot->forgotten.store(true);  // on the writer's thread: nothing comes behind this batch
     batch->DeleteJob(key);
+    batch->DeleteJob(OffsetEntryId(key));
     return Status::Ok();
   });
   if (!written.ok()) {  // it is there as before
@@ -133,7 +162,15 @@ void ReplayRunner::Reap(bool all) {
 }
 
 bool ReplayRunner::Begin(Slot* slot, const ReplayJob& job, std::function<void()> work) {
-  slot->worker = std::make_unique<ReplayWorker>(PartsOf(job), slot->desk.get());
+  WorkerParts parts = PartsOf(job);
+  parts.keep_offsets = [this, slot, id = job.id](const std::string& table) {
+    return parts_.queue->Write([&](StoreBatch* batch) {
+      if (slot->forgotten.load()) return Status::Cancelled("the replay job is being deleted");
+      batch->PutJob(OffsetEntryId(id), table);
+      return Status::Ok();
+    });
+  };
+  slot->worker = std::make_unique<ReplayWorker>(std::move(parts), slot->desk.get());
   slot->ended.store(false);
   slot->renewed = parts_.clock->Monotonic();
   Result<std::thread> started = StartThread([this, slot, work = std::move(work)] {

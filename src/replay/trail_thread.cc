@@ -37,11 +37,14 @@ Status TrailThread::ReadOn() {
     job.target_starts = next_;
     TD_ASSIGN_OR_RETURN(trail_, parts_.open_trail(job));
   }
-  TD_RETURN_IF_ERROR(trail_->Poll(kPoll, [this](const TopicPartition& tp, const MessageView& m) {
+  Status full;  // of holes
+  TD_RETURN_IF_ERROR(trail_->Poll(kPoll, [&](const TopicPartition& tp, const MessageView& m) {
     std::lock_guard lock(mutex_);
     next_[tp] = m.offset + 1;
     verifier_.See(tp, m);
+    if (job_.spec.restore && full.ok()) full = found_[tp].Add(m.offset);
   }));
+  TD_RETURN_IF_ERROR(full);
   {
     std::lock_guard lock(mutex_);
     verified_.store(verifier_.messages(), std::memory_order_relaxed);
@@ -51,12 +54,18 @@ Status TrailThread::ReadOn() {
   return Status::Ok();
 }
 
+FoundOffsets TrailThread::found() const {
+  std::lock_guard lock(mutex_);
+  return found_;
+}
+
 void TrailThread::Run() {
   (void)setpriority(PRIO_PROCESS, 0, kNiceness);  // on Linux: of this thread; as before if refused
   while (!stop_.load()) {
     const Status status = ReadOn();
     if (status.ok()) continue;
     trail_ = nullptr;
+    rounds_at_end_.store(0);  // another reader meets the end anew
     if (status.code() != StatusCode::kUnavailable) {
       std::lock_guard lock(mutex_);
       status_ = status;
@@ -79,9 +88,13 @@ Status TrailThread::Finish(uint64_t messages, const Digest& digest,
     TD_RETURN_IF_ERROR(status_);
     const MonotonicTime now = parts_.clock->Monotonic();
     if (std::exchange(seen, verifier_.messages()) != verifier_.messages()) changed = now;
-    if (rounds_at_end_.load() < kRounds) continue;
+    if (rounds_at_end_.load() < kRounds) {
+      changed = now;  // a target that cannot be read shows nothing, however long it takes
+      continue;
+    }
     const Status same = verifier_.Compare(messages, digest);
-    if (same.ok() || seen > messages || now - changed >= kShownWithin) return same;
+    if (same.ok() || seen > messages || verifier_.torn() || now - changed >= kShownWithin)
+      return same;
   }
   return Status::Cancelled("verification was interrupted");
 }

@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "base/status.h"
+#include "replay/restore_offsets.h"
 #include "replay/verifier.h"
 #include "replay/worker.h"
 
@@ -35,6 +36,8 @@ class TrailThread {
   Status Finish(uint64_t messages, const Digest& digest, const std::function<bool()>& give_up);
   uint64_t verified() const { return verified_.load(std::memory_order_relaxed); }
   uint64_t foreign() const { return foreign_.load(std::memory_order_relaxed); }
+  /// Of a restore, after Finish: where its messages lie.
+  FoundOffsets found() const;
 
  private:
   void Run();
@@ -50,8 +53,9 @@ class TrailThread {
   std::atomic<uint64_t> rounds_at_end_{0};  // since finishing
   std::atomic<uint64_t> verified_{0};
   std::atomic<uint64_t> foreign_{0};
-  std::mutex mutex_;  // of verifier_ and status_
-  Status status_;     // that does not pass
+  mutable std::mutex mutex_;  // of what follows, and verifier_
+  Status status_;             // that does not pass
+  FoundOffsets found_;        // of a restore
   std::thread thread_;
 };
 

@@ -1,6 +1,8 @@
 #include "replay/verifier.h"
 
-#include <charconv>
+#include <optional>
+
+#include "model/replay_headers.h"
 
 namespace tapedeck {
 
@@ -10,16 +12,11 @@ ReplayVerifier::ReplayVerifier(const ReplayJob& job, std::string name)
       name_(std::move(name)),
       hasher_(job) {}
 
-// Ours are the last four headers: a replay of a replay has those of the first before them.
 bool ReplayVerifier::IsOurs(const MessageView& message, uint64_t* seq) const {
-  constexpr size_t kOurs = 4;
-  if (message.headers.size() < kOurs) return false;
-  const auto ours = message.headers.last(kOurs);
-  if (ours[0].name != kReplayHeader || ours[0].value != name_) return false;
-  if (ours[1].name != kSeqHeader || !ours[1].value) return false;
-  const std::string_view text = *ours[1].value;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *seq);
-  return error == std::errc() && end == text.data() + text.size();
+  const std::optional<ReplayHeaders> headers = ReplayHeadersOf(message);
+  if (!headers || headers->name != name_) return false;
+  *seq = headers->seq;
+  return true;
 }
 
 void ReplayVerifier::See(const TopicPartition& tp, const MessageView& message) {

@@ -38,6 +38,8 @@ class ReplayVerifier {
   /// kCorruption: what is different; kFailedPrecondition: foreign messages where none may be.
   Status Compare(uint64_t messages, const Digest& digest) const;
 
+  /// Nothing that is still to come mends what was seen.
+  bool torn() const { return !trouble_.ok(); }
   uint64_t messages() const { return messages_; }
   uint64_t foreign() const { return foreign_; }
   uint64_t repeated() const { return repeated_; }

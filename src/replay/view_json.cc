@@ -25,17 +25,23 @@ Json PositionOf(const ReplayView& view) {
 
 Json ProgressOf(const ReplayView& view) {
   const ReplayNote& note = view.job.note;
+  const bool records = view.job.spec.target.value != ReplayValue::kOriginal;
+  const bool done = view.job.state == ReplayState::kDone;
   const bool exact = view.job.total_exact && view.job.selection.end == Timestamp::Max();
   const uint64_t sent = note.next_seq - 1;
-  return {{"messages", sent},
-          {"bytes", note.bytes},
-          {"total", view.job.state == ReplayState::kDone ? sent : view.job.messages_at_most},
-          {"total_is", exact || view.job.state == ReplayState::kDone ? "exact" : "at most"},
-          {"position", PositionOf(view)},
-          {"lag_ms", static_cast<double>(std::max<int64_t>(0, view.live.lag.count())) / 1e6},
-          {"rate", std::max(0.0, view.live.rate)},
-          {"acked", view.live.acked},
-          {"extra_records", view.live.extra_records}};
+  return {
+      {"messages", sent},
+      {"bytes", note.bytes},
+      {"total", records && !done ? Json(nullptr) : Json(done ? sent : view.job.messages_at_most)},
+      {"total_is", done      ? "exact"
+                   : records ? "unknown"
+                   : exact   ? "exact"
+                             : "at most"},
+      {"position", PositionOf(view)},
+      {"lag_ms", static_cast<double>(std::max<int64_t>(0, view.live.lag.count())) / 1e6},
+      {"rate", std::max(0.0, view.live.rate)},
+      {"acked", view.live.acked},
+      {"extra_records", view.live.extra_records}};
 }
 
 Json MissingOf(const std::vector<TapeGap>& missing) {

@@ -8,6 +8,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "replay/attempt.h"
+#include "replay/restore_offsets.h"
 #include "replay/trail_thread.h"
 
 namespace tapedeck {
@@ -118,6 +119,14 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
   return status;
 }
 
+Status ReplayWorker::KeepOffsets() {
+  const ReplayJob job = desk_->job();
+  if (!job.spec.restore || !parts_.keep_offsets) return Status::Ok();
+  TD_ASSIGN_OR_RETURN(const OffsetMap map,
+                      MapOffsets(parts_, job, trail_->found(), [this] { return !!Ordered(); }));
+  return parts_.keep_offsets(EncodeOffsetMap(map));
+}
+
 // Nothing: what was asked for since the last message is to be carried out first.
 std::optional<ReplayOutcome> ReplayWorker::Verify(const ReplayNote& note, uint64_t command) {
   bool more = false;
@@ -131,6 +140,13 @@ std::optional<ReplayOutcome> ReplayWorker::Verify(const ReplayNote& note, uint64
   status = FailpointHit("replay.verifying");
   if (status.ok()) {
     status = trail_->Finish(note.next_seq - 1, note.digest, [this] { return !!Ordered(); });
+  }
+  if (status.ok()) {
+    status = KeepOffsets();
+    if (status.code() == StatusCode::kUnavailable) {  // the store is being opened again
+      WaitToRetry(parts_.retry_min);
+      return std::nullopt;
+    }
   }
   if (status.code() == StatusCode::kCancelled) return Ordered().value_or(ReplayOutcome::kStopped);
   if (!status.ok()) return Fail(status);

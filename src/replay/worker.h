@@ -53,6 +53,8 @@ struct WorkerParts {
   std::function<Result<std::unique_ptr<ReplayTrail>>(const ReplayJob&)> open_trail;
   /// Partitions of the target topics now; kNotFound where one is gone.
   std::function<Result<std::map<std::string, int>>(const ReplayJob&)> look_at_target;
+  /// The table of a restore (offset_map.h), for good; called before it is done.
+  std::function<Status(const std::string& table)> keep_offsets;
   /// Of each message: how late it was, -1 ns at maximum pace. May be empty.
   std::function<void(std::chrono::nanoseconds)> on_sent;
   std::string name;    // "<group>/<node>/<job>"
@@ -88,6 +90,7 @@ class ReplayWorker {
   Status StartTrail();
   Status Attempt(bool again, std::optional<ReplayOutcome>* outcome);
   std::optional<ReplayOutcome> Verify(const ReplayNote& note, uint64_t command);
+  Status KeepOffsets();
   ReplayOutcome Fail(const Status& status);
   std::optional<ReplayOutcome> Ordered() const;
   void WaitToRetry(std::chrono::nanoseconds wait) const;

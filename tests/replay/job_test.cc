@@ -88,6 +88,44 @@ TEST(ReplayRequest, MistakesAreNamedByField) {
       << near.status().ToString();
 }
 
+TEST(ReplayRequest, S12DoubledMembersAndDeepNestingAreRefused) {
+  const std::string target = R"("target":{"name":"lab","topic":"t"})";
+  const std::string deep = std::string(100'000, '[');
+  const std::pair<std::string, const char*> kWrong[] = {
+      {"{" + target + "," + target + "}", "target"},
+      {R"({"target":{"name":"lab","name":"other","topic":"t"}})", "name"},
+      {R"({"source":{"offsets":[{"topic":"a","from":1,"from":2}]},)" + target + "}", "from"},
+      {R"({"source":{"offsets":)" + deep, "nested"},
+      {R"({"target":{"name":"lab","topic":"{topic}-{topic}"}})", "once"},
+      {"{" + target + R"(,"pace":{"mode":"max","speed":5}})", "pace.speed"}};
+  for (const auto& [body, word] : kWrong) {
+    const auto spec = ParseReplayRequest(body, kNow);
+    ASSERT_EQ(spec.status().code(), StatusCode::kInvalidArgument) << body.substr(0, 200);
+    EXPECT_NE(spec.status().message().find(word), std::string_view::npos)
+        << spec.status().ToString();
+  }
+  EXPECT_FALSE(ParseReplayPatch(R"({"state":"paused","state":"running"})", Job(), kNow).ok());
+  // The same name in two objects is nothing odd.
+  EXPECT_TRUE(
+      ParseReplayRequest(R"({"source":{"topics":["a"],"offsets":[]},)" + target + "}", kNow).ok());
+}
+
+TEST(ReplayPatch, AKeyThatWasUsedStandsForItsRequestAlone) {
+  ReplayJob job = Job();
+  const Hash128 pause = HashBytes("pause");
+  const Hash128 seek = HashBytes("seek");
+  EXPECT_FALSE(RememberRequest("k", pause, &job).value());
+  EXPECT_TRUE(RememberRequest("k", pause, &job).value());
+  EXPECT_EQ(RememberRequest("k", seek, &job).status().code(), StatusCode::kAlreadyExists);
+  EXPECT_FALSE(RememberRequest("k=", seek, &job).value());
+  job.command_keys = {"old#0", "old#1"};  // as an older version wrote them
+  EXPECT_TRUE(RememberRequest("old", pause, &job).value());
+  for (size_t i = 0; i < 2 * kCommandKeysMax; ++i) {
+    ASSERT_TRUE(RememberRequest(std::to_string(i), seek, &job).ok());
+  }
+  EXPECT_EQ(job.command_keys.size(), kCommandKeysMax);
+}
+
 TEST(ReplayPatch, CommandsAreReadOnTopOfTheJob) {
   const ReplayJob job = Job();
   auto commands = ParseReplayPatch(
@@ -137,6 +175,30 @@ TEST(ReplayEntry, ComesBackAsItWentInAndDamageIsFound) {
   EXPECT_EQ(DecodeJob("x", "\x01{\"kind\":\"reindex\"}").status().code(), StatusCode::kNotFound);
 }
 
+// A later version may know more: its job must not become one that runs.
+TEST(ReplayEntry, WhatIsNotKnownIsDamageAndNothingElse) {
+  ReplayJob job = Job(ReplayState::kPaused);
+  job.missing = {{{"c", "t", 0, 0}, {.from = 5, .to = 9, .reason = GapReason::kRetention}}};
+  ASSERT_TRUE(AddCommand({.kind = CommandKind::kSeek, .time = kNow}, &job).ok());
+  const std::string bytes = EncodeJob(job);
+  const std::pair<const char*, const char*> kChanges[] = {
+      {R"("state":"paused")", R"("state":"dozing")"},
+      {R"("kind":"seek")", R"("kind":"leap")"},
+      {R"("pace":{"mode":1)", R"("pace":{"mode":3)"},
+      {R"("pace":{"mode":1)", R"("pace":{"mode":-1)"},
+      {R"("clock":0,)", R"("clock":2,)"},
+      {R"("order":0,)", R"("order":9,)"},
+      {R"("reason":1)", R"("reason":99)"},
+      {R"("position":"")", R"("position":"?")"}};
+  for (const auto& [from, to] : kChanges) {
+    std::string changed = bytes;
+    const size_t at = changed.find(from);
+    ASSERT_NE(at, std::string::npos) << from << " in " << bytes;
+    changed.replace(at, std::string(from).size(), to);
+    EXPECT_EQ(DecodeJob(job.id, changed).status().code(), StatusCode::kCorruption) << to;
+  }
+}
+
 TEST(ReplayProgressText, HasExactlyTheseBytesAndFitsABroker) {
   ReplayProgress progress;
   progress.owner = 0x0102030405060708;
@@ -154,6 +216,10 @@ TEST(ReplayProgressText, HasExactlyTheseBytesAndFitsABroker) {
   EXPECT_EQ(DecodeProgress({.next_seq = 1, .metadata = "x"}).status().code(),
             StatusCode::kCorruption);
   EXPECT_FALSE(DecodeProgress({.next_seq = 0, .metadata = sent.metadata}).ok());
+  progress.note.records = 200;  // version 2: within a message
+  const SinkProgress within = EncodeProgress(progress);
+  EXPECT_EQ(within.metadata, "AggHBgUEAwIBA6wCAQAAAAAAAAACAAAAAAAAAAEBBXBsYWNlyAE=");
+  EXPECT_EQ(DecodeProgress(within).value(), progress);
   progress.note.position =
       MessagePosition{Timestamp::Min(), std::string(249, 't'), INT32_MAX, UINT32_MAX, INT64_MAX}
           .Encode();

@@ -1,6 +1,9 @@
 #include "replay/replay_rig.h"
 
+#include <algorithm>
+
 #include "base/clock.h"
+#include "model/keys.h"
 #include "replay/job_json.h"
 
 namespace tapedeck::testing {
@@ -57,9 +60,10 @@ void ReplayRig::Start(ReplayOptions options) {
     }
   });
   auto runner = ReplayRunner::Make(
-      options, {.clock = &SystemClock(), .queue = queue_.get(), .open_point = [this] {
-                  return ReadPoint::Take(open_rows_, &directory_, *store_);
-                }});
+      options, {.clock = &SystemClock(),
+                .queue = queue_.get(),
+                .open_point = [this] { return ReadPoint::Take(open_rows_, &directory_, *store_); },
+                .on_sent = on_sent});
   ASSERT_TRUE(runner.ok()) << runner.status().ToString();
   runner_ = std::move(runner).value();
   const Status started = runner_->Start(*store_->View());
@@ -71,6 +75,31 @@ Status ReplayRig::PutJob(const ReplayJob& job) {
     batch->PutJob(job.id, EncodeJob(job));
     return Status::Ok();
   });
+}
+
+int64_t ReplayRig::Drop(TpId tp, int64_t to) {
+  Gap gap;
+  const Status written = queue_->Write([&](StoreBatch* batch) -> Status {
+    const std::unique_ptr<StoreView> view = store_->View();
+    TD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, view->GetCheckpoint(tp));
+    gap = {.from = checkpoint.start, .to = checkpoint.start, .reason = GapReason::kRetain};
+    auto index =
+        view->Scan(keys::TapeIndex(tp, INT64_MIN), keys::TapeIndex(tp, to), ScanKind::kPoint);
+    for (index->SeekToFirst(); index->Valid(); index->Next()) {
+      TD_ASSIGN_OR_RETURN(const TapeIndexEntry block, DecodeTapeIndex(index->value()));
+      if (block.last_offset >= to) break;
+      if (gap.to == gap.from) gap.kafka_before_ms = block.kafka_min_ms;
+      gap.kafka_before_ms = std::min(gap.kafka_before_ms, block.kafka_min_ms);
+      gap.kafka_after_ms = std::max(gap.kafka_after_ms, block.kafka_max_ms);
+      gap.to = block.last_offset + 1;
+      batch->DeleteTapeBlock(tp, block.first_offset);
+    }
+    batch->PutGap(tp, gap);
+    return Status::Ok();
+  });
+  EXPECT_TRUE(written.ok()) << written.ToString();
+  EXPECT_GT(gap.to, gap.from);
+  return gap.to;
 }
 
 void ReplayRig::Stop() {

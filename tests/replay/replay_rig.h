@@ -49,7 +49,12 @@ class ReplayRig {
   bool WaitFor(const std::string& id, ReplayState state, int seconds = 60);
   bool WaitSent(const std::string& id, uint64_t messages, int seconds = 60);
 
+  /// Called by workers for each message; set before Start.
+  std::function<void(std::chrono::nanoseconds)> on_sent;
+
   /// What others than the runner do to the store, or keep it from doing.
+  /// As store.retain does: blocks wholly below `to` go, and a gap says so. Returns its end.
+  int64_t Drop(TpId tp, int64_t to);
   Status PutJob(const ReplayJob& job);
   void Hold(bool held) { held_.store(held); }
   bool waiting() const { return queue_->waiting(); }

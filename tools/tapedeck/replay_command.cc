@@ -1,8 +1,9 @@
-// tapedeck replay create|list|show|pause|resume|seek|pace|cancel|delete
+// tapedeck replay create|list|show|pause|resume|seek|pace|cancel|offsets|delete
 
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/encoding.h"
+#include "base/file.h"
 #include "mapping/json_tree.h"
 #include "node/json_line.h"
 #include "tapedeck/answer_output.h"
@@ -261,6 +263,10 @@ void AddCreate(CLI::App* replay, Choice* choice) {
   create->add_option("--partition", args->partition, "same, key, or a number");
   create->add_option("--timestamps", args->timestamps, "of the messages that are sent")
       ->check(CLI::IsMember({"original", "now", "shift"}));
+  create
+      ->add_option("--value", args->value,
+                   "as recorded, or one message for each record, re-encoded")
+      ->check(CLI::IsMember({"original", "json", "flatbuffer"}));
   create->add_option("--order", args->order, "by Kafka time, or by event time")
       ->check(CLI::IsMember({"arrival", "event"}));
   create->add_option("--delivery", args->delivery, "with transactions or without")
@@ -346,6 +352,102 @@ void AddListShowDelete(CLI::App* replay, Choice* choice) {
   });
 }
 
+struct OffsetArguments {
+  ReadOptions node;
+  std::string id, topic, groups;
+  std::optional<int32_t> partition;
+  std::optional<int64_t> from, limit;
+};
+
+Status PrintOffsets(const OffsetArguments& args, RemoteNode* node) {
+  RemoteRequest request{PathOf(args.id) + "/offsets", {}};
+  if (!args.topic.empty()) request.parameters.emplace_back("topic", args.topic);
+  if (args.partition) request.parameters.emplace_back("partition", std::to_string(*args.partition));
+  if (args.from) request.parameters.emplace_back("from_offset", std::to_string(*args.from));
+  if (args.limit) request.parameters.emplace_back("limit", std::to_string(*args.limit));
+  return node->Stream(request, [](std::string_view piece) { return WriteOut(piece); }).status();
+}
+
+constexpr size_t kGroupsBytesMax = size_t{16} << 20;
+
+std::vector<std::string> SplitLines(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.emplace_back(line);
+  }
+  return lines;
+}
+
+// Lines "topic,partition,offset", as kafka-consumer-groups --export writes and --from-file reads.
+Status MoveGroups(const OffsetArguments& args, RemoteNode* node) {
+  TD_ASSIGN_OR_RETURN(RemoteAnswer shown, node->Get({PathOf(args.id), {}}));
+  TD_ASSIGN_OR_RETURN(const JobDocument job, JobDocument::Parse(std::move(shown.body)));
+  const std::string target = job.Field("target", "topic");
+  TD_ASSIGN_OR_RETURN(const std::string lines, ReadFile(args.groups, kGroupsBytesMax));
+  std::string moved;
+  size_t number = 0;
+  for (const std::string& line : SplitLines(lines)) {
+    ++number;
+    const size_t second = line.rfind(',');
+    const size_t first = second == std::string::npos || second == 0 ? std::string::npos
+                                                                    : line.rfind(',', second - 1);
+    if (line.empty()) continue;
+    if (first == std::string::npos) {
+      return Status::InvalidArgument(args.groups + ":" + std::to_string(number) +
+                                     ": topic,partition,offset is needed");
+    }
+    const std::string topic = line.substr(0, first);
+    const std::string partition = line.substr(first + 1, second - first - 1);
+    TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Get({PathOf(args.id) + "/offsets",
+                                                        {{"topic", topic},
+                                                         {"partition", partition},
+                                                         {"from_offset", line.substr(second + 1)},
+                                                         {"limit", "1"}}}));
+    const std::vector<std::string> rows = SplitLines(answer.body);
+    if (rows.size() < 2) return Status::Unavailable("the answer holds no row");
+    std::string to = target;
+    if (const size_t hole = to.find("{topic}"); hole != std::string::npos) {
+      to.replace(hole, 7, topic);
+    }
+    moved += to + "," + partition + "," + rows[1].substr(rows[1].rfind(',') + 1) + "\n";
+  }
+  return WriteOut(moved);
+}
+
+void AddOffsets(CLI::App* replay, Choice* choice) {
+  auto args = std::make_shared<OffsetArguments>();
+  CLI::App* offsets = replay->add_subcommand(
+      "offsets", "Where the messages of a restore lie now: partition, old, new (CSV)");
+  args->node.AddNodeTo(offsets);
+  offsets->add_option("id", args->id, "of the job")->required();
+  CLI::Option* topic = offsets->add_option("--topic,-t", args->topic, "the recorded one");
+  offsets->add_option("--partition", args->partition, "this one only");
+  CLI::Option* from = offsets->add_option("--from-offset", args->from, "from this old offset on");
+  offsets->add_option("--limit", args->limit, "at most so many rows");
+  offsets
+      ->add_option("--groups", args->groups,
+                   "instead: lines topic,partition,offset of this file with the new offsets, for "
+                   "kafka-consumer-groups --reset-offsets --from-file")
+      ->excludes(topic)
+      ->excludes(from);
+  offsets->footer(
+      "Example:\n"
+      "  tapedeck replay offsets 01J8Z3QF9W3YB2C4D5E6F7G8H9 --groups before.csv > after.csv");
+  offsets->callback([=] {
+    choice->run = [=] {
+      Result<std::unique_ptr<RemoteNode>> node = RemoteNode::Open(args->node);
+      if (!node.ok()) return Fail(node.status());
+      const Status printed =
+          args->groups.empty() ? PrintOffsets(*args, node->get()) : MoveGroups(*args, node->get());
+      return printed.ok() ? static_cast<int>(kExitOk) : Fail(printed);
+    };
+  });
+}
+
 }  // namespace
 
 void AddReplayCommands(CLI::App* app, Choice* choice) {
@@ -363,6 +465,7 @@ void AddReplayCommands(CLI::App* app, Choice* choice) {
   AddOrder(replay, choice, "seek", "Go on at another time", "");
   AddOrder(replay, choice, "pace", "Change how fast it goes", "");
   AddOrder(replay, choice, "cancel", "End it", R"({"state":"cancelled"})");
+  AddOffsets(replay, choice);
 }
 
 }  // namespace tapedeck::cli
