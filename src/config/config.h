@@ -60,7 +60,7 @@ struct TopicConfig {
   Start start = Start::kEarliest;
   Timestamp start_time;  // of kTime
   std::string symbol_prefix;
-  bool accept_replayed = true;  // no effect yet
+  bool accept_replayed = true;  // what replays of others have sent is recorded, too
   std::string where;            // "tapedeck.toml:12"
 
   bool is_pattern() const { return name.starts_with('^'); }

@@ -90,7 +90,6 @@ TopicConfig ReadTopic(const ConfigValue& value, const std::string& path, Finding
   topic.Text("mapping", &out.mapping);
   ReadStart(&topic, &out);
   topic.Text("symbol_prefix", &out.symbol_prefix, CheckSymbolPrefix);
-  topic.NotYet("accept_replayed", "true");
   topic.Flag("accept_replayed", &out.accept_replayed);
   topic.Done();
   return out;

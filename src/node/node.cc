@@ -464,6 +464,13 @@ Status Node::MakeRecorder(RecordingPlan plan) {
   parts.clock = clock_;
   parts.metrics = &metrics_;
   parts.queue = &queue_;
+  own_replays_ = std::make_unique<OwnReplays>(
+      [this]() -> std::shared_ptr<const StoreView> { return store_->View(); },
+      options_.config.kafka.group, options_.config.node.id);
+  parts.is_own_replay = [this](const std::string& cluster, const TopicPartition& tp,
+                               const MessageView& message) {
+    return own_replays_->Sent(cluster, tp, message);
+  };
   parts.open_source =
       [this](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<MessageSource> source,

@@ -49,6 +49,7 @@
 #include "node/pulse.h"
 #include "node/ship_side.h"
 #include "record/recorder.h"
+#include "replay/own_replays.h"
 #include "replay/runner.h"
 #include "store/store.h"
 
@@ -135,6 +136,7 @@ class Node {
   SeriesDirectory directory_;
   OpenRows open_rows_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<OwnReplays> own_replays_;
   std::unique_ptr<Recorder> recorder_;
   StoreQueue queue_;                // writes of others, carried out by the record thread
   std::unique_ptr<ShipSide> ship_;  // null: no archive

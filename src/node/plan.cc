@@ -98,8 +98,10 @@ Result<RecordingPlan> PlanRecording(const Config& config, const TableRegistry& s
     // here.
     Result<std::unique_ptr<Decoder>> decoder = Decoder::Make(*spec, &plan.tables);
     if (!decoder.ok()) return decoder.status().WithContext(Context(topic));
-    plan.topics.push_back(
-        {.name = topic.name, .mapping = std::move(spec).value(), .start = StartOf(topic)});
+    plan.topics.push_back({.name = topic.name,
+                           .mapping = std::move(spec).value(),
+                           .start = StartOf(topic),
+                           .accept_replayed = topic.accept_replayed});
   }
   TD_RETURN_IF_ERROR(ConfigureTables(config, has_rows, &plan));
   return plan;

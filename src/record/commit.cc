@@ -86,6 +86,7 @@ Status RecorderImpl::AppendChecked(Lane* lane, const MessageView& message) {
     lane->dirty = true;
     return Status::Ok();
   }
+  if (!message.headers.empty() && DropsReplayed(lane, message)) return Status::Ok();
   lane->decoder->Decode(lane->tp, message, received_, &decoded_);
   if (decoded_.refused > 0 && lane->topic->mapping.stop_on_error()) {
     lane->health = "on_error = stop: offset " + std::to_string(message.offset) +
@@ -123,6 +124,10 @@ void RecorderImpl::OpenNextBlock(Lane* lane) {
 // Counts and keeps what Decode made of the message.
 void RecorderImpl::Record(Lane* lane, const MessageView& message) {
   Checkpoint& now = lane->now;
+  if (lane->growing) {
+    if (std::exchange(lane->grew, false)) lane->gaps.push_back(*lane->growing);
+    lane->growing.reset();
+  }
   const Hash128 hash = hasher_.Message(message, lane->tp);
   now.last = {message.offset, hash};
   if (now.anchor.offset < 0)
@@ -200,7 +205,7 @@ CommitJob RecorderImpl::CutCommit() {
   for (const auto& lane : lanes_) {
     if (!lane->dirty) continue;
     job.lanes.push_back({lane->tape, lane->now, std::exchange(lane->blocks, {}),
-                         std::exchange(lane->refusals, {})});
+                         std::exchange(lane->refusals, {}), TakeGaps(lane.get())});
     lane->dirty = false;
   }
   job.rows = rows_.Cut();

@@ -18,6 +18,7 @@ Status CommitBuilder::PutLane(LanePart* lane, Timestamp received, BuiltCommit* b
   }
   for (const auto& [offset, refusal] : lane->refusals)
     built->batch.PutRefusal(lane->tape, offset, refusal);
+  for (const Gap& gap : lane->gaps) built->batch.PutGap(lane->tape, gap);
   built->batch.PutCheckpoint(lane->tape, lane->checkpoint);
   built->checkpoints.emplace_back(lane->tape, std::move(lane->checkpoint));
   return Status::Ok();

@@ -41,6 +41,7 @@ struct LanePart {
   Checkpoint checkpoint;
   std::vector<OpenBlock> blocks;  // in order of offsets; none is empty but perhaps the last
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;
+  std::vector<Gap> gaps;  // some may be there already, smaller
 };
 
 struct CommitJob {

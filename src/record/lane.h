@@ -10,6 +10,7 @@
 // Owned by the record thread.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,11 @@ struct Lane {
 
   std::vector<OpenBlock> blocks;  // the last one takes messages
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;
+
+  std::vector<Gap> gaps;       // messages left out, and so many since; for the next commit
+  std::optional<Gap> growing;  // the one that ends where the lane stands
+  bool grew = false;           // since it was last written
+  bool told_left_out = false;  // an operator was told that there are such messages
 
   std::vector<Gap>
       held;  // ranges of this lineage that an older one holds: such messages are dropped

@@ -70,7 +70,8 @@ RecordMetrics::Topic* RecordMetrics::ForTopic(const std::string& name) {
 
 void RecordMetrics::Cut() {
   for (const auto& [name, topic] : topics_) {
-    if (topic->open_.messages > 0) topic->cut_ = std::exchange(topic->open_, {});
+    if (topic->open_.messages > 0 || !topic->open_.skipped.empty())
+      topic->cut_ = std::exchange(topic->open_, {});
   }
 }
 
@@ -99,6 +100,13 @@ void RecordMetrics::Count(Topic* topic) {
     }
     records->Increment(cut.records[i]);
   }
+  if (cut.replayed > 0) {
+    metrics_
+        ->AddCounter("tapedeck_record_replayed_total",
+                     "Messages on the tape whose headers say that a replay has sent them.",
+                     {{"topic", topic->name_}})
+        .Increment(cut.replayed);
+  }
   for (const auto& [reason, count] : cut.refused) {
     metrics_
         ->AddCounter("tapedeck_record_refused_total",
@@ -109,7 +117,7 @@ void RecordMetrics::Count(Topic* topic) {
   for (const auto& [reason, count] : cut.skipped) {
     metrics_
         ->AddCounter("tapedeck_record_skipped_total",
-                     "Messages of which a mapping skipped something, by the first reason.",
+                     "Messages of which something was left out, by the first reason.",
                      {{"topic", topic->name_}, {"reason", reason}})
         .Increment(count);
   }

@@ -62,12 +62,14 @@ class RecordMetrics {
     }
     void Refused(std::string_view reason) { Add(&open_.refused, reason); }
     void Skipped(std::string_view reason) { Add(&open_.skipped, reason); }
+    /// On the tape, although its header says that some replay has sent it.
+    void Replayed() { ++open_.replayed; }
 
    private:
     friend class RecordMetrics;
     using Reasons = std::map<std::string, uint64_t, std::less<>>;
     struct Counts {
-      uint64_t messages = 0, bytes = 0;
+      uint64_t messages = 0, bytes = 0, replayed = 0;
       std::vector<uint64_t> records;  // by table
       Reasons refused, skipped;       // a mapping has few reasons
     };

@@ -58,6 +58,8 @@ struct RecordTopic {
   std::string name;     // exact, or "^…" for a pattern
   MappingSpec mapping;  // with the topic's settings in it
   TopicStart start;
+  /// False: messages that some replay has sent are left out, with a gap. Our own always are.
+  bool accept_replayed = true;
 };
 
 struct RecorderOptions {
@@ -90,6 +92,11 @@ struct RecorderParts {
   /// open: whoever runs the record thread serves it on (ServeUntil) or closes it.
   StoreQueue* queue = nullptr;
   Metrics* metrics = nullptr;  // null: nobody asks
+  /// Whether one of this node's own replays has sent the message, of this cluster and partition:
+  /// it is recorded already. Asked on the record thread, of messages with a replay's header only;
+  /// null: there are none.
+  std::function<bool(const std::string& cluster, const TopicPartition&, const MessageView&)>
+      is_own_replay;
   std::function<Result<std::unique_ptr<MessageSource>>(AssignmentListener*)> open_source;
   /// Called twice: for the record thread and for the tail checker.
   std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;

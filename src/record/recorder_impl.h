@@ -90,6 +90,11 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status ApplyMerges();
   void Discard();
 
+  // replayed.cc: messages that a replay has sent
+  bool DropsReplayed(Lane* lane, const MessageView& message);
+  void GrowGap(Lane* lane, GapReason reason, const MessageView& message);
+  std::vector<Gap> TakeGaps(Lane* lane);
+
   // assignment.cc: partitions that come and go
   Result<std::vector<StartOffset>> OnAssigned(std::span<const TopicPartition> partitions) override;
   void OnRevoked(bool lost) override;

@@ -93,6 +93,7 @@ Status RecorderRig::Run(std::function<bool(FakeSource*)> on_poll) {
   parts.open_rows = open_rows.get();
   parts.clock = &clock;
   parts.queue = queue;
+  parts.is_own_replay = is_own_replay;
   parts.metrics = &metrics;
   parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> {
     return std::unique_ptr<LogProbe>(new FakeProbe(&log));

@@ -74,6 +74,7 @@ class RecorderRig {
   std::unique_ptr<SeriesDirectory> directory;
   std::unique_ptr<OpenRows> open_rows;
   StoreQueue* queue = nullptr;  // writes of others, if any
+  decltype(RecorderParts::is_own_replay) is_own_replay;
   Recorder* running = nullptr;  // while Run does not return
   RecorderState last_state;
   std::map<std::pair<TopicPartition, int64_t>, std::vector<ExpectedTrade>> expected;
