@@ -31,6 +31,7 @@ import life_scenarios  # noqa: F401
 import http_scenarios  # noqa: F401
 import replay_scenarios  # noqa: F401
 import fire_scenarios  # noqa: F401
+import return_scenarios  # noqa: F401
 
 
 def main():
