@@ -60,8 +60,12 @@ class Contract : public ::testing::Test {
       job.spec.source.topics = {"Finhub1"};
       job.spec.target = {.name = "lab", .topic = "{topic}-replay"};
       job.state = ReplayState::kDone;
+      job.spec.restore = std::string_view(id) == kReplay;
+      job.spec.target.provenance = !job.spec.restore;
       batch.PutJob(id, EncodeJob(job));
     }
+    const OffsetMap map{{{"Finhub1", "Finhub1-replay", 0, 40, 31, {{5, 0, 10}, {20, 11, 20}}}}};
+    batch.PutJob(OffsetEntryId(kReplay), EncodeOffsetMap(map));
     EXPECT_TRUE(rig_.filler.store().Write(batch).ok());
     auto runner = ReplayRunner::Make(
         {}, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
@@ -95,7 +99,10 @@ class Contract : public ::testing::Test {
     if (size_t at = target.find("{day}"); at != std::string::npos)
       target.replace(at, 5, "2024-07-02");
     if (size_t at = target.find("{id}"); at != std::string::npos) {
-      target.replace(at, 4, table == "nothing" ? "01J00000000000000000000009" : kReplay);
+      target.replace(at, 4,
+                     table == "nothing"   ? "01J00000000000000000000009"
+                     : table == "nowhere" ? "01J00000000000000000000002"
+                                          : kReplay);
     }
     std::string query;
     for (const Json& parameter : ParametersOf(operation)) {
@@ -268,6 +275,7 @@ TEST_F(Contract, EachErrorThatIsDocumentedCanBeHadAndNoOther) {
       {"404", "table=nothing"},
       {"404", "topic=nothing"},
       {"404", "topics=nothing"},
+      {"409", "", "nowhere"},  // of a job that is no restore
       {"405", "", "trades", {}, "PUT"},
       {"406", "", "trades", {{"Accept", "image/png"}}},
   };

@@ -30,15 +30,7 @@ class ReplayRoutes : public ::testing::Test {
       batch.PutJob(id, EncodeJob(job));
     }
     EXPECT_TRUE(rig_.filler.store().Write(batch).ok());
-    ReplayOptions options;
-    options.targets["lab"] = {.bootstrap_servers = "127.0.0.1:1", .topics = {".*-replay"}};
-    auto runner = ReplayRunner::Make(
-        options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
-                    return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point());
-                  }});
-    EXPECT_TRUE(runner.ok() && (*runner)->Start(*rig_.filler.store().View()).ok());
-    runner_ = std::move(runner).value();
-    rig_.node.replay_runner = runner_.get();
+    Restart();
     writer_ = std::thread([this] {
       while (!stop_.load()) {
         EXPECT_TRUE(queue_.Serve(&rig_.filler.store()).ok());
@@ -54,6 +46,20 @@ class ReplayRoutes : public ::testing::Test {
     writer_.join();
   }
 
+  /// A runner of what is in the store by now.
+  void Restart() {
+    rig_.node.replay_runner = nullptr;
+    runner_ = nullptr;
+    ReplayOptions options;
+    options.targets["lab"] = {.bootstrap_servers = "127.0.0.1:1", .topics = {".*-replay"}};
+    auto runner = ReplayRunner::Make(
+        options, {.clock = &SystemClock(), .queue = &queue_, .open_point = [this] {
+                    return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point());
+                  }});
+    EXPECT_TRUE(runner.ok() && (*runner)->Start(*rig_.filler.store().View()).ok());
+    runner_ = std::move(runner).value();
+    rig_.node.replay_runner = runner_.get();
+  }
   /// The reply, which the contract must know.
   Reply Send(const std::string& method, const std::string& path, const std::string& body = "") {
     HttpRequest request = ApiRig::RequestOf(path, {}, method);
@@ -179,6 +185,41 @@ TEST_F(ReplayRoutes, AJobIsShownChangedAndForgotten) {
   EXPECT_EQ(Send("DELETE", Job(kPaused)).status, 404);
   EXPECT_EQ(Send("GET", Job(kPaused)).status, 404);
   EXPECT_EQ(Send("GET", "/v1/replays").json()["data"].size(), 1u);
+}
+
+TEST_F(ReplayRoutes, OffsetsOfARestoreAreRowsOfOneTopicAndOnesPlaceIsOneRow) {
+  constexpr char kDone[] = "01J00000000000000000000003";
+  const std::string offsets = Job(kDone) + "/offsets";
+  EXPECT_EQ(Send("GET", offsets).status, 404);
+  EXPECT_EQ(Send("GET", Job(kPaused) + "/offsets").problem(), "conflict");
+  ReplayJob job;
+  job.id = kDone;
+  job.spec.source.topics = {"ticks", "quotes"};
+  job.spec.target = {.name = "lab", .topic = "{topic}-replay", .provenance = false};
+  job.spec.restore = true;
+  job.state = ReplayState::kDone;
+  const OffsetMap map{{{"quotes", "quotes-replay", 0, 1, 1, {{0, 0, 1}}},
+                       {"ticks", "ticks-replay", 0, 9, 4, {{5, 0, 2}, {8, 3, 1}}},
+                       {"ticks", "ticks-replay", 1, 3, 0, {}}}};
+  const Status written = queue_.Write([&](StoreBatch* batch) {
+    batch->PutJob(kDone, EncodeJob(job));
+    batch->PutJob(OffsetEntryId(kDone), EncodeOffsetMap(map));
+    return Status::Ok();
+  });
+  ASSERT_TRUE(written.ok()) << written.ToString();
+  Restart();
+  const Reply both = Send("GET", offsets);
+  EXPECT_EQ(both.status, 400);
+  EXPECT_EQ(both.named(), std::vector<std::string>{"topic"});
+  EXPECT_EQ(Send("GET", offsets + "?topic=ticks").body,
+            "partition,old,new\r\n0,5,0\r\n0,6,1\r\n0,8,3\r\n0,9,4\r\n1,3,0\r\n");
+  EXPECT_EQ(Send("GET", offsets + "?topic=ticks&partition=0&from_offset=7&limit=1").body,
+            "partition,old,new\r\n0,8,3\r\n");
+  EXPECT_EQ(Send("GET", offsets + "?topic=ticks&partition=0&from_offset=12").body,
+            "partition,old,new\r\n0,12,4\r\n");
+  EXPECT_EQ(Send("GET", offsets + "?topic=ticks&partition=2").status, 404);
+  EXPECT_EQ(Send("GET", offsets + "?topic=trades").status, 404);
+  EXPECT_EQ(Send("GET", offsets + "?from_offset=-1").status, 400);
 }
 
 TEST_F(ReplayRoutes, EventsEndWithTheJob) {
