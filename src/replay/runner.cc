@@ -239,10 +239,14 @@ Status ReplayRunner::CheckTargetOf(const std::set<std::string>& recorded_cluster
   for (const TapeRange& range : selection.ranges) {
     int& partitions = need.partitions[target.TopicFor(range.tape.topic)];
     partitions = std::max(partitions, range.tape.partition + 1);
-    if (!need.restore) continue;
-    for (const auto& [tp, tape] : point.state().tapes) {  // those without messages, too
-      if (tape.topic == range.tape.topic && tape.cluster == range.tape.cluster) {
-        partitions = std::max(partitions, tape.partition + 1);
+  }
+  if (need.restore) {  // partitions without messages count, too
+    TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
+    for (const TapeRange& range : selection.ranges) {
+      int& partitions = need.partitions[target.TopicFor(range.tape.topic)];
+      for (const auto& [tp, tape] : point->state().tapes) {
+        const bool same = tape.topic == range.tape.topic && tape.cluster == range.tape.cluster;
+        if (same) partitions = std::max(partitions, tape.partition + 1);
       }
     }
   }
