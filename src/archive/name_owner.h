@@ -3,7 +3,7 @@
 
 // Whose a name in the archive is.
 //
-//   if (IsOfAnotherStore(entry.manifest, store->meta().store_id)) …   // shipped under an earlier id
+//   if (IsOfAnotherStore(entry.manifest, store->meta().store_id)) …   // under an earlier id
 //
 // Thread-safe: a pure function.
 

@@ -1,7 +1,7 @@
 // Sequences of pauses, seeks, changes of speed, cancels, kills and restarts, against a target whose
 // commits, aborts, starts and sends fail in every way: what is committed is what a plain model
-// says. Time is the test's; TAPEDECK_SEED repeats a run, TAPEDECK_REPLAY_SEQUENCES says how many: 75
-// by default, 500 in the slow suite.
+// says. Time is the test's; TAPEDECK_SEED repeats a run, TAPEDECK_REPLAY_SEQUENCES says how many:
+// 75 by default, 500 in the slow suite.
 
 #include <gtest/gtest.h>
 
