@@ -310,6 +310,7 @@ Result<RowSum> ArchiveVerifier::CountStored(const StoreView& view, const StoreSt
   ShipOptions ship;
   ship.work_folder = options_->work_dir.string();
   ShipParts parts;
+  parts.store = options_->store;
   parts.blobs = blobs_;
   parts.clock = &SystemClock();
   const Journey journey(&ship, &parts);

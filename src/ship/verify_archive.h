@@ -55,8 +55,8 @@ struct ArchiveVerifyOptions {
   size_t findings_max = 1000;
   /// For fetched objects; made where it is missing, and emptied of them.
   std::filesystem::path work_dir;
-  /// Compared with the archive; null: the archive alone.
-  const Store* store = nullptr;
+  /// Compared with the archive, and only read; null: the archive alone.
+  Store* store = nullptr;
   const ReadStop* stop = nullptr;
   std::function<void(const ArchiveProgress&)> progress;
 };
