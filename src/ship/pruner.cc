@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "archive/manifest_set.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "query/archive_plan.h"
@@ -66,13 +67,37 @@ Status Pruner::CheckObjects(const DayEntry& entry) {
   TD_ASSIGN_OR_RETURN(const Manifest manifest, ParseManifest(json));
   const auto* records = std::get_if<RecordManifest>(&manifest);
   if (records == nullptr) return Status::Corruption(entry.manifest + " is none of records");
-  for (const ShippedObject& object : records->objects) {
-    Result<BlobStat> stat = journey_->parts->blobs->Stat(object.name);
-    if (stat.status().code() == StatusCode::kNotFound || (stat.ok() && stat->bytes != object.bytes))
-      return Status::Corruption(object.name + " is no more what was shipped: its rows stay here");
-    TD_RETURN_IF_ERROR(stat.status());
-  }
+  for (const ShippedObject& object : records->objects)
+    TD_RETURN_IF_ERROR(Find(object, "its rows stay here"));
   return Status::Ok();
+}
+
+Status Pruner::Find(const ShippedObject& object, const char* what) {
+  Result<BlobStat> stat = journey_->parts->blobs->Stat(object.name);
+  if (stat.status().code() == StatusCode::kNotFound || (stat.ok() && stat->bytes != object.bytes))
+    return Status::Corruption(object.name + " is no more what was shipped: " + what);
+  return stat.status();
+}
+
+// Whoever shipped a range, its manifest counts.
+Status Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t to) {
+  if (!journey_->parts->manifests) return Status::Ok();
+  const std::shared_ptr<const ManifestSet> set = journey_->parts->manifests();
+  constexpr char kStay[] = "its messages stay here";
+  for (const auto& listing : set->TapesOf(tape)) {
+    const TapeManifest& manifest = listing->manifest;
+    if (manifest.range.from > from || manifest.range.to <= from) continue;
+    const Status there = journey_->parts->blobs->Stat(listing->name).status();
+    if (there.code() == StatusCode::kNotFound)
+      return Status::Corruption(listing->name + " is gone from the archive: " + kStay);
+    TD_RETURN_IF_ERROR(there);
+    for (const ShippedObject& object : manifest.objects) TD_RETURN_IF_ERROR(Find(object, kStay));
+    from = manifest.range.to;
+    if (from >= to) return Status::Ok();
+  }
+  const std::string text =
+      "no manifest lists offset " + std::to_string(from) + " of " + tape.ToString() + ": " + kStay;
+  return set->loaded() ? Status::Corruption(text) : Status::Unavailable(text);
 }
 
 Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
@@ -137,7 +162,8 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
   return Compact(prefix, keys::After(prefix), &deleted);
 }
 
-Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship) {
+Status Pruner::PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoint,
+                         bool per_message, TapeShip* ship) {
   if (!swept_tapes_.contains(tp)) {
     TD_RETURN_IF_ERROR(DeleteTape(tp, ship->pruned, nullptr));
     swept_tapes_.insert(tp);
@@ -152,6 +178,7 @@ Status Pruner::PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message
   if (per_message) bound = std::min(bound, ship->messages);
   TD_ASSIGN_OR_RETURN(bound, FirstKept(*journey_->parts->store->View(), tp, bound));
   if (bound <= ship->pruned) return Status::Ok();
+  TD_RETURN_IF_ERROR(CheckTape(tape, std::max(ship->pruned, checkpoint.start), bound));
   TapeShip next = *ship;
   TD_RETURN_IF_ERROR(FailpointHit("ship.tape_before_prune"));
   TD_RETURN_IF_ERROR(DeleteTape(tp, bound, &next));

@@ -10,8 +10,8 @@
 // objects are not there yet. Tape blocks are merged meanwhile: each batch is made on the writer's
 // thread, of what the store has then, and a block that reaches above the bound stays.
 //
-// Before a generation goes, its objects are looked for: one that is missing or has another size
-// keeps it here (kCorruption).
+// Before a generation or a range of a tape goes, its objects are looked for: one that is missing or
+// has another size keeps it here (kCorruption).
 //
 // Room comes back at once: RocksDB would keep deleted blocks until much else was written, and
 // nothing is written while recording waits for a full disk. So a range of which kCompactBytes were
@@ -41,7 +41,8 @@ class Pruner {
 
   /// `entry` is kShipped, or kPruned with blocks left. Sets it to what the store has then.
   Status PruneDay(const keys::DayKey& key, DayEntry* entry);
-  Status PruneTape(TpId tp, const Checkpoint& checkpoint, bool per_message, TapeShip* ship);
+  Status PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoint, bool per_message,
+                   TapeShip* ship);
   /// Whether blocks of a kPruned generation may be left: after a start, until they were looked for.
   bool NeedsSweep(const keys::DayKey& key) const { return !swept_days_.contains(key); }
 
@@ -51,6 +52,8 @@ class Pruner {
   using Put = std::function<void(StoreBatch*)>;
   std::string ManifestOf(const DayEntry& entry) const;
   Status CheckObjects(const DayEntry& entry);
+  Status CheckTape(const TapeId& tape, int64_t from, int64_t to);
+  Status Find(const ShippedObject& object, const char* what);
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
   Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);
   Status DeleteTape(TpId tp, int64_t below, TapeShip* ship);

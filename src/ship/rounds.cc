@@ -21,6 +21,7 @@ using std::chrono::seconds;
 
 constexpr seconds kPruneEvery(10);
 constexpr uint64_t kMessagesPerRound = 1000;
+constexpr std::chrono::hours kUnfinishedAge(48);
 
 std::string NameOf(const Table& table, const keys::DayKey& key) {
   return "day " + table.name + " " + key.day.ToString() + " " + std::to_string(key.generation);
@@ -81,6 +82,15 @@ Status ShipperImpl::Round() {
   if (const auto stranger = FindStranger(state)) {
     Note("archive", "", TakeNewId(*stranger));
     return Status::Ok();  // the next round sees the store as it is then
+  }
+  if (archive_checked_ && !left_overs_removed_ && MayTry("left-overs")) {
+    const Status removed = RemoveLeftOvers();
+    left_overs_removed_ = removed.code() != StatusCode::kUnavailable;
+    if (left_overs_removed_ && !removed.ok()) {  // no right to: it costs, and does no harm
+      TD_LOG(kWarn, "ship", "left-overs-stay", removed.ToString());
+    } else {
+      Note("left-overs", "", removed);
+    }
   }
   if (archive_checked_) {
     ShipTapes(state);
@@ -155,6 +165,25 @@ Status ShipperImpl::TakeNewId(const std::string& stranger) {
          "an older copy, or has one. It goes on under a new id",
          {{"manifest", stranger}, {"before", before}, {"id", id}});
   return FailpointHit("ship.new_id");
+}
+
+// Parts of uploads, or temporary files, of Puts that a crash cut off. Of names that this store
+// wrote down whatever their age: nobody else puts them. Of others once their writer is surely gone.
+Status ShipperImpl::RemoveLeftOvers() {
+  TD_ASSIGN_OR_RETURN(const auto objects, parts_.store->View()->Objects());
+  uint64_t removed = 0;
+  for (const auto& [name, entry] : objects) {
+    TD_RETURN_IF_ERROR(journey_.CheckStop());
+    if (entry.purpose != ObjectPurpose::kPut) continue;
+    TD_ASSIGN_OR_RETURN(const uint64_t of_it, parts_.blobs->RemoveUnfinished(name, seconds(0)));
+    removed += of_it;
+  }
+  TD_ASSIGN_OR_RETURN(const uint64_t old, parts_.blobs->RemoveUnfinished("", kUnfinishedAge));
+  removed += old;
+  if (removed > 0)
+    TD_LOG(kInfo, "ship", "left-overs-removed", "unfinished uploads of an earlier process",
+           {{"number", std::to_string(removed)}});
+  return Status::Ok();
 }
 
 Status ShipperImpl::LookAtTapes(const StoreState& state, const StoreView& view) {
@@ -324,7 +353,7 @@ void ShipperImpl::Prune(const StoreState& state) {
     if (!journey_.CheckStop().ok() || !MayTry(what)) continue;
     for (const auto& [id, checkpoint] : state.checkpoints) {
       if (id != tp) continue;
-      Note(what, "", pruner_.PruneTape(tp, checkpoint, PerMessage(tape.topic), &ships_[tp]));
+      Note(what, "", pruner_.PruneTape(tp, tape, checkpoint, PerMessage(tape.topic), &ships_[tp]));
     }
   }
 }

@@ -90,7 +90,7 @@ struct ShipParts {
   /// The partitions that are recorded now.
   std::function<std::vector<PartitionProgress>()> progress;
   /// What readers know of the archive; may be empty. By it a copy of this store that ships, too, is
-  /// noticed while both run.
+  /// noticed while both run, and objects of tapes are looked for before their messages leave.
   std::function<std::shared_ptr<const ManifestSet>()> manifests;
   /// A manifest is in the archive: readers must know it before the store prunes. May be empty.
   std::function<void(const std::string& name, const Manifest& manifest)> manifest_added;

@@ -61,6 +61,7 @@ class ShipperImpl final : public Shipper {
   std::optional<std::string> FindStranger(const StoreState& state);
   Result<std::optional<std::string>> FindListedStranger(const StoreState& state);
   Status TakeNewId(const std::string& stranger);
+  Status RemoveLeftOvers();
   Status LookAtTapes(const StoreState& state, const StoreView& view);
   void CloseDue(const StoreState& state);
   void TakeRequests();
@@ -87,6 +88,7 @@ class ShipperImpl final : public Shipper {
   Random random_;
   bool archive_checked_ = false;
   std::shared_ptr<const ManifestSet> manifests_seen_;  // the set in which all was known
+  bool left_overs_removed_ = false;
   uint64_t flushes_done_ = 0;
   std::map<TpId, TapeShip> ships_;  // newest, as the store has them
   std::map<TpId, MonotonicTime> tape_seen_;

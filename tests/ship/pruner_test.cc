@@ -111,7 +111,7 @@ TEST(Pruner, AMergeOverTheBoundThatComesBeforeTheBatchTakesNoMessageAway) {
   Checkpoint checkpoint;
   checkpoint.next = checkpoint.watermark = 30;
   checkpoint.last.offset = 29;
-  const Status pruned = pruner.PruneTape(tp, checkpoint, false, &ship);
+  const Status pruned = pruner.PruneTape(tp, {}, checkpoint, false, &ship);
   ended = true;
   writer.join();
   ASSERT_TRUE(pruned.ok()) << pruned.ToString();
