@@ -109,12 +109,25 @@ int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
 
 // A store with a day that is closed, a late generation that is closed, and a name that was given
 // up.
-void Fill(ShipRig* rig) {
+void Fill(ShipRig* rig, bool upsert) {
   rig->recorder.options.commit_bytes = 500;  // small blocks
   rig->recorder.log.Create("Finhub1", 2);
-  for (int i = 0; i < 40; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+  if (upsert) rig->ShapeTrades(DaySize::kDay, {"symbol", "ts"});
+  int64_t kafka = kShipNoonMs;
+  auto produce = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      const TopicPartition tp{"Finhub1", i % 2};
+      if (upsert) {  // each identity comes several times
+        rig->recorder.ProduceRaw(tp, TradeOf("A", kShipNoonMs + i % 7, std::to_string(i + 1)),
+                                 ++kafka);
+      } else {
+        rig->recorder.ProduceTrades(tp, 2);
+      }
+    }
+  };
+  produce(40);
   rig->Record({kShipDay});
-  for (int i = 0; i < 5; ++i) rig->recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+  produce(6);
   rig->Record({kShipDay});
   StoreBatch batch;
   batch.PutObject(kOrphan, {ObjectPurpose::kPut, Timestamp(1)});
@@ -129,10 +142,35 @@ void Copy(const std::filesystem::path& from, const std::filesystem::path& to) {
   ASSERT_TRUE(blobs->Put(kOrphan, BlobContent::Bytes("left"), PutMode::kCreate).ok());
 }
 
-TEST(ShipCrash, D1KilledAtEveryStepItWritesTheSameBytesAndPrunesTheSame) {
-  ShipRig rig(TestSeed());
-  Fill(&rig);
-  const Holdings before = rig.InStore();
+// What must be in the archive at the end: of an upsert table, the winners.
+Holdings Wanted(ShipRig* rig, bool upsert) {
+  Holdings wanted = rig->InStore();
+  if (!upsert) return wanted;
+  std::map<std::pair<std::string, int64_t>, RecorderRig::RowKey> winners;
+  for (const auto& [key, text] : wanted.rows) {
+    auto [held, made] = winners.try_emplace({std::get<0>(key), std::get<1>(key)}, key);
+    // Messages went to the partitions in turn.
+    auto turn = [](const RecorderRig::RowKey& k) {
+      return std::pair(std::get<3>(k), std::get<2>(k));
+    };
+    if (!made && turn(held->second) < turn(key)) held->second = key;
+  }
+  std::map<RecorderRig::RowKey, std::string> rows;
+  for (const auto& [identity, key] : winners) rows[key] = wanted.rows[key];
+  wanted.rows = std::move(rows);
+  return wanted;
+}
+
+class ShipCrash : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Tables, ShipCrash, ::testing::Values(false, true),
+                         [](const auto& kind) { return kind.param ? "Upsert" : "Append"; });
+
+TEST_P(ShipCrash, D1KilledAtEveryStepItWritesTheSameBytesAndPrunesTheSame) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  ShipRig rig(seed);
+  Fill(&rig, GetParam());
+  const Holdings before = Wanted(&rig, GetParam());
   const StoreState state = rig.recorder.LoadState();
   rig.recorder.CloseStore();
   ManualClock clock{Timestamp(kStart)};

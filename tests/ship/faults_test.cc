@@ -165,6 +165,83 @@ TEST(ShipFaults, AMissingObjectKeepsItsDayInTheStore) {
   EXPECT_NE(rig.shipper->State().last_error, "");
 }
 
+// Messages as rows: nothing leaves the store while what holds it is not there.
+TEST(ShipFaults, D14AMissingTapeObjectOrManifestKeepsItsMessagesInTheStore) {
+  for (const std::string part : {"tape/", "_tapedeck/"}) {
+    ShipRig rig(TestSeed());
+    rig.recorder.options.commit_bytes = 500;  // small blocks
+    rig.manifests = [&rig] { return rig.known.Take(); };
+    FillADay(&rig);
+    const Holdings before = rig.InStore();
+    rig.ShipAll();
+    const auto whole = rig.fake.Contents();
+    for (const auto& [name, bytes] : whole) {
+      if (name.starts_with(part) && (part == "tape/" || name.find("/tape-") != name.npos)) {
+        ASSERT_TRUE(rig.fake.Delete(name).ok());
+      }
+    }
+    rig.recorder.clock.Advance(rig.options.keep_local);
+    for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+    EXPECT_EQ(rig.InStore().messages, before.messages);
+    EXPECT_NE(rig.shipper->State().last_error.find("messages stay here"), std::string::npos)
+        << rig.shipper->State().last_error;
+    for (const auto& [name, bytes] : whole) rig.fake.SetContent(name, bytes);
+    rig.recorder.clock.Advance(std::chrono::hours(1));
+    ASSERT_TRUE(rig.Round().ok());
+    EXPECT_LT(rig.InStore().messages.size(), before.messages.size());
+    EXPECT_EQ(rig.shipper->State().last_error, "");
+  }
+}
+
+// Three days without an archive, ten messages an hour, restarts: everything stays, the archive is
+// asked rarely, and all of it is there a moment after it is back.
+TEST(ShipFaults, D18AnArchiveThatIsAwayForDaysIsCaughtUpWith) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  ShipRig rig(seed);
+  rig.options.keep_local = std::chrono::hours(1);
+  rig.recorder.log.Create("Finhub1", 2);
+  rig.Record();
+  rig.StartShipper();
+  for (const BlobOp op :
+       {BlobOp::kPut, BlobOp::kOpen, BlobOp::kStat, BlobOp::kList, BlobOp::kDelete})
+    rig.fake.Inject({.op = op, .times = -1});
+  auto asked = [&] {
+    return rig.fake.calls(BlobOp::kPut) + rig.fake.calls(BlobOp::kOpen) +
+           rig.fake.calls(BlobOp::kList) + rig.fake.calls(BlobOp::kStat);
+  };
+  for (int hour = 0; hour < 72; ++hour) {
+    rig.recorder.first_ms = kShipNoonMs + int64_t{hour} * 3'600'000;
+    for (int i = 0; i < 10; ++i) rig.recorder.ProduceTrades({"Finhub1", i % 2}, 2);
+    rig.Record(hour % 24 == 12 ? std::vector<Day>{Day(kShipDay.days() + hour / 24)}
+                               : std::vector<Day>());
+    if (rig.recorder.random.OneIn(8)) rig.StartShipper();
+    const uint64_t before = asked();
+    for (int minute = 0; minute < 60; minute += 5) {
+      ASSERT_TRUE(rig.Round().ok());
+      rig.recorder.clock.Advance(minutes(5));
+    }
+    EXPECT_LE(asked() - before, 2u * 12u) << "retries are capped";
+    EXPECT_NE(rig.shipper->State().last_error, "") << "seen in the hour " << hour;
+  }
+  const Holdings before = rig.InStore();
+  EXPECT_EQ(before.messages.size(), 720u);
+  EXPECT_TRUE(rig.fake.Contents().empty());
+  rig.fake.ClearFaults();
+  rig.options.keep_local = std::chrono::hours(24 * 7);
+  rig.StartShipper();
+  rig.ShipAll(40);
+  (void)rig.shipper->RequestAll();
+  for (int round = 0; round < 10; ++round) ASSERT_TRUE(rig.Round().ok());
+  const Holdings after = ShipRig::InArchive(rig.fake.Contents(), rig.recorder.LoadState());
+  EXPECT_EQ(after.messages, before.messages);
+  for (const auto& [key, text] : after.rows) EXPECT_EQ(before.rows.at(key), text);
+  for (const auto& [key, entry] : rig.Days()) {
+    EXPECT_TRUE(entry.phase == DayPhase::kShipped || entry.phase == DayPhase::kOpen);
+  }
+  EXPECT_EQ(rig.shipper->State().last_error, "");
+}
+
 TEST(ShipFaults, ObjectsOfAGivenUpDraftAreCollectedAfterTheGracePeriod) {
   ShipRig rig(TestSeed());
   FillADay(&rig);

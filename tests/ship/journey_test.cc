@@ -119,6 +119,86 @@ TEST(Journey, D16DaysOfOneRecordAndDaysBefore1970) {
   EXPECT_EQ(ShipRig::InArchive(rig.fake.Contents(), rig.recorder.LoadState()), rig.InStore());
 }
 
+// Months and years close, ship and leave the store as days do; late rows, leap days and the last
+// second of a year are where the calendar says they belong.
+TEST(Journey, D16MonthsAndYearsAreShippedAndPrunedAsDaysAre) {
+  for (const DaySize size : {DaySize::kMonth, DaySize::kYear}) {
+    ShipRig rig(TestSeed());
+    rig.recorder.options.commit_bytes = 500;
+    rig.recorder.log.Create("Finhub1", 2);
+    rig.ShapeTrades(size, {});
+    // 2023-12-31 23:59:59.999, 2024-01-01, 2024-02-29, 2024-03-01, 1969-12-31 23:59:59.999.
+    const std::vector<int64_t> times = {1'704'067'199'999, 1'704'067'200'000, 1'709'164'800'000,
+                                        1'709'251'200'000, -1};
+    auto produce = [&](int count) {
+      for (int64_t ms : times) {
+        for (int i = 0; i < count; ++i)
+          rig.recorder.ProduceRaw(i % 2 == 0 ? kFirst : kSecond, TradeOf("A", ms, "1.50"));
+      }
+    };
+    auto ship = [&] {
+      rig.Record();
+      rig.StartShipper();
+      for (int64_t ms : times)
+        ASSERT_TRUE(rig.shipper->RequestClose(Day::Of(Timestamp(ms * 1'000'000)), {}).ok());
+      for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig.Round().ok());
+      rig.ShipAll();
+    };
+    produce(6);
+    ship();
+    const size_t periods = size == DaySize::kMonth ? 5 : 3;
+    ASSERT_EQ(rig.Days().size(), periods);
+    produce(2);  // late
+    ship();
+    ASSERT_EQ(rig.Days().size(), 2 * periods);
+    const Holdings before = rig.InStore();
+    EXPECT_EQ(before.rows.size(), 40u);
+    rig.recorder.clock.Advance(rig.options.keep_local);
+    ASSERT_TRUE(rig.Round().ok());
+    EXPECT_FALSE(rig.StoreHas('s'));
+    for (const auto& [key, entry] : rig.Days()) {
+      EXPECT_EQ(entry.phase, DayPhase::kPruned);
+      EXPECT_EQ(key.day.ToString().substr(8), "01") << "the first of its month";
+      if (size == DaySize::kYear) {
+        EXPECT_EQ(key.day.ToString().substr(5), "01-01");
+      }
+    }
+    EXPECT_EQ(ShipRig::InArchive(rig.fake.Contents(), rig.recorder.LoadState()), before);
+  }
+}
+
+// Times in no order, within and across partitions, some of them equal: objects have them sorted,
+// equal ones by partition and offset.
+TEST(Journey, D3OutOfOrderWithinAndAcrossPartitionsIsSortedStably) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  ShipRig rig(seed);
+  rig.recorder.options.commit_bytes = 700;
+  rig.recorder.options.merge = true;
+  rig.recorder.log.Create("Finhub1", 2);
+  for (int i = 0; i < 300; ++i) {
+    const int64_t ts = kShipNoonMs + static_cast<int64_t>(rig.recorder.random.Uniform(40));
+    rig.recorder.ProduceRaw(rig.recorder.random.OneIn(2) ? kFirst : kSecond,
+                            TradeOf(rig.recorder.random.OneIn(3) ? "A" : "B", ts, "1.50"));
+  }
+  rig.options.formats = {"ndjson.gz", "parquet"};
+  rig.Record({kShipDay});
+  const Holdings before = rig.InStore();
+  rig.StartShipper();
+  rig.ShipAll();
+  const auto contents = rig.fake.Contents();
+  EXPECT_EQ(ShipRig::InArchive(contents, rig.recorder.LoadState()), before);
+  std::vector<RecorderRig::RowKey> sorted;
+  for (const auto& [key, text] : before.rows) sorted.push_back(key);
+  int objects = 0;
+  for (const auto& [name, bytes] : contents) {
+    if (!name.starts_with("trades/")) continue;
+    EXPECT_EQ(ShipRig::RowsInOrder(name, bytes, rig.recorder.LoadState()), sorted) << name;
+    ++objects;
+  }
+  EXPECT_EQ(objects, 2);
+}
+
 TEST(Journey, BothFormatsHoldAllRows) {
   ShipRig rig(TestSeed());
   ProduceADay(&rig, 20);

@@ -113,6 +113,11 @@ void TakeTape(const TapeManifest& manifest, const std::map<std::string, std::str
 
 }  // namespace
 
+std::string TradeOf(const std::string& symbol, int64_t ts_ms, const std::string& price) {
+  return R"({"data":[{"c":null,"p":)" + price + R"(,"s":")" + symbol + R"(","t":)" +
+         std::to_string(ts_ms) + R"(,"v":1}],"type":"trade"})";
+}
+
 QueueServer::QueueServer(StoreQueue* queue, Store* store)
     : thread_([this, queue, store] {
         while (!stop_) {
@@ -167,8 +172,9 @@ void ShipRig::StartShipper() {
   parts.flushes_done = [this] { return flushes_done_; };
   parts.progress = [this] { return progress; };
   parts.manifests = manifests;
-  parts.manifest_added = [this](const std::string& name, const Manifest&) {
+  parts.manifest_added = [this](const std::string& name, const Manifest& manifest) {
     added.push_back(name);
+    known.Add({name, std::visit([](const auto& m) { return ToJson(m); }, manifest)}, manifest);
   };
   shipper = std::make_unique<ShipperImpl>(options, parts);
   const Status prepared = shipper->Prepare();
@@ -195,6 +201,16 @@ void ShipRig::ShipAll(int rounds) {
     if (!in_hand && round > 0) return;
   }
   FAIL() << "still not shipped: " << shipper->State().last_error;
+}
+
+void ShipRig::ShapeTrades(DaySize day_size, std::vector<std::string> identity) {
+  recorder.OpenStore();
+  Table trades = *recorder.LoadState().tables.Find("trades");
+  trades.day_size = day_size;
+  trades.identity = std::move(identity);
+  StoreBatch batch;
+  batch.PutTable(trades);
+  ASSERT_TRUE(recorder.store->Write(batch).ok());
 }
 
 void ShipRig::CopyStore(const std::string& name) {
@@ -247,6 +263,27 @@ Holdings ShipRig::InArchive(const std::map<std::string, std::string>& objects,
     }
   }
   return held;
+}
+
+std::vector<RecorderRig::RowKey> ShipRig::RowsInOrder(const std::string& name,
+                                                      const std::string& content,
+                                                      const StoreState& state) {
+  std::vector<RecorderRig::RowKey> rows;
+  BytesObject source(name, content);
+  auto scan = OpenRecordScan(&source, ParseObjectFormat(ParseArchiveName(name)->format).value(),
+                             *state.tables.Find("trades"),
+                             [&](const TapeId& tape) { return TpOf(state, tape); });
+  EXPECT_TRUE(scan.ok()) << scan.status().ToString();
+  while (scan.ok() && (*scan)->Next().ok() && (*scan)->rows().count > 0) {
+    const RowSlice& slice = (*scan)->rows();
+    for (uint32_t n = 0; n < slice.count; ++n) {
+      const Rows& r = *slice.rows;
+      const uint32_t row = slice.RowAt(n);
+      rows.emplace_back(std::string(slice.symbol), r.ts[row], r.tp[row], r.offset[row],
+                        r.index[row]);
+    }
+  }
+  return rows;
 }
 
 std::map<keys::DayKey, DayEntry> ShipRig::Days() {

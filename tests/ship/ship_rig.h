@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "archive/manifest_set.h"
 #include "record/recorder_rig.h"
 #include "ship/shipper_impl.h"
 #include "support/fake_blob_store.h"
@@ -26,6 +27,9 @@ namespace tapedeck::testing {
 inline constexpr int64_t kShipDayMs = 86'400'000;
 inline constexpr int64_t kShipNoonMs = 19'906 * kShipDayMs + kShipDayMs / 2;  // 2024-07-02
 inline const Day kShipDay(19'906);
+
+/// A Finnhub frame with one trade of size 1.
+std::string TradeOf(const std::string& symbol, int64_t ts_ms, const std::string& price);
 
 /// Serves a store's queue on a thread of its own as long as it lives.
 class QueueServer {
@@ -57,6 +61,8 @@ class ShipRig {
   Status Round();
   /// Rounds until no generation is in hand; at most `rounds`.
   void ShipAll(int rounds = 20);
+  /// Gives `trades` another day or identity. Before anything is recorded.
+  void ShapeTrades(DaySize day_size, std::vector<std::string> identity);
   /// Copies of the store's folder, closed: as a disk that is set back, or for another life.
   void CopyStore(const std::string& name);
   void UseCopy(const std::string& name);
@@ -66,6 +72,10 @@ class ShipRig {
   /// that come twice, and generations or ranges that overlap.
   static Holdings InArchive(const std::map<std::string, std::string>& objects,
                             const StoreState& state);
+  /// The rows of one object of `trades`, as they lie in it.
+  static std::vector<RecorderRig::RowKey> RowsInOrder(const std::string& name,
+                                                      const std::string& content,
+                                                      const StoreState& state);
   std::map<keys::DayKey, DayEntry> Days();
   std::set<std::string> ObjectEntries();
   bool StoreHas(char prefix);
@@ -76,6 +86,7 @@ class ShipRig {
   ShipOptions options;
   StoreQueue queue;
   std::vector<std::string> added;  // manifests, in order
+  ManifestHolder known;            // those
   std::vector<PartitionProgress> progress;
   std::function<std::shared_ptr<const ManifestSet>()> manifests;  // that readers know
   std::unique_ptr<ShipperImpl> shipper;

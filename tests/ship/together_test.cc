@@ -16,11 +16,6 @@ using std::chrono::minutes;
 const TopicPartition kFirst{"Finhub1", 0};
 const TopicPartition kSecond{"Finhub1", 1};
 
-std::string TradeOf(const std::string& symbol, int64_t ts_ms, const std::string& price) {
-  return R"({"data":[{"c":null,"p":)" + price + R"(,"s":")" + symbol + R"(","t":)" +
-         std::to_string(ts_ms) + R"(,"v":1}],"type":"trade"})";
-}
-
 // Rows in the store and, of pruned generations, in the archive: each must be there once.
 Holdings Everything(ShipRig* rig) {
   const StoreState state = rig->recorder.LoadState();
@@ -175,14 +170,7 @@ TEST(Together, TheShipperWritesThroughTheRecordThreadWhileItRecords) {
 TEST(Together, UpsertGenerationsReplaceThoseBefore) {
   ShipRig rig(TestSeed());
   rig.recorder.log.Create("Finhub1", 2);
-  rig.recorder.OpenStore();
-  {
-    StoreBatch batch;
-    Table trades = *rig.recorder.LoadState().tables.Find("trades");
-    trades.identity = {"symbol", "ts"};
-    batch.PutTable(trades);
-    ASSERT_TRUE(rig.recorder.store->Write(batch).ok());
-  }
+  rig.ShapeTrades(DaySize::kDay, {"symbol", "ts"});
   std::map<std::pair<std::string, int64_t>, std::string> newest;
   int64_t kafka = kShipNoonMs;
   auto send = [&](int identity, int price) {

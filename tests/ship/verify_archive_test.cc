@@ -82,6 +82,39 @@ TEST_F(VerifyArchiveTest, D14AnObjectOrManifestThatIsDeletedIsFound) {
   }
 }
 
+// The objects of an upsert table hold winners, so they have fewer rows than the store's blocks.
+TEST(VerifyUpsert, TheWinnersOfAllGenerationsAreWhatIsCompared) {
+  ShipRig rig(TestSeed());
+  rig.recorder.log.Create("Finhub1", 2);
+  rig.ShapeTrades(DaySize::kDay, {"symbol", "ts"});
+  auto verify = [&] {
+    ManifestHolder manifests;
+    EXPECT_TRUE(manifests.Refresh(&rig.fake, nullptr).ok());
+    ArchiveVerifyOptions options;
+    options.work_dir = rig.recorder.dir.path() / "verify";
+    options.store = rig.recorder.store.get();
+    const auto report = VerifyArchive(*manifests.Take(), &rig.fake, options);
+    EXPECT_TRUE(report.ok()) << report.status().ToString();
+    return Text(*report);
+  };
+  for (int generation = 0; generation < 3; ++generation) {
+    for (int i = 0; i < 20; ++i) {
+      const int64_t ts = kShipNoonMs + i % (5 + 2 * generation);
+      rig.recorder.ProduceRaw(kFirst, TradeOf("A", ts, std::to_string(100 * generation + i + 1)));
+    }
+    rig.Record({kShipDay});
+    rig.StartShipper();
+    rig.ShipAll();
+    EXPECT_EQ(verify(), "") << generation;
+  }
+  const auto day = *rig.Days().rbegin();
+  rig.recorder.clock.Advance(rig.options.keep_local);
+  ASSERT_TRUE(rig.Round().ok());
+  ASSERT_FALSE(rig.StoreHas('s'));
+  EXPECT_EQ(verify(), "") << "pruned: nothing is left here to compare with";
+  EXPECT_EQ(day.first.generation, 2u);
+}
+
 TEST_F(VerifyArchiveTest, ObjectsThatNoManifestListsAreNoted) {
   const auto contents = rig_.fake.Contents();
   const auto object = std::ranges::find_if(
