@@ -248,6 +248,8 @@ class Planner {
     unfilled.Add(tp, INT64_MIN, INT64_MAX);
     for (const auto& [key, entry] : point_->state().days) {
       if (key.table != table_->id || key.day != day) continue;
+      // Rows of tapes that were not noted.
+      if (entry.rows > 0 && entry.vector.empty()) return TapeOffsets();
       for (const DayEntry::Range& range : entry.vector) {
         if (range.tp != tp) continue;
         unfilled.Remove(tp, range.from, entry.phase == DayPhase::kOpen ? INT64_MAX : range.to);
