@@ -30,9 +30,11 @@ constexpr uint64_t kTellTimeEvery = 16;  // and between looks at the clock
 
 }  // namespace
 
-ReplayAttempt::ReplayAttempt(const WorkerParts& parts, JobDesk* desk)
+ReplayAttempt::ReplayAttempt(const WorkerParts& parts, JobDesk* desk,
+                             std::optional<uint64_t>* replaced)
     : parts_(parts),
       desk_(desk),
+      replaced_(replaced),
       job_(desk->job()),
       exactly_once_(job_.spec.delivery == SinkDelivery::kExactlyOnce),
       pacer_(job_.pace, {.messages_per_second = parts.messages_per_second_max}, parts.clock) {}
@@ -44,13 +46,16 @@ void ReplayAttempt::Break() {
   if (cursor_ != nullptr) cursor_->Break();
 }
 
-// A sink that was fenced was perhaps only too slow. Who has taken over writes its name first.
+// A sink that was fenced was perhaps only too slow. Who has taken over writes its name first; the
+// name of the one that this worker follows only says that its own was not written yet.
 Status ReplayAttempt::CheckOwner() {
   Result<std::optional<SinkProgress>> read = sink_->ReadProgress(kAnswerWithin);
   if (!read.ok()) return Status::Ok();  // an open transaction hides it: it must be fenced anyway
   if (!read->has_value()) return Status::Ok();
   TD_ASSIGN_OR_RETURN(const ReplayProgress found, DecodeProgress(**read));
-  if (found.owner == parts_.owner) return Status::Ok();
+  if (found.owner == parts_.owner || !*replaced_ || found.owner == **replaced_) {
+    return Status::Ok();
+  }
   return Status::AlreadyExists("another worker has taken job " + job_.id +
                                " over: a node with a copy of this store?");
 }
@@ -97,6 +102,7 @@ Status ReplayAttempt::Start(bool again) {
   TD_RETURN_IF_ERROR(sink_->Start(kStartWithin));
   TD_RETURN_IF_ERROR(FailpointHit("replay.started"));
   TD_RETURN_IF_ERROR(ReadProgress());
+  if (!*replaced_) *replaced_ = progress_.owner;  // 0: nobody's
   progress_.owner = parts_.owner;
   seq_at_start_ = progress_.note.next_seq;
   const ReplayJob job = desk_->job();
@@ -435,7 +441,8 @@ Status ReplayAttempt::End(bool leave) {
 }
 
 Status RenewProgress(const WorkerParts& parts, JobDesk* desk) {
-  ReplayAttempt attempt(parts, desk);
+  std::optional<uint64_t> replaced;
+  ReplayAttempt attempt(parts, desk, &replaced);
   return attempt.Start(false);
 }
 

@@ -23,7 +23,8 @@ namespace tapedeck {
 
 class ReplayAttempt {
  public:
-  ReplayAttempt(const WorkerParts& parts, JobDesk* desk);
+  /// `replaced`: whose progress the worker's first attempt that read one has found; outlives it.
+  ReplayAttempt(const WorkerParts& parts, JobDesk* desk, std::optional<uint64_t>* replaced);
   ~ReplayAttempt();
 
   /// Sink, progress, seeks that wait. `again`: not this worker's first.
@@ -62,6 +63,7 @@ class ReplayAttempt {
 
   const WorkerParts& parts_;
   JobDesk* const desk_;
+  std::optional<uint64_t>* const replaced_;
   const ReplayJob job_;  // as it was when the attempt began: target, delivery, names
   const bool exactly_once_;
   const TrailThread* trail_ = nullptr;

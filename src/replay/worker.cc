@@ -91,7 +91,7 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
   uint64_t command = 0;
   Status status;
   {
-    ReplayAttempt attempt(parts_, desk_);
+    ReplayAttempt attempt(parts_, desk_, &replaced_);
     {
       std::lock_guard lock(shared_->mutex);
       shared_->attempt = &attempt;

@@ -99,6 +99,7 @@ class ReplayWorker {
   JobDesk* const desk_;
   std::unique_ptr<Shared> shared_;
   std::unique_ptr<TrailThread> trail_;
+  std::optional<uint64_t> replaced_;  // the owner before this one
 };
 
 }  // namespace tapedeck

@@ -55,7 +55,7 @@ bootstrap_servers = "@BOOTSTRAP@"
 topics = ["^.*-replay$"]
 """
 # So many more messages must be committed before another seek is asked for: what was on its way when a seek was answered is less.
-SEEK_AFTER = 3000
+SEEK_AFTER = 1200
 LAST_WAIT = 600  # seconds
 
 
@@ -169,9 +169,9 @@ class Job:
             limit = int(0.3 * len(selection.times)) if far else int(0.5 * len(selection.times))
             return {"seek": f"{selection.times[self.chance.randrange(limit)]}ms"}
         if far or self.chance.randrange(3) == 0:
-            return {"pace": {"mode": "rate", "messages_per_second": 100 if far else self.chance.randrange(200, 1500)}}
+            return {"pace": {"mode": "rate", "messages_per_second": 100 if far else self.chance.randrange(200, 800)}}
         if self.chance.randrange(2) == 0:
-            return {"pace": {"mode": "original", "speed": self.chance.uniform(0.5, 5)}}
+            return {"pace": {"mode": "original", "speed": self.chance.uniform(0.5, 3)}}
         return {"state": "paused"}
 
     def ask(self, node, selection, kill_after):
