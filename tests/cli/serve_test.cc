@@ -350,7 +350,7 @@ TEST_F(ServeTest, A5ADamagedFileOfTheStoreIsNamedWithTheWaysOut) {
         Config(archived ? "[archive]\nurl = \"file://" + dir_.File("archive") + "\"\n" : "")));
     const Outcome ended = node.Wait();
     EXPECT_EQ(ended.exit_code, 1);
-    for (const std::string part :
+    for (const std::string& part :
          {file.string(), std::string("put the file back"), "move " + StoreDir() + " away",
           std::string(archived ? "tapedeck restore --archive file://" : "what Kafka still has")}) {
       EXPECT_NE(ended.err.find(part), std::string::npos) << part << ": " << ended.err;
