@@ -165,7 +165,9 @@ TEST_F(ParameterTable, PartsOfThePathThatCannotBeAreRefused) {
       const Reply reply = Drain(rig_.api->Handle(request));
       EXPECT_GE(reply.status, 400) << route.method << " " << path;
       EXPECT_LT(reply.status, 500) << route.method << " " << path << " " << reply.body;
-      if (reply.status >= 400) EXPECT_FALSE(reply.problem().empty()) << path;
+      if (reply.status >= 400) {
+        EXPECT_FALSE(reply.problem().empty()) << path;
+      }
     }
   }
 }
