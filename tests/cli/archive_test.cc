@@ -7,6 +7,7 @@
 #include "api/archive_fill.h"
 #include "blob/open_store.h"
 #include "program.h"
+#include "query/archive_filler.h"
 #include "query/store_filler.h"
 #include "tests/support/temp_dir.h"
 
@@ -67,7 +68,55 @@ TEST_F(ArchiveCommands, DaysOfAFolderAreThoseOfItsStore) {
   EXPECT_NE(objects.err.find("--archive URL"), std::string::npos) << objects.err;
 }
 
+// What was pruned is told as it was: the store with its archive answers as the store alone did.
+TEST_F(ArchiveCommands, AStoppedStoreAndItsArchiveAnswerTogether) {
+  const std::string store = dir_.path() / "store";
+  const std::string url = "file://" + std::string(dir_.path() / "pruned");
+  const std::vector<std::vector<std::string>> commands = {
+      {"query", "trades", "-d", store, "-o", "ndjson", "--origin"},
+      {"query", "trades", "-d", store, "--count"},
+      {"messages", "-t", "ticks", "-d", store, "-o", "ndjson"},
+      {"symbols", "-d", store, "-o", "ndjson"}};
+  std::vector<std::string> before;
+  const auto blobs = *OpenBlobStore(url, {});
+  {
+    StoreFiller filler(store);
+    const TpId tp = filler.AddTape({"c1", "ticks", 0, 0});
+    for (int i = 0; i < 50; ++i) {
+      const std::string ts = std::to_string(1719893836000000000 + i * 1'000'000'000ll);
+      filler.Append(tp, {.value = R"([{"k":"t","s":"A","t":)" + ts + R"(,"p":"1.50","v":"1"}])",
+                         .timestamp_ms = 1719893836000 + i});
+      if (i % 10 == 0) filler.Commit();
+    }
+    filler.Commit();
+    filler.Flush();
+    filler.CloseDays();
+    for (const auto& command : commands) {
+      const Outcome outcome = RunTapedeck(command);
+      EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_FALSE(outcome.out.empty());
+      before.push_back(outcome.out);
+    }
+    ArchiveFiller shipping(&filler, blobs.get(), {});
+    shipping.ShipDays();
+    shipping.ShipTapes(20);
+    shipping.PruneDays();
+    shipping.PruneTapes();
+  }
+  EXPECT_NE(RunTapedeck(commands[0]).exit_code, 0) << "where its rows are is not known";
+  for (size_t i = 0; i < commands.size(); ++i) {
+    std::vector<std::string> command = commands[i];
+    command.insert(command.end(), {"--archive", url});
+    const Outcome outcome = RunTapedeck(command);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, before[i]) << command[0];
+  }
+  const Outcome verified = RunTapedeck({"verify", "-d", store, "-o", "text"});
+  EXPECT_EQ(verified.exit_code, 0) << verified.out << verified.err;
+}
+
 TEST_F(ArchiveCommands, MistakesAreUsage) {
+  EXPECT_EQ(RunTapedeck({"query", "trades", "--archive", url_}).exit_code, 2) << "of --data-dir";
   EXPECT_EQ(RunTapedeck({"days", "--archive", "ftp://x/y"}).exit_code, 2);
   EXPECT_EQ(RunTapedeck({"objects", "--endpoint", "http://127.0.0.1:1"}).exit_code, 2);
   EXPECT_EQ(RunTapedeck({"close"}).exit_code, 2);

@@ -33,8 +33,6 @@ constexpr std::chrono::milliseconds kLookEvery(500);
 std::vector<std::string> Strings(Names names) { return {names.begin(), names.end()}; }
 
 struct ArchiveOptions : ReadOptions {
-  std::string archive;   // URL; "" = as the node says
-  std::string endpoint;  // of it
   DayQuery query;
   RangeOptions range;
   LimitOptions limit;
@@ -43,13 +41,9 @@ struct ArchiveOptions : ReadOptions {
 /// Manifests of --archive, asked for by this process itself. Null: none is named.
 Result<std::shared_ptr<const ManifestSet>> ManifestsOf(const ArchiveOptions& args) {
   if (args.archive.empty()) return std::shared_ptr<const ManifestSet>();
-  BlobStoreOptions options;
-  options.s3.endpoint = args.endpoint;
-  options.azure.endpoint = args.endpoint;
-  Result<std::unique_ptr<BlobStore>> blobs = OpenBlobStore(args.archive, options);
-  if (!blobs.ok()) return blobs.status().WithContext("--archive");
+  TD_ASSIGN_OR_RETURN(const std::unique_ptr<BlobStore> blobs, args.OpenBlobs());
   ManifestHolder holder;
-  TD_RETURN_IF_ERROR(holder.Refresh(blobs->get(), nullptr).status());
+  TD_RETURN_IF_ERROR(holder.Refresh(blobs.get(), nullptr).status());
   std::shared_ptr<const ManifestSet> set = holder.Take();
   for (const BrokenManifest& broken : set->broken()) {
     std::fprintf(stderr, "tapedeck: %s cannot be read; what it lists is missing here: %s\n",

@@ -251,6 +251,7 @@ CLI::App* AddListing(CLI::App* app, Choice* choice, const std::string& name,
                      Status (*list)(const Options&, AnswerFormat, uint64_t*)) {
   CLI::App* command = app->add_subcommand(name, what);
   args->AddTo(command);
+  args->AddArchiveTo(command);
   command->footer("Examples:\n  tapedeck " + name + "\n  tapedeck " + name +
                   " -o csv -d /var/lib/tapedeck");
   command->callback([=] {

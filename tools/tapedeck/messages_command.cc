@@ -164,6 +164,7 @@ void AddMessagesCommand(CLI::App* app, Choice* choice) {
   messages->add_option("--ts", args->time_style, "times as iso, ns, us, ms or s; default: iso")
       ->check(CLI::IsMember({"iso", "ns", "us", "ms", "s"}));
   args->AddTo(messages);
+  args->AddArchiveTo(messages);
   messages->footer(
       "Partitions are merged by time, each in its own order.\n"
       "Examples:\n"

@@ -328,6 +328,7 @@ void AddQueryCommand(CLI::App* app, Choice* choice) {
   query->add_flag("--origin", args->origin,
                   "add ts_kafka, topic, partition, lineage, offset, index");
   args->AddTo(query, Forms::kColumnar);
+  args->AddArchiveTo(query);
   AddLatestAndCount(query, args.get());
   query->footer(
       "Examples:\n"

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "blob/open_store.h"
 #include "query/time_text.h"
 #include "tapedeck/number_checks.h"
 
@@ -60,8 +61,36 @@ void ReadOptions::AddNodeTo(CLI::App* command) {
   AddOutput(command, this, {"ndjson", "json", "csv", "table"});
 }
 
+void ReadOptions::AddArchiveTo(CLI::App* command) {
+  CLI::Option* option = command->add_option(
+      "--archive", archive,
+      "with --data-dir: where its pruned days are, and what others have shipped: file://, s3:// or "
+      "az://");
+  option->type_name("URL")->needs(command->get_option("--data-dir"));
+  command->add_option("--endpoint", endpoint, "of --archive, where it is not the provider's own")
+      ->type_name("URL")
+      ->needs(option);
+}
+
+Result<std::unique_ptr<BlobStore>> ReadOptions::OpenBlobs() const {
+  BlobStoreOptions options;
+  options.s3.endpoint = endpoint;
+  options.azure.endpoint = endpoint;
+  Result<std::unique_ptr<BlobStore>> blobs = OpenBlobStore(archive, options);
+  if (!blobs.ok()) return blobs.status().WithContext("--archive");
+  return blobs;
+}
+
+Status ReadOptions::OpenGivenArchive() const {
+  TD_ASSIGN_OR_RETURN(blobs_, OpenBlobs());
+  opened_ = std::make_shared<Archive>(blobs_.get(), ObjectCacheOptions());
+  return opened_->manifests().Refresh(blobs_.get(), nullptr).status().WithContext("--archive");
+}
+
 Result<std::unique_ptr<Reader>> ReadOptions::OpenReader() const {
-  Result<std::unique_ptr<Reader>> reader = Reader::Open({.dir = data_dir});
+  if (!archive.empty()) TD_RETURN_IF_ERROR(OpenGivenArchive());
+  Result<std::unique_ptr<Reader>> reader =
+      Reader::Open({.dir = data_dir, .archive = opened_.get()});
   if (!reader.ok()) return reader.status().WithContext("--data-dir " + data_dir);
   return reader;
 }

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "api/page_token.h"
+#include "archive/archive.h"
 #include "base/status.h"
 #include "base/time.h"
 #include "query/json_rows.h"
@@ -48,6 +49,8 @@ enum class Forms : uint8_t {
 struct ReadOptions {
   std::string url;  // empty: kDefaultUrl
   std::string data_dir;
+  std::string archive;   // URL; with data_dir: where its pruned days are
+  std::string endpoint;  // of it
   std::string token_file;
   std::string ca_file;
   std::string output;
@@ -55,11 +58,22 @@ struct ReadOptions {
 
   /// The object outlives the parsing.
   void AddTo(CLI::App* command, Forms forms = Forms::kText);
-  /// The same for commands that only a node can carry out: without --data-dir.
+  /// --archive, of a data directory.
+  void AddArchiveTo(CLI::App* command);
+  /// The same as AddTo for commands that only a node can carry out: without --data-dir.
   void AddNodeTo(CLI::App* command);
   bool is_remote() const { return data_dir.empty(); }
-  /// Of data_dir.
+  /// Of data_dir, with the archive where one is given. These options outlive it.
   Result<std::unique_ptr<Reader>> OpenReader() const;
+  /// Of `archive`, at `endpoint`.
+  Result<std::unique_ptr<BlobStore>> OpenBlobs() const;
+
+ private:
+  Status OpenGivenArchive() const;
+
+  // Of OpenReader.
+  mutable std::shared_ptr<BlobStore> blobs_;
+  mutable std::shared_ptr<Archive> opened_;
 };
 
 struct RangeOptions {
