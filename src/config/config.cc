@@ -90,7 +90,6 @@ void ReadRecord(const ConfigValue& root, Config* config, Findings* findings) {
   record.Duration("commit_interval", {milliseconds(1), minutes(1)}, &out->commit_interval);
   record.Size("commit_bytes", {64 * kKiB, 256 * kMiB}, &out->commit_bytes);
   record.Duration("max_ahead", {seconds(0), hours(24 * 3650)}, &out->max_ahead);
-  record.NotYet("heal_after", "26h");
   record.Duration("heal_after", {minutes(1), hours(24 * 3650)}, &out->heal_after);
   record.Choose(
       "on_divergence",

@@ -70,7 +70,7 @@ struct RecordConfig {
   std::chrono::nanoseconds commit_interval = std::chrono::milliseconds(200);
   uint64_t commit_bytes = uint64_t{8} << 20;
   std::chrono::nanoseconds max_ahead = std::chrono::hours(24);
-  std::chrono::nanoseconds heal_after = std::chrono::hours(26);  // no effect yet
+  std::chrono::nanoseconds heal_after = std::chrono::hours(26);
   enum class OnDivergence : uint8_t { kContinue, kHalt };
   OnDivergence on_divergence = OnDivergence::kContinue;
 };

@@ -10,6 +10,7 @@
 #include "model/keys.h"
 #include "node/open_files.h"
 #include "node/replay_side.h"
+#include "record/healer.h"
 #include "ship/retainer.h"
 
 namespace tapedeck {
@@ -34,6 +35,7 @@ RecorderOptions RecorderOptionsOf(const NodeOptions& node, std::vector<RecordTop
   options.on_divergence = config.record.on_divergence == RecordConfig::OnDivergence::kHalt
                               ? RecorderOptions::OnDivergence::kHalt
                               : RecorderOptions::OnDivergence::kContinue;
+  options.heal_after = config.record.heal_after;
   options.disk_warn = config.store.disk_warn;
   options.disk_stop = config.store.disk_stop;
   options.leave_on_stop = node.leave;
@@ -471,6 +473,14 @@ Status Node::MakeRecorder(RecordingPlan plan) {
                                const MessageView& message) {
     return own_replays_->Sent(cluster, tp, message);
   };
+  if (options_.config.archive.on()) {
+    parts.unlisted = [this](const TapeId& tape, int64_t from, int64_t to) {
+      Archive* const archive = ship_ == nullptr ? nullptr : ship_->archive();
+      using Spans = std::optional<std::vector<OffsetSpan>>;
+      return archive == nullptr ? Spans()
+                                : UnlistedOf(*archive->manifests().Take(), tape, from, to);
+    };
+  }
   parts.open_source =
       [this](AssignmentListener* listener) -> Result<std::unique_ptr<MessageSource>> {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<MessageSource> source,

@@ -104,11 +104,34 @@ bool Has(const std::vector<std::string>& list, const std::string& name) {
 // Days of a gap that are looked at one by one.
 constexpr int32_t kGapDaysMax = 366;
 
+// Event times between which the messages of a gap lie, as the tape manifests that have all of them
+// say; as given where some are in none. Nothing in between: they have no records.
+Bounds ArchivedBounds(const ReadPoint& point, TpId tp, const TapeId& tape, const Gap& gap,
+                      const Bounds& bounds) {
+  TapeOffsets left;
+  left.Add(tp, gap.from, gap.to);
+  Bounds found{INT64_MAX, INT64_MIN};
+  for (const auto& listing : point.manifests()->TapesOf(tape)) {
+    const TapeManifest& manifest = listing->manifest;
+    TapeOffsets had;
+    had.Add(tp, manifest.range.from, manifest.range.to);
+    for (const Gap& hole : manifest.gaps) had.Remove(tp, hole.from, hole.to);
+    if (!left.Meets(had)) continue;
+    left.Remove(had);
+    found.from = std::min(found.from, manifest.event_min_ns);
+    found.to = std::max(found.to, manifest.event_max_ns);
+  }
+  if (!left.empty()) return bounds;
+  return {std::max(found.from, bounds.from), std::min(found.to, bounds.to)};
+}
+
 // Whether other stores have shipped the records of a gap: on every day that it may touch, their
 // manifests cover its offsets.
-Result<bool> IsFilled(const ReadPoint& point, const Table& table, TpId tp, const Gap& gap,
-                      const Bounds& bounds, const RecordQuery& query) {
+Result<bool> IsFilled(const ReadPoint& point, const Table& table, TpId tp, const TapeId& tape,
+                      const Gap& gap, const Bounds& believed, const RecordQuery& query) {
   if (point.manifests() == nullptr) return false;
+  const Bounds bounds = ArchivedBounds(point, tp, tape, gap, believed);
+  if (bounds.from > bounds.to || !bounds.Touches(query.start, query.end)) return true;
   const int64_t from = std::max(bounds.from, query.start.ns());
   const int64_t to = std::min(bounds.to, query.end.ns());
   const Day first = table.DayOf(Timestamp(from));
@@ -118,13 +141,14 @@ Result<bool> IsFilled(const ReadPoint& point, const Table& table, TpId tp, const
                       point.manifests()->RecordsOf(table.name, first, last, point.archive().store));
   std::map<Day, TapeOffsets> covered;
   for (const ListedRecords& one : listed) {
-    TapeOffsets& day = covered[one.manifest().day];
+    TapeOffsets had;  // another may have what this one lacks
     for (const TapeRange& range : one.manifest().vector) {
-      if (point.FindTape(range.tape) == tp) day.Add(tp, range.from, range.to);
+      if (point.FindTape(range.tape) == tp) had.Add(tp, range.from, range.to);
     }
     for (const TapeGap& hole : one.manifest().gaps) {
-      if (point.FindTape(hole.tape) == tp) day.Remove(tp, hole.gap.from, hole.gap.to);
+      if (point.FindTape(hole.tape) == tp) had.Remove(tp, hole.gap.from, hole.gap.to);
     }
+    covered[one.manifest().day].Add(had);
   }
   for (int32_t day = first.days(); day <= last.days(); ++day) {
     const Day start = table.DayOf(Day(day).start());
@@ -282,7 +306,7 @@ Result<Coverage> CoverageOf(const ReadPoint& point, const RecordQuery& query) {
       }
       if (!fills) continue;
       TD_ASSIGN_OR_RETURN(const bool filled,
-                          IsFilled(point, *table, tp, gap, EventBounds(gap, sides), query));
+                          IsFilled(point, *table, tp, tape, gap, EventBounds(gap, sides), query));
       if (!filled) return Coverage::kGaps;
     }
   }

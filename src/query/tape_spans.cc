@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "query/archive_plan.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 namespace {
@@ -108,6 +109,10 @@ Result<Stored> StoredOf(const ReadPoint& point, TpId tp) {
   const int64_t pruned = point.state().ShipOf(tp).pruned;
   stored.pruned = stored.here;
   stored.pruned.Remove(tp, pruned, INT64_MAX);
+  if (!stored.pruned.empty()) {
+    TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> healed, HealedOf(point.view(), tp));
+    for (const HealedRange& range : healed) stored.pruned.Remove(tp, range.from, range.to);
+  }
   stored.here.Remove(stored.pruned);
   return stored;
 }

@@ -392,7 +392,9 @@ CloseOrder RecorderImpl::TakeCloses() {
 Status RecorderImpl::StartFlush(CloseOrder close) {
   last_flush_ = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(FailpointHit("record.before_flush"));
-  flusher_->Start({parts_.open_rows->Take(), *book_, std::move(close), time_.Now()});
+  FlushJob job{parts_.open_rows->Take(), *book_, std::move(close), time_.Now(), std::nullopt};
+  if (healing_ != nullptr) AddHealing(&job);
+  flusher_->Start(std::move(job));
   return Status::Ok();
 }
 
@@ -417,12 +419,15 @@ Status RecorderImpl::FlushAll() {
 // Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
 Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   TD_RETURN_IF_ERROR(built->status);
-  TD_RETURN_IF_ERROR(CompleteCommit());  // its checkpoints would set the watermarks back
+  // A commit on its way would set the watermarks back, and the counts of what was healed.
+  TD_RETURN_IF_ERROR(healing_ == nullptr ? CompleteCommit() : Commit());
   std::vector<std::pair<TpId, Checkpoint>> moved;
   for (const auto& [tp, next] : built->marks) {
     Checkpoint checkpoint = book_->checkpoint(tp);
-    if (checkpoint.watermark == next) continue;
+    const bool heals = healing_ != nullptr && healing_->read.of->tp == tp;
+    if (checkpoint.watermark == next && !heals) continue;
     checkpoint.watermark = next;
+    if (heals) AddHealedCounts(&checkpoint);
     built->batch.PutCheckpoint(tp, checkpoint);
     moved.emplace_back(tp, checkpoint);
   }
@@ -430,6 +435,7 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
     live_.flush_requests_done = requests_in_hand_;
     return Status::Ok();
   }
+  if (healing_ != nullptr) TD_RETURN_IF_ERROR(PutHealing(&built->batch));
   built->batch.PutFlushNumber(book_->flush + 1, built->through_commit);
   TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
@@ -443,9 +449,12 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   for (const auto& [tp, checkpoint] : moved) {
     book_->SetCheckpoint(tp, checkpoint);
     for (const auto& lane : lanes_) {
-      if (lane->tape == tp) lane->now.watermark = checkpoint.watermark;
+      if (lane->tape != tp) continue;
+      lane->now.watermark = checkpoint.watermark;
+      if (healing_ != nullptr && healing_->read.of->tp == tp) AddHealedCounts(&lane->now);
     }
   }
+  if (healing_ != nullptr) EndHealing();
   parts_.open_rows->DropThrough(built->through_commit);
   if (merger_ != nullptr) merger_->Poke(std::move(built->result.blocks));
   return Status::Ok();

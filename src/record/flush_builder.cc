@@ -160,6 +160,32 @@ void FlushBuilder::NoteTapes(const TapeBook& book, const keys::DayKey& day, DayE
   for (uint32_t tp = 0; tp < has_rows_.size(); ++tp) {
     if (has_rows_[tp] != 0) Cover(book, day, TpId{tp}, entry);
   }
+  if (healed_) CoverHealed(entry);
+}
+
+// Rows that were healed below the tape's range, where an earlier generation reached over them.
+void FlushBuilder::CoverHealed(DayEntry* entry) const {
+  auto range = std::ranges::lower_bound(entry->vector, healed_->tp, {}, &DayEntry::Range::tp);
+  if (range == entry->vector.end() || range->tp != healed_->tp) return;
+  DayEntry::Range below{healed_->tp, healed_->from, std::min(healed_->to, range->from)};
+  bool any = false;
+  for (size_t row = 0; row < rows_.size() && !any; ++row) {
+    any = TpId{rows_.tp[row]} == below.tp && rows_.offset[row] >= below.from &&
+          rows_.offset[row] < below.to;
+  }
+  if (!any) return;
+  for (auto other = ++range; other != entry->vector.end() && other->tp == below.tp;) {
+    if (other->to < below.from || below.to < other->from) {
+      ++other;
+      continue;
+    }
+    below.from = std::min(below.from, other->from);
+    below.to = std::max(below.to, other->to);
+    other = entry->vector.erase(other);
+    range = other;
+  }
+  range = std::ranges::lower_bound(entry->vector, below.tp, {}, &DayEntry::Range::tp) + 1;
+  entry->vector.insert(range, below);
 }
 
 void FlushBuilder::Close(const TapeBook& book, const CloseOrder& order, Result* result) {
@@ -167,7 +193,11 @@ void FlushBuilder::Close(const TapeBook& book, const CloseOrder& order, Result* 
     const keys::DayKey key = {table, day, book.OpenGeneration(table, day)};
     DayEntry entry = result->days.contains(key) ? result->days[key] : book.DayOf(key);
     if (entry.rows == 0) continue;  // nothing to close: rows to come find it open
-    for (DayEntry::Range& range : entry.vector) range.to = book.checkpoint(range.tp).next;
+    const DayEntry::Range* before = nullptr;
+    for (DayEntry::Range& range : entry.vector) {  // what was healed stays as it is
+      if (before == nullptr || before->tp != range.tp) range.to = book.checkpoint(range.tp).next;
+      before = &range;
+    }
     if (auto feeding = order.feeding.find(table); feeding != order.feeding.end()) {
       for (TpId tp : feeding->second) Cover(book, key, tp, &entry);
     }

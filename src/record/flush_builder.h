@@ -10,11 +10,13 @@
 //
 // A close is part of a flush: the generation that was open gets phase kClosing and its vector, in
 // the same batch as its last blocks; rows that come later go to the next generation. The vector has
-// every tape that has rows in the generation, and every one that could have had some.
+// every tape that has rows in the generation, and every one that could have had some; behind a
+// tape's range come those of what was healed below it.
 //
 // Owned by one thread.
 
 #include <map>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +38,14 @@ struct CloseOrder {
   std::map<TableId, std::vector<TpId>> feeding;
 };
 
+/// Offsets [from, to) of a gap that was read again: generations that were closed may reach over
+/// them, without their rows.
+struct HealedOffsets {
+  TpId tp{};
+  int64_t from = 0;
+  int64_t to = 0;
+};
+
 class FlushBuilder {
  public:
   /// Both outlive the builder.
@@ -51,6 +61,8 @@ class FlushBuilder {
   /// Adds everything to `batch`, as flush number book.flush + 1. `now` goes into the days' entries.
   Status Build(const OpenRows::List& chunks, const TapeBook& book, const CloseOrder& close,
                Timestamp now, StoreBatch* batch, Result* result);
+  /// Of the next Build; nullopt: nothing is.
+  void SetHealed(std::optional<HealedOffsets> healed) { healed_ = healed; }
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
   /// Others have changed catalog entries: they are read again.
@@ -73,13 +85,15 @@ class FlushBuilder {
   Status UpdateCatalog(SeriesId series, const Table& table, const SeriesName& name,
                        const TapeBook& book, StoreBatch* batch);
   void FillRows(const Table& table, size_t from, size_t to);
+  void CoverHealed(DayEntry* entry) const;
   void NoteTapes(const TapeBook& book, const keys::DayKey& day, DayEntry* entry);
   void Close(const TapeBook& book, const CloseOrder& order, Result* result);
   void LearnTapes(const TapeBook& book);
 
   const SeriesDirectory* directory_;
   const Store* store_;
-  Timestamp now_;  // of the flush in hand
+  Timestamp now_;                        // of the flush in hand
+  std::optional<HealedOffsets> healed_;  // the same
   CodecBuffers buffers_;
   std::unordered_map<SeriesId, CatalogEntry> catalog_;  // as stored
   std::unordered_map<SeriesId, CatalogEntry> pending_;  // as Build wants it

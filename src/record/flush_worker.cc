@@ -10,6 +10,7 @@ std::unique_ptr<BuiltFlush> FlushWorker::Build(FlushJob job) {
   built->through_commit = job.book.commit;
   for (const auto& [tp, tape] : job.book.tapes())
     built->marks.emplace_back(tp, job.book.checkpoint(tp).next);
+  builder_.SetHealed(job.healed);
   built->status =
       builder_.Build(job.chunks, job.book, job.close, job.now, &built->batch, &built->result)
           .WithContext("building a flush");

@@ -16,6 +16,7 @@
 // Thread safety: one caller; see record/background.h.
 
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,8 @@ struct FlushJob {
   OpenRows::List chunks;
   TapeBook book;  // as of the last commit whose rows are in `chunks`
   CloseOrder close;
-  Timestamp now;  // by which days know when their rows came
+  Timestamp now;                        // by which days know when their rows came
+  std::optional<HealedOffsets> healed;  // of rows that come out of turn
 };
 
 struct BuiltFlush {

@@ -112,7 +112,12 @@ Status RecorderImpl::Run(const std::atomic<bool>& stop) {
   TD_ASSIGN_OR_RETURN(probe_, parts_.open_probe());
   checker_ =
       std::make_unique<TailChecker>(parts_.open_probe, options_.broker_timeout, parts_.clock);
-  if (options_.merge) merger_ = std::make_unique<Merger>(parts_.store);
+  StartMerger();
+  healer_ = std::make_unique<Healer>(parts_.open_probe, parts_.clock,
+                                     HealerOptions{.heal_after = options_.heal_after,
+                                                   .broker_timeout = options_.broker_timeout,
+                                                   .unlisted = parts_.unlisted,
+                                                   .stop = stop_});
   TD_ASSIGN_OR_RETURN(source_, parts_.open_source(this));
   last_flush_ = parts_.clock->Monotonic();
   live_.running = true;
@@ -227,6 +232,8 @@ Status RecorderImpl::Periodic() {
     merger_->Poke();
   }
   TD_RETURN_IF_ERROR(ApplyMerges());
+  TD_RETURN_IF_ERROR(AskHealer(now));
+  TD_RETURN_IF_ERROR(TakeHealed());
   if (now - last_state_ >= kStateInterval) {
     last_state_ = now;
     PublishState();
@@ -346,6 +353,7 @@ Status RecorderImpl::TakeInDropped() {
 Status RecorderImpl::Finish(Status end) {
   TD_RETURN_IF_ERROR(FailpointHit("record.shutdown"));
   checker_.reset();
+  healer_.reset();
   merger_.reset();
   const bool store_is_sound =
       end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;

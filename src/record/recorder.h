@@ -41,6 +41,7 @@
 #include "mapping/mapping.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
+#include "query/tape_offsets.h"
 #include "store/store.h"
 #include "store/store_queue.h"
 
@@ -76,6 +77,8 @@ struct RecorderOptions {
   std::chrono::nanoseconds stuck_after = std::chrono::seconds(30);
   enum class OnDivergence : uint8_t { kContinue, kHalt };
   OnDivergence on_divergence = OnDivergence::kContinue;
+  /// A gap that another node was to fill is read again from Kafka once it is so old (healer.h).
+  std::chrono::nanoseconds heal_after = std::chrono::hours(26);
   double disk_stop = 0.90;  // share of the disk in use from which nothing is pulled
   double disk_warn = 0.85;
   bool leave_on_stop = false;
@@ -97,6 +100,9 @@ struct RecorderParts {
   /// null: there are none.
   std::function<bool(const std::string& cluster, const TopicPartition&, const MessageView&)>
       is_own_replay;
+  /// Of [from, to) of a tape, what no manifest lists; nullopt: not known now. Null: no archive.
+  std::function<std::optional<std::vector<OffsetSpan>>(const TapeId&, int64_t from, int64_t to)>
+      unlisted;
   std::function<Result<std::unique_ptr<MessageSource>>(AssignmentListener*)> open_source;
   /// Called twice: for the record thread and for the tail checker.
   std::function<Result<std::unique_ptr<LogProbe>>()> open_probe;
@@ -130,6 +136,7 @@ struct RecorderState {
   uint64_t commits = 0, flushes = 0, rebalances = 0;
   uint64_t flush_requests_done = 0;                              // the number of the last one
   uint64_t messages = 0, records = 0, refused = 0, skipped = 0;  // since this process started
+  uint64_t healed = 0;                     // messages of gaps, read again; the same
   uint64_t raw_bytes = 0, tape_bytes = 0;  // of messages, and of the blocks made of them
   std::string stall;                       // "" or why nothing is pulled
   std::vector<std::string> notices;        // newest last, at most 16

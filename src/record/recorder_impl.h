@@ -14,6 +14,7 @@
 
 #include "base/steady_time.h"
 #include "record/flush_worker.h"
+#include "record/healing.h"
 #include "record/lane.h"
 #include "record/merger.h"
 #include "record/record_metrics.h"
@@ -95,6 +96,18 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void GrowGap(Lane* lane, GapReason reason, const MessageView& message);
   std::vector<Gap> TakeGaps(Lane* lane);
 
+  // heal.cc: gaps that are read again
+  Status AskHealer(MonotonicTime now);
+  Status TakeHealed();
+  Status DecodeHealed(Lane* lane, const StoreView& view);
+  void CountHealed(Lane* lane, const MessageView& message);
+  Status SplitBlock(TpId tp, const StoreView& view);
+  void AddHealing(FlushJob* job) const;
+  Status PutHealing(StoreBatch* batch);
+  void AddHealedCounts(Checkpoint* checkpoint) const;
+  void EndHealing();
+  void StartMerger();
+
   // assignment.cc: partitions that come and go
   Result<std::vector<StartOffset>> OnAssigned(std::span<const TopicPartition> partitions) override;
   void OnRevoked(bool lost) override;
@@ -122,6 +135,9 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   std::unique_ptr<LogProbe> probe_;
   std::unique_ptr<TailChecker> checker_;
   std::unique_ptr<Merger> merger_;
+  std::unique_ptr<Healer> healer_;
+  std::unique_ptr<Healing> healing_;  // part of the flush that is being built
+  MonotonicTime heal_at_{0};
   const std::atomic<bool>* stop_ = nullptr;
 
   std::vector<std::unique_ptr<Lane>> lanes_;  // by slot

@@ -151,12 +151,9 @@ Status Restorer::Begin(const RestoreTape& tape) {
 }
 
 Status Restorer::PutGaps(const RestoreTape& tape, StoreBatch* batch) {
-  for (const RestorePart& part : tape.parts) {
-    for (Gap gap : part.listing->manifest.gaps) {
-      gap.from = std::max(gap.from, part.from);
-      gap.to = std::min(gap.to, part.to);
-      if (gap.from < gap.to) batch->PutGap(lane_.tp, gap);
-    }
+  for (Gap gap : tape.gaps) {
+    gap.from = std::max(gap.from, tape.from);
+    if (gap.from < gap.to) batch->PutGap(lane_.tp, gap);
   }
   for (const TapeRange& hole : tape.holes) {
     Gap gap;
@@ -180,6 +177,7 @@ Status Restorer::Restore(const RestoreTape& tape) {
                  [&](const ArchivedMessage& message) { return Take(*part.listing, message); }));
     lane_.now.next = part.to;  // past holes of the log
   }
+  lane_.now.next = tape.to;
   return Commit();
 }
 

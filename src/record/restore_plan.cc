@@ -131,7 +131,29 @@ class FirstUncovered {
   Decoded decoded_;
 };
 
-// The tape's ranges from its first manifest on, each offset from one of them.
+// What is left of the tape's range: as gaps where a manifest says why, else as holes.
+void NameRest(const TapeOffsets& taken,
+              const std::vector<std::shared_ptr<const TapeListing>>& listings, RestoreTape* chain) {
+  TapeOffsets left;
+  left.Add(kTape, chain->from, chain->to);
+  left.Remove(taken);
+  for (const auto& listing : listings) {
+    for (const Gap& named : listing->manifest.gaps) {
+      for (const OffsetSpan& span : left.Of(kTape)) {
+        Gap gap = named;
+        gap.from = std::max(gap.from, span.from);
+        gap.to = std::min(gap.to, span.to);
+        if (gap.from < gap.to) chain->gaps.push_back(std::move(gap));
+      }
+      left.Remove(kTape, named.from, named.to);
+    }
+  }
+  for (const OffsetSpan& span : left.Of(kTape))
+    chain->holes.push_back({chain->tape, span.from, span.to});
+}
+
+// The tape's ranges from its first manifest on, each offset from one of them: what one lists as a
+// gap another may have, that was shipped when it was healed.
 RestoreTape Chain(const TapeId& tape, std::vector<std::shared_ptr<const TapeListing>> listings) {
   std::sort(listings.begin(), listings.end(), [](const auto& a, const auto& b) {
     const TapeRange& x = a->manifest.range;
@@ -140,16 +162,23 @@ RestoreTape Chain(const TapeId& tape, std::vector<std::shared_ptr<const TapeList
   });
   RestoreTape chain;
   chain.tape = tape;
-  chain.from = listings.front()->manifest.range.from;
-  chain.to = chain.from;
+  chain.from = chain.to = listings.front()->manifest.range.from;
+  TapeOffsets taken;
   for (const auto& listing : listings) {
     const TapeRange& range = listing->manifest.range;
-    if (range.to <= chain.to) continue;
-    if (range.from > chain.to) chain.holes.push_back({tape, chain.to, range.from});
-    chain.parts.push_back({listing, std::max(range.from, chain.to), range.to});
-    chain.to = range.to;
-    chain.last = listing;
+    TapeOffsets had;
+    had.Add(kTape, range.from, range.to);
+    for (const Gap& gap : listing->manifest.gaps) had.Remove(kTape, gap.from, gap.to);
+    had.Remove(taken);
+    for (const OffsetSpan& span : had.Of(kTape))
+      chain.parts.push_back({listing, span.from, span.to});
+    taken.Add(had);
+    if (chain.last == nullptr || range.to > chain.to) chain.last = listing;
+    chain.to = std::max(chain.to, range.to);
   }
+  std::sort(chain.parts.begin(), chain.parts.end(),
+            [](const RestorePart& a, const RestorePart& b) { return a.from < b.from; });
+  NameRest(taken, listings, &chain);
   return chain;
 }
 
@@ -165,6 +194,7 @@ Status CutToUncovered(FirstUncovered* uncovered, RestoreTape* chain) {
   }
   chain->from = chain->to;
   chain->parts.clear();
+  chain->gaps.clear();
   chain->holes.clear();
   return Status::Ok();
 }

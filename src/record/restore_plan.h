@@ -47,7 +47,9 @@ struct RestoreTape {
   int64_t from = 0;                // [from, to) is recorded again; equal: nothing is
   int64_t to = 0;                  // the archive's end: where Kafka is read from
   std::vector<RestorePart> parts;  // in order of offsets
-  /// Offsets within [from, to) that no manifest has.
+  /// What no manifest has, as one of them says why.
+  std::vector<Gap> gaps;
+  /// Offsets within [from, to) of which none says anything.
   std::vector<TapeRange> holes;
   /// The manifest that ends last.
   std::shared_ptr<const TapeListing> last;

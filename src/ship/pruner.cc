@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "query/archive_plan.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 namespace {
@@ -33,12 +34,18 @@ Result<int64_t> FirstKept(const StoreView& view, TpId tp, int64_t bound) {
 /// Those of `bases` that still are blocks, and wholly below `below`.
 Status DeleteBlocks(const StoreView& view, TpId tp, const std::vector<int64_t>& bases,
                     int64_t below, StoreBatch* batch, uint64_t* bytes) {
+  TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> healed, HealedOf(view, tp));
   for (int64_t base : bases) {
     Result<std::string> index = view.Get(keys::TapeIndex(tp, base));
     if (index.status().code() == StatusCode::kNotFound) continue;  // joined to the one before
     TD_RETURN_IF_ERROR(index.status());
     TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(*index));
     if (entry.last_offset >= below) continue;
+    // Recorded after what lies behind it, and in no manifest yet.
+    const bool keep = std::ranges::any_of(healed, [&](const HealedRange& range) {
+      return range.Meets(entry.first_offset, entry.last_offset + 1);
+    });
+    if (keep) continue;
     *bytes += entry.raw_bytes;
     batch->DeleteTapeBlock(tp, base);
   }

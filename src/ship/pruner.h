@@ -46,6 +46,9 @@ class Pruner {
   /// Whether blocks of a kPruned generation may be left: after a start, until they were looked for.
   bool NeedsSweep(const keys::DayKey& key) const { return !swept_days_.contains(key); }
 
+  /// Something that lay below the pruned end has been shipped now.
+  void SweepAgain(TpId tp) { swept_tapes_.erase(tp); }
+
   uint64_t bytes() const { return bytes_; }  // of blocks deleted
 
  private:

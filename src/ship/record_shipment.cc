@@ -8,8 +8,10 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "query/tape_blocks.h"
+#include "query/tape_offsets.h"
 #include "ship/generation_rows.h"
 #include "ship/object_put.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 
@@ -179,18 +181,16 @@ Status RecordShipment::Describe(std::vector<WrittenObject> written, const RowSum
 // What the objects cover: with what they stand for, since the ranges of a day's generations follow
 // each other.
 std::vector<DayEntry::Range> RecordShipment::Vector() const {
-  std::map<TpId, DayEntry::Range> ranges;
-  for (const DayEntry::Range& range : entry_.vector) ranges[range.tp] = range;
+  TapeOffsets covered;
+  for (const DayEntry::Range& range : entry_.vector) covered.Add(range.tp, range.from, range.to);
   for (const auto& [other, entry] : state_->days) {
     if (!Replaces(other)) continue;
-    for (const DayEntry::Range& range : entry.vector) {
-      DayEntry::Range& whole = ranges.try_emplace(range.tp, range).first->second;
-      whole.from = std::min(whole.from, range.from);
-      whole.to = std::max(whole.to, range.to);
-    }
+    for (const DayEntry::Range& range : entry.vector) covered.Add(range.tp, range.from, range.to);
   }
   std::vector<DayEntry::Range> vector;
-  for (const auto& [tp, range] : ranges) vector.push_back(range);
+  for (const auto& [tp, spans] : covered.spans()) {
+    for (const OffsetSpan& span : spans) vector.push_back({tp, span.from, span.to});
+  }
   return vector;
 }
 
@@ -205,6 +205,16 @@ Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* man
       gap.from = std::max(gap.from, range.from);
       gap.to = std::min(gap.to, range.to);
       if (gap.from < gap.to) manifest->gaps.push_back({tape, std::move(gap)});
+    }
+    for (const auto& [other, entry] : state_->days) {  // healed since this one was closed
+      if (other.table != key_.table || other.day != key_.day || other.generation <= key_.generation)
+        continue;
+      for (const DayEntry::Range& later : entry.vector) {
+        Gap gap{.from = std::max(later.from, range.from), .to = std::min(later.to, range.to)};
+        gap.reason = GapReason::kElsewhereMaybe;
+        gap.detail = "generation " + std::to_string(other.generation);
+        if (later.tp == range.tp && gap.from < gap.to) manifest->gaps.push_back({tape, gap});
+      }
     }
     std::set<Hash128> mappings;
     TapeBlocks blocks(&view, range.tp, tape.ToString(), ScanKind::kLong);
@@ -323,9 +333,14 @@ Status RecordShipment::FetchAndCompare(const RecordManifest& manifest, size_t n,
 
 // The tape first: whatever a record manifest covers can be decoded again from the archive alone.
 bool RecordShipment::Covered(const std::map<TpId, TapeShip>& ships) const {
+  const std::unique_ptr<StoreView> view = journey_->parts->store->View();
   return std::ranges::all_of(entry_.vector, [&](const DayEntry::Range& range) {
     auto ship = ships.find(range.tp);
-    return ship != ships.end() && ship->second.shipped >= range.to;
+    if (ship == ships.end() || ship->second.shipped < range.to) return false;
+    const auto healed = HealedOf(*view, range.tp);  // not listed yet
+    return healed.ok() && std::ranges::none_of(*healed, [&](const HealedRange& one) {
+             return one.Meets(range.from, range.to);
+           });
   });
 }
 

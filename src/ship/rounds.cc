@@ -12,6 +12,7 @@
 #include "ship/record_shipment.h"
 #include "ship/shipper_impl.h"
 #include "ship/tape_shipment.h"
+#include "store/healed.h"
 #include "store/store_id.h"
 
 namespace tapedeck {
@@ -276,14 +277,20 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
   const MonotonicTime now = parts_.clock->Monotonic();
   const MonotonicTime seen = tape_seen_.try_emplace(tp, now).first->second;
   TapeShip& ship = ships_[tp];
+  Result<std::vector<HealedRange>> healed = HealedOf(*parts_.store->View(), tp);
+  if (!healed.ok()) {
+    Note(what, "tape", healed.status());
+    return;
+  }
   const bool time = ship.last_at == Timestamp()
                         ? now - seen >= options_.tape_ship
                         : journey_.OldEnough(ship.last_at, options_.tape_ship);
   if (time) wanted = checkpoint->second.next;
   for (;;) {
     const bool more = checkpoint->second.next > ship.shipped;
+    const bool below = !healed->empty() && healed->front().from < ship.shipped;
     const bool due =
-        ship.phase != DayPhase::kOpen ||
+        ship.phase != DayPhase::kOpen || below ||
         (more && (ship.shipped < wanted || watch_.At(tp).bytes >= options_.tape_ship_bytes));
     if (!due || !journey_.CheckStop().ok() || !MayTry(what)) return;
     TapeShipment shipment(&journey_, tp, tape, checkpoint->second, ship);
@@ -291,6 +298,9 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
     ship = shipment.ship();
     if (!Note(what, "tape", outcome)) return;
     live_.messages += shipment.messages();
+    if (below) pruner_.SweepAgain(tp);
+    healed = HealedOf(*parts_.store->View(), tp);
+    if (!healed.ok()) return;
     watch_.Shipped(tp, shipment.raw_bytes());
   }
 }

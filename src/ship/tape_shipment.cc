@@ -13,6 +13,7 @@
 #include "model/message.h"
 #include "query/tape_blocks.h"
 #include "ship/object_put.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 namespace {
@@ -89,6 +90,17 @@ Status TapeShipment::Ship() {
   return Status::Ok();
 }
 
+// What was healed below `shipped` goes first.
+Result<TapeRange> TapeShipment::ChooseRange(const StoreView& view) {
+  TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> healed, HealedOf(view, tp_));
+  if (!healed.empty() && healed.front().from < ship_.shipped) {
+    raw_bytes_ = 0;
+    return TapeRange{tape_, healed.front().from, std::min(healed.front().to, ship_.shipped)};
+  }
+  TD_ASSIGN_OR_RETURN(const int64_t to, ChooseEnd(view));
+  return TapeRange{tape_, ship_.shipped, to};
+}
+
 // Where the range ends: blocks are taken whole, until they hold enough, or have enough refusals.
 Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
   TapeBlocks blocks(&view, tp_, tape_.ToString(), ScanKind::kPoint);
@@ -118,9 +130,8 @@ Status TapeShipment::Write() {
   const std::unique_ptr<StoreView> view = journey_->parts->store->View();
   TapeManifest manifest;
   manifest.writer = journey_->Writer();
-  manifest.range.tape = tape_;
-  manifest.range.from = ship_.shipped;
-  TD_ASSIGN_OR_RETURN(manifest.range.to, ChooseEnd(*view));
+  TD_ASSIGN_OR_RETURN(manifest.range, ChooseRange(*view));
+  TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> seen, HealedOf(*view, tp_));
   TD_RETURN_IF_ERROR(WriteFile(*view, &manifest));
   TD_RETURN_IF_ERROR(Describe(*view, &manifest));
   TapeShip next = ship_;
@@ -139,10 +150,26 @@ Status TapeShipment::Write() {
     batch->PutTapeShip(tp_, next);
     for (const ShippedObject& object : manifest.objects) batch->PutObject(object.name, to_put);
     batch->PutObject(name, to_put);
+    // What was healed before the range was read is in it; what came since goes by itself.
+    if (manifest.range.from >= ship_.shipped)
+      return TakeHealed(seen, {manifest.range.from, manifest.range.to}, batch);
     return Status::Ok();
   }));
   ship_ = std::move(next);
   return FailpointHit("ship.tape_written");
+}
+
+// Takes those of `seen` that lie in the range out of the list.
+Status TapeShipment::TakeHealed(const std::vector<HealedRange>& seen, HealedRange range,
+                                StoreBatch* batch) {
+  TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> now,
+                      HealedOf(*journey_->parts->store->View(), tp_));
+  std::vector<HealedRange> left = now;
+  for (const HealedRange& one : seen) {
+    left = RemoveHealed(left, {std::max(one.from, range.from), std::min(one.to, range.to)});
+  }
+  if (left != now) PutHealed(tp_, left, batch);
+  return Status::Ok();
 }
 
 // The messages of the manifest's range, and what follows from them alone.
@@ -326,16 +353,18 @@ Status TapeShipment::List() {
   if (journey_->parts->manifest_added) journey_->parts->manifest_added(name, manifest);
 
   TapeShip next = ship_;
-  next.shipped = manifest.range.to;
+  const bool healed = manifest.range.to <= ship_.shipped;
+  next.shipped = std::max(ship_.shipped, manifest.range.to);
   next.phase = DayPhase::kOpen;
   next.draft.clear();
   next.last_at = journey_->time.Now();
-  PushMark(next.shipped, next.last_at, journey_->options->keep_local, &next.marks);
+  if (!healed) PushMark(next.shipped, next.last_at, journey_->options->keep_local, &next.marks);
   TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
     batch->PutTapeShip(tp_, next);
     for (const ShippedObject& object : manifest.objects) batch->DeleteObject(object.name);
     batch->DeleteObject(name);
-    return Status::Ok();
+    const HealedRange range{manifest.range.from, manifest.range.to};
+    return healed ? TakeHealed({range}, range, batch) : Status::Ok();
   }));
   ship_ = std::move(next);
   messages_ = manifest.messages;

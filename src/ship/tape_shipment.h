@@ -9,8 +9,9 @@
 //   kUploaded -> kVerified  it was read back in full, decoded and compared
 //   kVerified -> kOpen      its manifest is there too: `shipped` moves
 //
-// Ranges follow each other from the tape's start without a hole; one ends where its messages come
-// to ShipOptions::tape_ship_bytes or its refusals to tape_refusals_max, or with the checkpoint. A
+// Ranges follow each other from the tape's start without a hole, and what was healed below them
+// (store/healed.h) is shipped as ranges of its own, before all else; one ends where its messages
+// come to ShipOptions::tape_ship_bytes, its refusals to tape_refusals_max, or at the checkpoint. A
 // range without messages has a manifest and no object. A manifest that readers would refuse for its
 // length is not drafted (kInvalidArgument).
 //
@@ -18,8 +19,10 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ship/journey.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 
@@ -41,7 +44,9 @@ class TapeShipment {
 
  private:
   Status Write();
+  Result<TapeRange> ChooseRange(const StoreView& view);
   Result<int64_t> ChooseEnd(const StoreView& view);
+  Status TakeHealed(const std::vector<HealedRange>& seen, HealedRange range, StoreBatch* batch);
   Status WriteFile(const StoreView& view, TapeManifest* manifest);
   Status Describe(const StoreView& view, TapeManifest* manifest);
   Status DescribeBlocks(const StoreView& view, TapeManifest* manifest);

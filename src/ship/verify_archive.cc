@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/secure_hash.h"
 #include "query/archive_plan.h"
+#include "query/tape_offsets.h"
 #include "ship/generation_rows.h"
 #include "ship/journey.h"
 #include "ship/row_tally.h"
@@ -20,32 +21,19 @@
 namespace tapedeck {
 namespace {
 
-// Offsets of one tape, joined.
+// Offsets of one tape.
 class Ranges {
  public:
-  void Add(int64_t from, int64_t to) {
-    if (from >= to) return;
-    auto at = ranges_.lower_bound(from);
-    if (at != ranges_.begin() && std::prev(at)->second >= from) --at;
-    while (at != ranges_.end() && at->first <= to) {
-      from = std::min(from, at->first);
-      to = std::max(to, at->second);
-      at = ranges_.erase(at);
-    }
-    ranges_[from] = to;
-  }
-  bool Holds(int64_t from, int64_t to) const {
-    if (from >= to) return true;
-    auto after = ranges_.upper_bound(from);
-    return after != ranges_.begin() && std::prev(after)->second >= to;
-  }
-  bool Touches(int64_t from, int64_t to) const {
-    auto after = ranges_.lower_bound(to);
-    return after != ranges_.begin() && std::prev(after)->second > from;
-  }
+  void Add(int64_t from, int64_t to) { offsets_.Add(kTape, from, to); }
+  /// What a gap leaves.
+  void Remove(int64_t from, int64_t to) { offsets_.Remove(kTape, from, to); }
+  void Add(const Ranges& more) { offsets_.Add(more.offsets_); }
+  bool Holds(int64_t from, int64_t to) const { return offsets_.HasAll(kTape, from, to); }
+  bool Touches(const Ranges& other) const { return offsets_.Meets(other.offsets_); }
 
  private:
-  std::map<int64_t, int64_t> ranges_;
+  static constexpr TpId kTape{0};
+  TapeOffsets offsets_;
 };
 
 std::string Text(const TapeRange& range) {
@@ -113,7 +101,9 @@ class ArchiveVerifier {
   /// By (table, day, node, store, tape), of manifests that nothing replaces.
   std::map<std::tuple<std::string, Day, std::string, std::string, TapeId>, Ranges> of_store_;
   std::map<std::tuple<std::string, Day, TapeId>, Ranges> of_all_;
+  std::map<TapeId, Ranges> had_by_all_;
   uint64_t overlaps_ = 0;
+  uint64_t tape_overlaps_ = 0;
 };
 
 void ArchiveVerifier::CountObjects() {
@@ -178,13 +168,25 @@ Status ArchiveVerifier::CheckTapes() {
     const TapeManifest& manifest = listing->manifest;
     const TapeRange& range = manifest.range;
     Ranges& own = tape_of_store_[{manifest.writer.node, manifest.writer.store, range.tape}];
-    if (own.Touches(range.from, range.to)) {
+    // Of what it lists as a gap a later one may have what was healed.
+    Ranges had;
+    had.Add(range.from, range.to);
+    for (const Gap& gap : manifest.gaps) had.Remove(gap.from, gap.to);
+    if (own.Touches(had)) {
       Find(listing->name, "another manifest of its store has offsets of " + Text(range));
     }
-    own.Add(range.from, range.to);
+    own.Add(had);
+    Ranges& others = had_by_all_[range.tape];
+    if (others.Touches(had)) ++tape_overlaps_;
+    others.Add(had);
     on_tape_[range.tape].Add(range.from, range.to);
     ++report_->manifests;
     TD_RETURN_IF_ERROR(CheckTape(*listing));
+  }
+  if (tape_overlaps_ > 0) {
+    report_->notes.push_back(std::to_string(tape_overlaps_) +
+                             " ranges of tapes are held by several stores; their messages are "
+                             "read once");
   }
   return Status::Ok();
 }
@@ -229,13 +231,18 @@ void ArchiveVerifier::CheckPlace(const RecordListing& listing, bool replaced) {
     const std::string& store = manifest.writer.store;
     Ranges& own = of_store_[{manifest.table, manifest.day, node, store, range.tape}];
     Ranges& all = of_all_[{manifest.table, manifest.day, range.tape}];
-    if (own.Touches(range.from, range.to)) {
+    Ranges had;
+    had.Add(range.from, range.to);
+    for (const TapeGap& hole : manifest.gaps) {
+      if (hole.tape == range.tape) had.Remove(hole.gap.from, hole.gap.to);
+    }
+    if (own.Touches(had)) {
       Find(listing.name, "another generation of its store covers " + Text(range) + ", too");
-    } else if (all.Touches(range.from, range.to)) {
+    } else if (all.Touches(had)) {
       ++overlaps_;
     }
-    own.Add(range.from, range.to);
-    all.Add(range.from, range.to);
+    own.Add(had);
+    all.Add(had);
   }
 }
 

@@ -88,11 +88,14 @@ Status GenerationCheck::Compare(const Bounds& bounds, const ShippedObject& objec
       return Status::Corruption("its offsets of " + tape.ToString() +
                                 " are not those that its manifest gives");
     }
-    const bool covered = std::ranges::any_of(manifest_->vector, [&](const TapeRange& range) {
-      return SameName(range.tape, tape) && range.from <= offsets.first &&
-             range.to >= offsets.second;
-    });
-    if (!covered && manifest_->replaces.empty()) {
+    // A tape may have several ranges: what was healed has its own.
+    auto covered = [&](int64_t offset) {
+      return std::ranges::any_of(manifest_->vector, [&](const TapeRange& range) {
+        return SameName(range.tape, tape) && range.from <= offset && offset < range.to;
+      });
+    };
+    const bool all = covered(offsets.first) && covered(offsets.second - 1);
+    if (!all && manifest_->replaces.empty()) {
       return Status::Corruption("it has rows of " + tape.ToString() +
                                 " outside the vector of its manifest");
     }

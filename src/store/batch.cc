@@ -136,6 +136,11 @@ void StoreBatch::Clear() {
   rep_->store_id.reset();
 }
 
+void StoreBatchAccess::PutOrDelete(StoreBatch& batch, const std::string& key,
+                                   std::string_view value) {
+  value.empty() ? Delete(&batch.rep_->batch, key) : Put(&batch.rep_->batch, key, value);
+}
+
 void PutStoreId(std::string_view store_id, StoreBatch* batch) {
   auto& rep = StoreBatchAccess::Of(*batch);
   rep.store_id = store_id;

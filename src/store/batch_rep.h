@@ -20,6 +20,8 @@ struct StoreBatch::Rep {
 
 struct StoreBatchAccess {
   static StoreBatch::Rep& Of(StoreBatch& batch) { return *batch.rep_; }
+  /// Deletes the entry where the value is empty.
+  static void PutOrDelete(StoreBatch& batch, const std::string& key, std::string_view value);
 };
 
 /// Names of the store's `m` entries.

@@ -95,6 +95,7 @@ Status RecorderRig::Run(std::function<bool(FakeSource*)> on_poll) {
   parts.queue = queue;
   parts.is_own_replay = is_own_replay;
   parts.metrics = &metrics;
+  parts.unlisted = unlisted;
   parts.open_probe = [&]() -> Result<std::unique_ptr<LogProbe>> {
     return std::unique_ptr<LogProbe>(new FakeProbe(&log));
   };

@@ -75,6 +75,8 @@ class RecorderRig {
   std::unique_ptr<OpenRows> open_rows;
   StoreQueue* queue = nullptr;  // writes of others, if any
   decltype(RecorderParts::is_own_replay) is_own_replay;
+  /// What no manifest lists; null: there is no archive.
+  std::function<std::optional<std::vector<OffsetSpan>>(const TapeId&, int64_t, int64_t)> unlisted;
   Recorder* running = nullptr;  // while Run does not return
   RecorderState last_state;
   std::map<std::pair<TopicPartition, int64_t>, std::vector<ExpectedTrade>> expected;

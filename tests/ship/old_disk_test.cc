@@ -126,7 +126,7 @@ TEST_F(OldDiskTest, G7ADiskThatWasSetBackGoesOnUnderANewIdAndOverwritesNothing) 
   Ship({kShipDay, kNextDay});
   CheckServed("shipped under its new id");
   CheckKept(objects);
-  EXPECT_EQ(Verify().notes.size(), 1u) << "what both have is noted";
+  EXPECT_EQ(Verify().notes.size(), 2u) << "records and messages that both have are noted";
   Prune();
   CheckServed("pruned");
   Produce(8);
