@@ -200,7 +200,7 @@ Result<bool> HolesTouch(const ReadPoint& point, const Table& table, TpId tp, con
     Gap left = one.hole->gap;
     left.from = one.left.from;
     left.to = one.left.to;
-    TD_ASSIGN_OR_RETURN(const bool filled, IsFilled(point, table, tp, left, bounds, query));
+    TD_ASSIGN_OR_RETURN(const bool filled, IsFilled(point, table, tp, tape, left, bounds, query));
     if (!filled) return true;
   }
   return false;
