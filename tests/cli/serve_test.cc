@@ -336,9 +336,9 @@ TEST_F(ServeTest, A5ADamagedFileOfTheStoreIsNamedWithTheWaysOut) {
     if (entry.path().extension() == ".sst") file = entry.path();
   }
   ASSERT_FALSE(file.empty());
-  auto flip = [&] {  // in the footer
+  auto flip = [&] {  // in the magic number that ends it
     std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
-    bytes.seekg(-20, std::ios::end);
+    bytes.seekg(-5, std::ios::end);
     const auto at = bytes.tellg();
     const char byte = static_cast<char>(bytes.get() ^ 0x40);
     bytes.seekp(at);
