@@ -32,9 +32,9 @@ std::optional<Problem> ReadBody(const Call& call, std::span<const std::string_vi
   if (text.empty()) return std::nullopt;
   Result<Json> parsed = ParseStrictJson(text);
   if (!parsed.ok()) {
-    const std::string_view message = parsed.status().message();  // "name: what is wrong"
+    const std::string message(parsed.status().message());  // "name: what is wrong"
     const size_t colon = message.rfind(": ");
-    return BadBody(ToValidUtf8(message.substr(0, colon)), std::string(message.substr(colon + 2)));
+    return BadBody(message.substr(0, colon), message.substr(colon + 2));
   }
   *body = std::move(parsed).value();
   if (!body->is_object()) return BadBody("body", "it is no JSON object, such as {}");

@@ -63,7 +63,11 @@ class ParameterTable : public ::testing::Test {
 };
 
 // Values that a parameter does not take.
-std::vector<std::string> WrongValues(std::string_view name) {
+std::vector<std::string> WrongValues(const Route& route, std::string_view name) {
+  // A table of offsets is no page; which topics it has only the job knows (replay_routes_test.cc).
+  const bool whole = route.id == RouteId::kReplayOffsets;
+  if (name == "limit" && whole) return {"0", "-1", "9223372036854775808", "1.5", "ten", "1e3"};
+  if (name == "topic" && whole) return {std::string(250, 'x')};
   if (name == "limit")
     return {"0", "-1", "50001", "9223372036854775808", "1.5", "ten", "1e3", "+1"};
   if (name == "start" || name == "end") {
@@ -108,8 +112,8 @@ TEST_F(ParameterTable, WrongValuesAreNamed) {
   for (const Route& route : Routes()) {
     for (std::string_view name : route.parameters) {
       const bool any_text = name == "symbol" || name == "prefix" || name == "reason";
-      EXPECT_NE(WrongValues(name).empty(), !any_text) << route.pattern << " " << name;
-      for (const std::string& value : WrongValues(name)) {
+      EXPECT_NE(WrongValues(route, name).empty(), !any_text) << route.pattern << " " << name;
+      for (const std::string& value : WrongValues(route, name)) {
         ExpectRefused(route, name, std::string(name) + "=" + value, "wrong");
       }
     }
