@@ -60,7 +60,11 @@ Status RecorderImpl::AskHealer(MonotonicTime now) {
         job.gaps.push_back({lane->tape, book_->tape(lane->tape), gap, lane->log_first_ms});
     }
   }
-  if (!job.gaps.empty()) (*healer_)->Start(std::move(job));
+  if (job.gaps.empty()) {
+    StartMerger();
+  } else {
+    (*healer_)->Start(std::move(job));
+  }
   return Status::Ok();
 }
 
@@ -69,13 +73,19 @@ Status RecorderImpl::AskHealer(MonotonicTime now) {
 Status RecorderImpl::TakeHealed() {
   if (healer_ == nullptr || flusher_->busy()) return Status::Ok();
   const std::unique_ptr<ReadAgain> read = (*healer_)->TakeBuilt();
-  if (read == nullptr || !read->of) return Status::Ok();
+  if (read == nullptr) return Status::Ok();
+  if (!read->of) {
+    StartMerger();
+    return Status::Ok();
+  }
   const HealGap of = *read->of;
   auto lane = std::ranges::find_if(lanes_, [&](const auto& l) { return l->tape == of.tp; });
-  if (lane == lanes_.end()) return Status::Ok();  // it is another's now
-  heal_at_ = MonotonicTime(0);                    // there may be more
+  // It is another's now, or its log may be another one by now.
+  if (lane == lanes_.end() || !(*lane)->health.empty()) return Status::Ok();
+  heal_at_ = MonotonicTime(0);  // there may be more
   TD_RETURN_IF_ERROR(Commit());
-  // It joins blocks of before, and does not know of this one.
+  // It joins blocks of before, and does not know of this one. To end it may take a look at all that
+  // is open, so it stays away until nothing more is to be healed.
   merger_.reset();
   const std::unique_ptr<StoreView> view = parts_.store->View();
   const Result<std::string> stored = view->Get(keys::Gap(of.tp, of.gap.from));
@@ -83,11 +93,15 @@ Status RecorderImpl::TakeHealed() {
   if (same) {
     healing_ = std::make_unique<Healing>();
     healing_->read = std::move(*read);
-    TD_RETURN_IF_ERROR(
-        DecodeHealed(lane->get(), *view).WithContext("healing " + of.tape.ToString()));
-    return StartFlush(TakeCloses());
+    const Status decoded = DecodeHealed(lane->get(), *view);
+    if (decoded.ok()) return StartFlush(TakeCloses());
+    // Nothing of it is kept: the gap stays one and is tried again later, recording goes on.
+    healing_.reset();
+    heal_at_ = parts_.clock->Monotonic() + kHealLookMax;
+    TD_LOG(kError, "record", "heal-failed", decoded.ToString(),
+           {{"partition", of.tape.ToString()}});
+    if (decoded.code() == StatusCode::kInternal) return decoded;
   }
-  StartMerger();
   return Status::Ok();
 }
 
@@ -262,7 +276,6 @@ void RecorderImpl::EndHealing() {
           {"to", std::to_string(done->read.to)},
           {"messages", std::to_string(done->more.messages)},
           {"reason", std::string(GapReasonName(of.gap.reason))}});
-  StartMerger();
 }
 
 }  // namespace tapedeck

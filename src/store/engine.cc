@@ -132,8 +132,8 @@ Status Engine::CheckFiles(const fs::path& dir, const StoreOptions& options,
   if (!exists) {
     return options.create ? Status::Ok() : NoStore(dir);
   }
-  // RocksDB takes a CURRENT that access(2) is refused for a missing one, and would write a new store
-  // over this one.
+  // RocksDB takes a CURRENT that access(2) is refused for a missing one, and would write a new
+  // store over this one.
   rocks_options_.create_if_missing = false;
   TD_ASSIGN_OR_RETURN(fs::path manifest, FindManifest(dir));
   TD_ASSIGN_OR_RETURN(ManifestState state, ReadManifest(manifest));

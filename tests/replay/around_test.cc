@@ -276,6 +276,7 @@ TEST(ReplayTrailThread, ATargetThatIsAwayWhileItIsReadBackIsWaitedFor) {
   digest += hasher.Hash(m);
   digest += hasher.Hash(m);
   TrailThread trail(parts, job);
+  ASSERT_TRUE(trail.Start().ok());
   // Its own waiting moves the clock, too: the reader must not be left behind.
   const Status status = trail.Finish(2, digest, [&] {
     SystemClock().SleepFor(1ms);
