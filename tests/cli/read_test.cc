@@ -245,7 +245,7 @@ TEST_F(ReadCommands, MistakesExitWithTwoAndSayWhatThereIs) {
       {"query trades --limit -1", 2, "",
        "--limit: \"-1\" is no whole number from 1 on; tapedeck query --help"},
       {"query trades --symbls X", 2, "", "--symbls; did you mean --symbols?"},
-      {"query trades --limit", 2, "", "--limit needs a value; tapedeck query --help"},
+      {"query trades --limit", 2, "", "--limit: \"--data-dir\" is no whole number from 1 on"},
       {"query trades --limit 0", 2, "", "--limit"},
       {"query trades --page-token x", 2, "", "--page-token requires --limit"},
       {"query trades --limit 1 --page-token x", 2, "", "--page-token: it is no page token"},
@@ -279,6 +279,10 @@ TEST_F(ReadCommands, MistakesExitWithTwoAndSayWhatThereIs) {
       {"verify --max many", 2, "", "--max"},
   };
   for (const Asked& mistake : mistakes) Expect(mistake);
+  const Outcome cut = RunTapedeck({"query", "trades", "--limit"});
+  EXPECT_EQ(cut.exit_code, 2);
+  EXPECT_NE(cut.err.find("--limit needs a value; tapedeck query --help"), std::string::npos)
+      << cut.err;
 }
 
 TEST_F(ReadCommands, PagesOfADocumentGoOnWhereTheLastOneEnded) {

@@ -82,7 +82,7 @@ void ExplainMistake(const CLI::App& app, const CLI::ParseError& error) {
   std::string hint;
   if (const size_t at = what.find(": 1 required "); at != std::string::npos) {
     what = what.substr(0, at) + " needs a value";
-  } else if (error.get_name() == "ExtrasError") {
+  } else if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     std::replace(what.begin(), what.end(), '\n', ' ');
     hint = NearestOption(*command, what);
   }
