@@ -71,8 +71,10 @@ Answer AnswerDays(Call* call) {
     return NotFoundName("table", "there is no such table; /v1/tables lists them");
   }
   const StoreMeta& meta = node.store()->meta();
+  // Of the store as it is: a point leaves out what was replaced.
+  TD_ASSIGN_OR_RETURN(const StoreState state, node.store()->View()->LoadState());
   const std::vector<DayListing> days =
-      ListDays(point->state(), {meta.node_id, meta.store_id}, manifests.get(), ask.query);
+      ListDays(state, {meta.node_id, meta.store_id}, manifests.get(), ask.query);
   ListText list;
   uint64_t taken = 0;
   std::string last;

@@ -7,14 +7,17 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kVersion = 1;
+constexpr uint8_t kWithFlush = 2;
 
 }  // namespace
 
 std::string EncodePageToken(const PageToken& token) {
-  std::string bytes(1, static_cast<char>(kVersion));
+  const bool flush = token.flush != UINT64_MAX;
+  std::string bytes(1, static_cast<char>(flush ? kWithFlush : kVersion));
   PutLittle64(&bytes, token.query);
   PutVarint(&bytes, ZigZag(token.start.ns()));
   PutVarint(&bytes, ZigZag(token.end.ns()));
+  if (flush) PutVarint(&bytes, token.flush);
   bytes += token.position;
   return EncodeCheckedToken(std::move(bytes));
 }
@@ -26,11 +29,13 @@ Result<PageToken> DecodePageToken(std::string_view text) {
   const std::optional<std::string> content = DecodeCheckedToken(text);
   if (!content) return bad;
   ByteReader reader(*content);
-  if (reader.Byte() != kVersion) return bad;
+  const uint8_t version = reader.Byte();
+  if (version != kVersion && version != kWithFlush) return bad;
   PageToken token;
   token.query = reader.Little64();
   token.start = Timestamp(UnZigZag(reader.Varint()));
   token.end = Timestamp(UnZigZag(reader.Varint()));
+  if (version == kWithFlush) token.flush = reader.Varint();
   if (!reader.ok()) return bad;
   token.position = reader.rest();
   return token;

@@ -10,7 +10,12 @@
 // It keeps the times of the range as they were resolved for the first page: "now-15m" does not move
 // while a client pages.
 //
+// And the state that was read, so that a reindex between two pages does not mix its rows with the
+// earlier ones.
+//
 //   token := base64url( version:u8=1 query:u64 start:zigzag end:zigzag position:bytes check:u32 )
+//          | base64url( version:u8=2 query:u64 start:zigzag end:zigzag flush:varint position:bytes
+//            check:u32 )
 //
 // Thread-safe: pure functions.
 
@@ -28,6 +33,8 @@ struct PageToken {
   Timestamp start = Timestamp::Min();
   Timestamp end = Timestamp::Max();
   std::string position;  // of the cursor: its own encoding
+  /// The last flush of the state that the first page read; the greatest number: the newest state.
+  uint64_t flush = UINT64_MAX;
 };
 
 std::string EncodePageToken(const PageToken& token);

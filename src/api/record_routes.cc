@@ -138,6 +138,33 @@ std::string NotFoundState() {
   return "no state of that name can be read any more, or it never was; ask without as_of";
 }
 
+Problem NoSuchState(std::string name) {
+  return {ProblemType::kNotFound, NotFoundState(), {{std::move(name), NotFoundState()}}, 0, {}, {}};
+}
+
+/// Takes the point back to the state that a page token or `as_of` names.
+Answer PinPoint(const Call& call, const RecordQuery& query, const Table& table,
+                const std::optional<PageToken>& token, std::shared_ptr<const ReadPoint>* point) {
+  std::optional<StatePin> pin;
+  std::string parameter = "page_token";
+  if (const std::string* as_of = call.parameters.Find("as_of"); as_of != nullptr) {
+    TD_ASSIGN_OR_RETURN(const std::optional<std::string> now, StateName(**point, query));
+    if (now == *as_of) return HttpResponse();
+    pin = PinOf(*as_of);
+    parameter = "as_of";
+    if (!pin.has_value()) return NoSuchState(parameter);
+  } else if (token.has_value()) {
+    pin = StatePin{.flush = token->flush, .exact = false};
+  }
+  if (!pin.has_value()) return HttpResponse();
+  Result<std::shared_ptr<const ReadPoint>> then = ReadPoint::At(
+      std::move(*point), *pin, table, table.DayOf(query.start), table.DayOf(query.end));
+  if (then.status().code() == StatusCode::kNotFound) return NoSuchState(parameter);
+  if (!then.ok()) return then.status();
+  *point = std::move(then).value();
+  return HttpResponse();
+}
+
 bool Matches(std::string_view if_none_match, std::string_view etag) {
   for (std::string_view rest = if_none_match; !rest.empty();) {
     const size_t comma = rest.find(',');
@@ -185,10 +212,7 @@ Answer Describe(const Call& call, const ReadPoint& point, const RecordQuery& que
   TD_RETURN_IF_ERROR(NameUnknownSymbols(point, query, &response));
   TD_ASSIGN_OR_RETURN(const std::optional<std::string> state, StateName(point, query));
   const std::string* as_of = call.parameters.Find("as_of");
-  if (as_of != nullptr && (!state || *as_of != *state)) {
-    return Problem{
-        ProblemType::kNotFound, NotFoundState(), {{"as_of", NotFoundState()}}, 0, {}, {}};
-  }
+  if (as_of != nullptr && (!state || *as_of != *state)) return NoSuchState("as_of");
   if (!state.has_value()) return response;
   response.Set("Tapedeck-As-Of", *state);
   if (coverage != Coverage::kWhole) return response;
@@ -240,11 +264,14 @@ Answer AnswerRecords(Call* call) {
   query.pauses = !rows.page_rows;
   query.limit = LimitOf(rows);
   query.after = after;
+  Answer pinned = PinPoint(*call, query, *checked.table, rows.token, &point);
+  if (pinned.response() == nullptr) return pinned;
   Answer described = Describe(*call, *point, query, rows);
   if (described.response() == nullptr || described.response()->status == 304) return described;
   answer.response = std::move(*described.response());
   answer.token.start = query.start;
   answer.token.end = query.end;
+  answer.token.flush = rows.token ? rows.token->flush : point->state().flush;
   Result<std::unique_ptr<RecordCursor>> cursor =
       RecordCursor::Open(std::move(point), std::move(query));
   if (!cursor.ok()) return cursor.status();
@@ -312,6 +339,8 @@ Answer AnswerCount(Call* call) {
   Checked checked;
   if (auto problem = Check(call, *point, ask, &checked)) return *problem;
   const RecordQuery query = QueryOf(*call, ask);
+  Answer pinned = PinPoint(*call, query, *checked.table, std::nullopt, &point);
+  if (pinned.response() == nullptr) return pinned;
   Answer described = Describe(*call, *point, query, {});
   if (described.response() == nullptr || described.response()->status == 304) return described;
   TD_ASSIGN_OR_RETURN(const uint64_t rows, CountRecords(std::move(point), query));

@@ -8,6 +8,7 @@ namespace {
 constexpr uint8_t kVersion = 1;
 constexpr uint8_t kCatalogWithLast = 2;
 constexpr uint8_t kDayWithTimes = 2;
+constexpr uint8_t kDayWithNumbers = 3;
 
 void PutSigned(std::string* out, int64_t value) { PutVarint(out, ZigZag(value)); }
 int64_t Signed(ByteReader* reader) { return UnZigZag(reader->Varint()); }
@@ -265,10 +266,38 @@ std::string_view DayPhaseName(DayPhase phase) {
   return "unknown";
 }
 
+namespace {
+
+// Persisted.
+constexpr uint8_t kBuildingFlag = 1;
+constexpr uint8_t kRebuiltFlag = 2;
+constexpr uint8_t kMixedFlag = 4;
+constexpr uint8_t kGoneFlag = 8;
+
+uint8_t DayFlags(const DayEntry& entry) {
+  return static_cast<uint8_t>((entry.building ? kBuildingFlag : 0) |
+                              (entry.rebuilt ? kRebuiltFlag : 0) | (entry.mixed ? kMixedFlag : 0) |
+                              (entry.gone ? kGoneFlag : 0));
+}
+
+bool SetDayFlags(uint8_t flags, DayEntry* entry) {
+  entry->building = (flags & kBuildingFlag) != 0;
+  entry->rebuilt = (flags & kRebuiltFlag) != 0;
+  entry->mixed = (flags & kMixedFlag) != 0;
+  entry->gone = (flags & kGoneFlag) != 0;
+  return DayFlags(*entry) == flags;
+}
+
+}  // namespace
+
 std::string EncodeDay(const DayEntry& entry) {
-  const bool times = entry.first_at != Timestamp() || entry.last_at != Timestamp() ||
+  const uint8_t flags = DayFlags(entry);
+  const bool numbers =
+      flags != 0 || entry.closed != 0 || entry.replaced != 0 || entry.replaced_at != Timestamp();
+  const bool times = numbers || entry.first_at != Timestamp() || entry.last_at != Timestamp() ||
                      entry.since != Timestamp() || !entry.draft.empty();
-  std::string out(1, static_cast<char>(times ? kDayWithTimes : kVersion));
+  const uint8_t version = numbers ? kDayWithNumbers : times ? kDayWithTimes : kVersion;
+  std::string out(1, static_cast<char>(version));
   out.push_back(static_cast<char>(entry.phase));
   PutVarint(&out, entry.rows);
   PutHash(&out, entry.digest);
@@ -284,13 +313,18 @@ std::string EncodeDay(const DayEntry& entry) {
   PutSigned(&out, entry.last_at.ns());
   PutSigned(&out, entry.since.ns());
   PutBlob(&out, entry.draft);
+  if (!numbers) return out;
+  out.push_back(static_cast<char>(flags));
+  PutVarint(&out, entry.closed);
+  PutVarint(&out, entry.replaced);
+  PutSigned(&out, entry.replaced_at.ns());
   return out;
 }
 
 Result<DayEntry> DecodeDay(std::string_view bytes) {
   ByteReader reader(bytes);
   const uint8_t version = reader.Byte();
-  if (version != kVersion && version != kDayWithTimes) reader.Fail();
+  if (version != kVersion && version != kDayWithTimes && version != kDayWithNumbers) reader.Fail();
   DayEntry entry;
   uint8_t phase = reader.Byte();
   entry.phase = static_cast<DayPhase>(phase);
@@ -308,11 +342,17 @@ Result<DayEntry> DecodeDay(std::string_view bytes) {
     entry.vector.push_back(range);
   }
   entry.manifest = reader.Blob();
-  if (version == kDayWithTimes) {
+  if (version >= kDayWithTimes) {
     entry.first_at = Timestamp(Signed(&reader));
     entry.last_at = Timestamp(Signed(&reader));
     entry.since = Timestamp(Signed(&reader));
     entry.draft = reader.Blob();
+  }
+  if (version >= kDayWithNumbers) {
+    if (!SetDayFlags(reader.Byte(), &entry)) reader.Fail();
+    entry.closed = reader.Varint();
+    entry.replaced = reader.Varint();
+    entry.replaced_at = Timestamp(Signed(&reader));
   }
   TD_RETURN_IF_ERROR(Finish(reader, "day"));
   return entry;

@@ -145,10 +145,12 @@ enum class DayPhase : uint8_t {
 std::string_view DayPhaseName(DayPhase phase);
 
 /// `d`: a generation of a (table, day).
-///   day    := version:u8=1 state | version:u8=2 state first_at:zigzag last_at:zigzag since:zigzag
-///             draft:blob
+///   day    := version:u8=1 state | version:u8=2 state times | version:u8=3 state times rebuilt
 ///   state  := phase:u8 rows:varint digest:hash vector:varint { tp:varint from:zigzag to:zigzag }
 ///             manifest:blob
+///   times  := first_at:zigzag last_at:zigzag since:zigzag draft:blob
+///   rebuilt := flags:u8 closed:varint replaced:varint replaced_at:zigzag
+///   flags  := 1 building | 2 rebuilt | 4 mixed | 8 gone
 struct DayEntry {
   struct Range {
     TpId tp{};
@@ -168,6 +170,17 @@ struct DayEntry {
   Timestamp last_at;
   Timestamp since;    // of the phase; 0: not known
   std::string draft;  // kWritten to kVerified: the manifest to be (JSON)
+
+  // Reindexing (docs/reindex.md). Numbers are those of flushes: replacing counts as one.
+  bool building = false;  // a reindex fills it: nobody reads it yet
+  bool rebuilt = false;   // a reindex made it; it stands for those below it
+  bool mixed = false;     // rebuilt, and an earlier mapping is in force for a part of its messages
+  bool gone = false;      // replaced so long ago that its rows leave
+  uint64_t closed = 0;    // with which it was closed, or, rebuilt, shown; 0: open, or not known
+  uint64_t replaced = 0;  // from which on a later one stands for it; 0: none does
+  Timestamp replaced_at;  // 0: it is not
+  /// Whether its rows are part of what the store answers now.
+  bool counts() const { return !building && replaced == 0; }
   bool operator==(const DayEntry&) const = default;
 };
 std::string EncodeDay(const DayEntry& entry);

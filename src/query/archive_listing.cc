@@ -81,7 +81,7 @@ std::vector<DayListing> ListDays(const StoreState& state, const ArchiveOwner& ow
   std::map<std::string, size_t, std::less<>> own;
   for (const auto& [key, entry] : state.days) {
     const Table* table = state.tables.Find(key.table);
-    if (table == nullptr) continue;
+    if (table == nullptr || entry.building) continue;
     const auto named = own.emplace(entry.manifest, SIZE_MAX).first;
     if (!query.table.empty() && table->name != query.table) continue;
     if (!DayTouches(query, table->day_size, key.day)) continue;
@@ -92,7 +92,8 @@ std::vector<DayListing> ListDays(const StoreState& state, const ArchiveOwner& ow
                        .rows = entry.rows,
                        .node = owner.node,
                        .store = owner.store,
-                       .manifest = entry.manifest};
+                       .manifest = entry.manifest,
+                       .replaced = entry.replaced != 0};
     const RecordListing* listed =
         manifests == nullptr ? nullptr : manifests->FindRecords(entry.manifest);
     if (listed != nullptr) {
@@ -108,7 +109,7 @@ std::vector<DayListing> ListDays(const StoreState& state, const ArchiveOwner& ow
       const auto of_own = own.find(listed.listing->name);
       if (of_own != own.end()) {
         if (of_own->second != SIZE_MAX)
-          days[of_own->second].replaced = listed.replaced_by != nullptr;
+          days[of_own->second].replaced |= listed.replaced_by != nullptr;
         continue;
       }
       if (!query.table.empty() && manifest.table != query.table) continue;

@@ -65,6 +65,7 @@ class Planner {
     TD_RETURN_IF_ERROR(AddOwn(first, last));
     const ManifestSet* set = point_->manifests();
     if (set == nullptr) return std::move(plan_);
+    if (point_->archive().own_only) return Finish();
     TD_ASSIGN_OR_RETURN(auto listed,
                         set->RecordsOf(table_->name, first, last, point_->archive().store));
     for (size_t from = 0; from < listed.size();) {
@@ -74,6 +75,11 @@ class Planner {
       TD_RETURN_IF_ERROR(AddOthers(day, listed.subspan(from, to - from)));
       from = to;
     }
+    return Finish();
+  }
+
+ private:
+  Result<ArchivePlan> Finish() {
     for (ManifestRows& part : plan_.parts) {
       TD_RETURN_IF_ERROR(CheckTable(*table_, *part.listing));
       TD_ASSIGN_OR_RETURN(part.objects, ChooseObjects(*part.listing));
@@ -84,7 +90,6 @@ class Planner {
     return std::move(plan_);
   }
 
- private:
   // Generations of the store that are pruned.
   Status AddOwn(Day first, Day last) {
     for (const auto& [key, entry] : point_->state().days) {
@@ -98,8 +103,7 @@ class Planner {
                                          ? nullptr
                                          : point_->manifests()->FindRecords(entry.manifest);
       if (listing == nullptr) return MissingManifest(*point_, entry.manifest);
-      listing = InForce(*listing);
-      if (IsHere(*listing)) continue;
+      if (table_->upsert()) listing = InForce(*listing);
       if (own_.insert(listing).second) plan_.parts.push_back({listing, true, nullptr, {}});
     }
     return Status::Ok();
@@ -114,19 +118,8 @@ class Planner {
     return Status::Ok();
   }
 
-  // Whether the store's blocks have the rows of the manifest's generation, which replaces others.
-  bool IsHere(const RecordListing& listing) const {
-    const RecordManifest& m = listing.manifest;
-    if (m.replaces.empty() || table_->upsert()) return false;
-    for (const auto& [key, entry] : point_->state().days) {
-      if (key == keys::DayKey{table_->id, m.day, m.generation}) {
-        return entry.phase < DayPhase::kPruned;
-      }
-    }
-    return false;
-  }
-
-  // The manifest that stands for this one, if there is one: its objects stay when these leave.
+  // What stands for this manifest of an upsert table, if anything does: its objects stay when
+  // these leave. None of a generation that the point does not see.
   const RecordListing* InForce(const RecordListing& listing) const {
     const RecordManifest& wanted = listing.manifest;
     const RecordListing* best = &listing;
@@ -135,14 +128,23 @@ class Planner {
     if (!listed.ok()) return best;
     for (const ListedRecords& other : *listed) {
       const RecordManifest& m = other.manifest();
-      if (m.writer.store != wanted.writer.store || m.generation <= best->manifest.generation)
+      if (m.writer.store != wanted.writer.store || m.generation <= best->manifest.generation ||
+          !Sees(m.day, m.generation)) {
         continue;
+      }
       const auto& replaces = m.replaces;
       if (std::find(replaces.begin(), replaces.end(), wanted.generation) != replaces.end()) {
         best = other.listing.get();
       }
     }
     return best;
+  }
+
+  bool Sees(Day day, uint32_t generation) const {
+    const keys::DayKey wanted{table_->id, day, generation};
+    const auto& days = point_->state().days;
+    return std::any_of(days.begin(), days.end(),
+                       [&](const auto& one) { return one.first == wanted; });
   }
 
   // What the manifests of other stores say of one day, and who keeps what.

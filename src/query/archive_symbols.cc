@@ -86,6 +86,22 @@ Result<bool> HasOthersRecords(const ReadPoint& point, const Table& table) {
   return plan.HasOthers();
 }
 
+Status VisitManifestSeries(const ReadPoint& point, const Table& table, const std::string& manifest,
+                           Day day, const ReadStop* stop, const ArchivedSeriesSink& sink) {
+  TD_ASSIGN_OR_RETURN(const ArchivePlan plan,
+                      PlanArchive(point, table, day.start().ns(), day.start().ns() + 1));
+  RowSelection selection;
+  selection.table = &table;
+  selection.stop = stop;
+  for (const ManifestRows& part : plan.parts) {
+    if (!part.own || part.listing->name != manifest) continue;
+    TD_ASSIGN_OR_RETURN(ArchiveObjects objects, OpenObjects(point, selection, part));
+    TD_RETURN_IF_ERROR(VisitParquet(objects, selection, sink));
+    TD_RETURN_IF_ERROR(VisitOthers(point, objects, selection, sink));
+  }
+  return Status::Ok();
+}
+
 Status VisitArchivedSeries(const ReadPoint& point, const Table& table,
                            const std::vector<std::string>& symbols, const ReadStop* stop,
                            const ArchivedSeriesSink& sink, SeriesFacts facts,

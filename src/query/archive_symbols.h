@@ -43,6 +43,10 @@ Status VisitArchivedSeries(const ReadPoint& point, const Table& table,
                            const ArchivedSeriesSink& sink, SeriesFacts facts = SeriesFacts::kAll,
                            const SymbolFilter& filter = nullptr);
 
+/// The series of one manifest of this store: that of a pruned generation of `day`.
+Status VisitManifestSeries(const ReadPoint& point, const Table& table, const std::string& manifest,
+                           Day day, const ReadStop* stop, const ArchivedSeriesSink& sink);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_QUERY_ARCHIVE_SYMBOLS_H_

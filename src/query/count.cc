@@ -104,6 +104,7 @@ class AppendCounter {
   }
 
   Status CountSymbol(const std::string& symbol) {
+    if (point_->pinned()) return CountInDays(symbol);
     Result<std::string> stored = point_->view().Get(keys::Catalog(table_->id, symbol));
     if (stored.status().code() == StatusCode::kNotFound) return Status::Ok();
     TD_RETURN_IF_ERROR(stored.status());
@@ -113,6 +114,10 @@ class AppendCounter {
       count_ += entry.rows;
       return Status::Ok();
     }
+    return CountInDays(symbol);
+  }
+
+  Status CountInDays(const std::string& symbol) {
     for (const ManifestRows& part : plan_->parts) {
       if (part.own) TD_RETURN_IF_ERROR(CountPart(part, &symbol));
     }

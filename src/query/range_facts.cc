@@ -346,6 +346,7 @@ Result<std::optional<std::string>> StateName(const ReadPoint& point, const Recor
   const Day first = table->DayOf(query.start);
   const Day last = table->DayOf(query.end);
   std::string state = EncodeTable(*table);
+  uint64_t newest = 0;  // by its number `as_of` finds the state again
   for (const auto& [key, entry] : point.state().days) {
     if (key.table != table->id || key.day < first || key.day > last) continue;
     if (entry.phase == DayPhase::kOpen) return std::optional<std::string>();
@@ -353,6 +354,7 @@ Result<std::optional<std::string>> StateName(const ReadPoint& point, const Recor
     PutVarint(&state, key.generation);
     PutVarint(&state, entry.rows);
     PutBlob(&state, entry.digest.ToString());
+    newest = std::max(newest, entry.closed);
   }
   if (point.manifests() != nullptr) {
     const std::string& ours = point.archive().store;
@@ -363,7 +365,21 @@ Result<std::optional<std::string>> StateName(const ReadPoint& point, const Recor
       }
     }
   }
-  return std::optional(HashBytes(state).ToString());
+  std::string name = HashBytes(state).ToString();
+  if (newest > 0) name += "-" + std::to_string(newest);
+  return std::optional(std::move(name));
+}
+
+std::optional<StatePin> PinOf(std::string_view state_name) {
+  constexpr size_t kHashSize = 32;
+  StatePin pin{.flush = 0, .exact = true};
+  if (state_name.size() == kHashSize) return pin;
+  const std::string_view digits = state_name.substr(std::min(kHashSize + 1, state_name.size()));
+  const bool good = !digits.empty() && digits.size() < 20 && state_name[kHashSize] == '-' &&
+                    digits.find_first_not_of("0123456789") == std::string_view::npos;
+  if (!good) return std::nullopt;
+  for (const char digit : digits) pin.flush = pin.flush * 10 + static_cast<uint64_t>(digit - '0');
+  return pin;
 }
 
 }  // namespace tapedeck

@@ -54,7 +54,11 @@ Result<Coverage> CoverageOf(const ReadPoint& point, const MessageQuery& query);
 /// A name of the state that the query's table is in within its range: equal names, equal answers.
 /// nullopt where the state may change under the same name: open rows, or a generation that is still
 /// open, in the range. A range that holds nothing has a name: it loses it with the first row.
+///   name := hash [ "-" number of the flush that closed its newest generation ]
 Result<std::optional<std::string>> StateName(const ReadPoint& point, const RecordQuery& query);
+/// Where a state of that name is to be found, if it still is: ReadPoint::At, and then its name is
+/// the same. nullopt: it is no name.
+std::optional<StatePin> PinOf(std::string_view state_name);
 
 }  // namespace tapedeck
 

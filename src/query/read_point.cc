@@ -14,7 +14,7 @@ constexpr int kPointAttempts = 3;
 
 ArchivePart ArchivePart::Take(Archive* archive, const StoreMeta& meta) {
   if (archive == nullptr) return {};
-  return {archive->manifests().Take(), &archive->objects(), meta.node_id, meta.store_id};
+  return {archive->manifests().Take(), &archive->objects(), meta.node_id, meta.store_id, false};
 }
 
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::Take(const OpenRows& open_rows,
@@ -55,10 +55,69 @@ std::shared_ptr<const ReadPoint> ReadPoint::Make(OpenRows::List chunks,
   point->view_ = std::move(view);
   point->state_ = std::move(state);
   std::sort(point->state_.tapes.begin(), point->state_.tapes.end());
+  point->SetOthersAside();
   point->archive_ = std::move(archive);
   if (point->archive_.manifests != nullptr) point->AddArchived();
   point->ranks_ = TapeRanks(point->state_.tapes);
   return point;
+}
+
+void ReadPoint::SetOthersAside() {
+  auto& days = state_.days;
+  const auto others = std::stable_partition(days.begin(), days.end(),
+                                            [](const auto& day) { return day.second.counts(); });
+  for (auto day = others; day != days.end(); ++day) {
+    if (!day->second.building) other_days_.push_back(std::move(*day));
+  }
+  days.erase(others, days.end());
+}
+
+Result<std::shared_ptr<const ReadPoint>> ReadPoint::At(std::shared_ptr<const ReadPoint> point,
+                                                       const StatePin& pin, const Table& table,
+                                                       Day first, Day last) {
+  auto was_there = [&](const DayEntry& entry) {
+    if (entry.rebuilt && entry.closed > pin.flush) return false;
+    if (entry.replaced != 0 && entry.replaced <= pin.flush) return false;
+    return !pin.exact || (entry.phase != DayPhase::kOpen && entry.closed <= pin.flush);
+  };
+  std::vector<std::pair<keys::DayKey, DayEntry>> back;
+  for (const auto& [key, entry] : point->other_days_) {
+    if (!was_there(entry)) continue;
+    const bool asked = key.table == table.id && key.day >= first && key.day <= last;
+    if (entry.gone && asked) {
+      return Status::NotFound("what was read then has been replaced, and its rows have left");
+    }
+    if (!entry.gone) back.emplace_back(key, entry);
+  }
+  const auto& days = point->state_.days;
+  const bool same = back.empty() && std::all_of(days.begin(), days.end(), [&](const auto& day) {
+                      return was_there(day.second);
+                    });
+  if (same && (!pin.exact || point->chunks_.empty())) return point;
+  std::shared_ptr<ReadPoint> pinned(new ReadPoint(*point));
+  auto& kept = pinned->state_.days;
+  std::erase_if(kept, [&](const auto& day) { return !was_there(day.second); });
+  kept.insert(kept.end(), back.begin(), back.end());
+  std::sort(kept.begin(), kept.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  pinned->other_days_.clear();
+  if (pin.exact) pinned->chunks_.clear();
+  pinned->pinned_ = true;
+  return std::shared_ptr<const ReadPoint>(std::move(pinned));
+}
+
+std::shared_ptr<const ReadPoint> ReadPoint::AsStored(
+    const std::shared_ptr<const ReadPoint>& point,
+    std::vector<std::pair<keys::DayKey, DayEntry>> days) {
+  std::shared_ptr<ReadPoint> other(new ReadPoint(*point));
+  std::sort(days.begin(), days.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  other->state_.days = std::move(days);
+  other->other_days_.clear();
+  other->chunks_.clear();
+  other->archive_.own_only = true;
+  other->pinned_ = true;
+  return other;
 }
 
 // Tables and tapes of other nodes and stores.

@@ -42,8 +42,16 @@ struct ArchivePart {
   // Of the store that is read: its own days are where its `d` entries say.
   std::string node;
   std::string store;
+  bool own_only = false;  // what other stores have shipped is left out
 
   static ArchivePart Take(Archive* archive, const StoreMeta& meta);
+};
+
+/// A state that was read before, by the number of the last flush it had.
+struct StatePin {
+  uint64_t flush = 0;
+  /// Of what was closed, nothing that came later either.
+  bool exact = false;
 };
 
 class ReadPoint {
@@ -64,9 +72,23 @@ class ReadPoint {
                                                std::shared_ptr<const StoreView> view,
                                                StoreState state, ArchivePart archive = {});
 
+  /// The same as it was for `pin`, as far as reindexing goes: generations that were replaced since
+  /// are there, and what stands for them is not. kNotFound: some of the table's days [first, last]
+  /// had rows then that have left.
+  static Result<std::shared_ptr<const ReadPoint>> At(std::shared_ptr<const ReadPoint> point,
+                                                     const StatePin& pin, const Table& table,
+                                                     Day first, Day last);
+  /// The same with other days, and of the store alone: without open rows, and without what other
+  /// stores have shipped.
+  static std::shared_ptr<const ReadPoint> AsStored(
+      const std::shared_ptr<const ReadPoint>& point,
+      std::vector<std::pair<keys::DayKey, DayEntry>> days);
+  /// Not the newest state: the catalog says nothing about it.
+  bool pinned() const { return pinned_; }
   const OpenRows::List& chunks() const { return chunks_; }
   const SeriesDirectory* directory() const { return directory_; }
   const StoreView& view() const { return *view_; }
+  /// Its days are those that count: neither replaced nor still being built.
   const StoreState& state() const { return state_; }
   const TapeRanks& ranks() const { return ranks_; }
   /// Null where there is none.
@@ -83,6 +105,7 @@ class ReadPoint {
 
  private:
   ReadPoint() = default;
+  void SetOthersAside();
   void AddArchived();
   bool Fixed(const Table& table) const;
 
@@ -90,6 +113,8 @@ class ReadPoint {
   const SeriesDirectory* directory_ = nullptr;
   std::shared_ptr<const StoreView> view_;
   StoreState state_;
+  std::vector<std::pair<keys::DayKey, DayEntry>> other_days_;  // replaced ones
+  bool pinned_ = false;
   TapeRanks ranks_;
   ArchivePart archive_;
   uint32_t first_archived_ = UINT32_MAX;           // of the tapes that only manifests name

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -131,6 +132,7 @@ class Verifier {
   std::map<TpId, int64_t> cuts_;
   std::map<TableDay, Tally> below_cuts_;  // rows of the series whose messages have left
   std::map<TableDay, Tally> of_tape_;     // below the watermarks
+  std::set<keys::DayKey> set_aside_;      // replaced, or still being built
   std::map<keys::DayKey, Tally> of_series_;
   std::map<SeriesId, CatalogEntry> catalog_;  // counted
   bool tapes_whole_ = true;

@@ -474,7 +474,10 @@ Status RecorderImpl::ApplyMerges() {
       return tape.offset < book_->ship(tape.tp).pruned ||
              (dropped != dropped_to_.end() && tape.offset < dropped->second);
     };
-    if (std::ranges::any_of(merge->days, closed) || std::ranges::any_of(merge->tapes, pruned)) {
+    // Nor index entries that a reindex has made anew.
+    const bool stale = merge->flush < switched_;
+    if (stale || std::ranges::any_of(merge->days, closed) ||
+        std::ranges::any_of(merge->tapes, pruned)) {
       merger_->Applied();
       continue;
     }

@@ -33,8 +33,8 @@ void Cover(const TapeBook& book, const keys::DayKey& day, TpId tp, DayEntry* ent
 
 }  // namespace
 
-FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store)
-    : directory_(directory), store_(store) {}
+FlushBuilder::FlushBuilder(const SeriesDirectory* directory, const Store* store, Kind kind)
+    : directory_(directory), store_(store), kind_(kind) {}
 
 Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book,
                            const CloseOrder& close, Timestamp now, StoreBatch* batch,
@@ -62,6 +62,7 @@ Status FlushBuilder::Build(const OpenRows::List& chunks, const TapeBook& book,
     TD_RETURN_IF_ERROR(BuildSeries(series, book, batch, result));
   }
   Close(book, close, result);
+  if (kind_ == Kind::kBlocks) return Status::Ok();
   for (const auto& [key, entry] : result->days) batch->PutDay(key, entry);
   return Status::Ok();
 }
@@ -203,6 +204,7 @@ void FlushBuilder::Close(const TapeBook& book, const CloseOrder& order, Result* 
     }
     entry.phase = DayPhase::kClosing;
     entry.since = now_;
+    entry.closed = book.flush + 1;
     result->days[key] = std::move(entry);
     result->closed.push_back(key);
   }
@@ -243,8 +245,8 @@ Status FlushBuilder::UpdateCatalog(SeriesId series, const Table& table, const Se
   auto known = catalog_.find(series);
   if (known == catalog_.end()) {
     CatalogEntry entry;
-    tapedeck::Result<std::string> stored =
-        store_->View()->Get(keys::Catalog(name.table, name.symbol));
+    tapedeck::Result<std::string> stored = Status::NotFound("");
+    if (kind_ == Kind::kFlush) stored = store_->View()->Get(keys::Catalog(name.table, name.symbol));
     if (stored.ok()) {
       TD_ASSIGN_OR_RETURN(entry, DecodeCatalog(*stored));
     } else if (stored.status().code() != StatusCode::kNotFound) {
@@ -258,7 +260,7 @@ Status FlushBuilder::UpdateCatalog(SeriesId series, const Table& table, const Se
                                   NewestRow(order, table), &entry)
                          .WithContext("catalog entry of " + table.name));
   pending_[series] = entry;
-  batch->PutCatalog(name.table, name.symbol, entry);
+  if (kind_ == Kind::kFlush) batch->PutCatalog(name.table, name.symbol, entry);
   return Status::Ok();
 }
 

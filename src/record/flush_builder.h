@@ -48,8 +48,13 @@ struct HealedOffsets {
 
 class FlushBuilder {
  public:
+  /// What a flush says beside its blocks.
+  enum class Kind : uint8_t {
+    kFlush,   // days and catalog, in the batch, on top of what is stored
+    kBlocks,  // nothing: a reindex counts apart from what the store says (see catalog)
+  };
   /// Both outlive the builder.
-  FlushBuilder(const SeriesDirectory* directory, const Store* store);
+  FlushBuilder(const SeriesDirectory* directory, const Store* store, Kind kind = Kind::kFlush);
 
   struct Result {
     std::map<keys::DayKey, DayEntry> days;  // to be taken into the book once the batch is written
@@ -65,6 +70,8 @@ class FlushBuilder {
   void SetHealed(std::optional<HealedOffsets> healed) { healed_ = healed; }
   /// The batch is written: what Build counted is now what the store says.
   void Accept();
+  /// Of kBlocks: all that was built and accepted, by series.
+  const std::unordered_map<SeriesId, CatalogEntry>& catalog() const { return catalog_; }
   /// Others have changed catalog entries: they are read again.
   void Forget() { catalog_.clear(); }
 
@@ -92,6 +99,7 @@ class FlushBuilder {
 
   const SeriesDirectory* directory_;
   const Store* store_;
+  const Kind kind_;
   Timestamp now_;                        // of the flush in hand
   std::optional<HealedOffsets> healed_;  // the same
   CodecBuffers buffers_;

@@ -77,6 +77,7 @@ Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge*
   auto merge = std::make_unique<PreparedMerge>();
   std::unique_ptr<StoreView> view = store.View();
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+  merge->flush = state.flush;
   TD_RETURN_IF_ERROR(series->Learn(*view, state, std::move(flushed)));
   for (const auto& [tp, tape] : state.tapes) {
     TD_ASSIGN_OR_RETURN(TapeMerge::Joined joined, tapes->Prepare(*view, tp, &merge->batch));

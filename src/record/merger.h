@@ -41,6 +41,7 @@ struct PreparedMerge {
   StoreBatch batch;
   std::vector<keys::DayKey> days;        // whose series blocks it joins
   std::vector<keys::TpOffsetKey> tapes;  // first offsets of the tape blocks that it joins
+  uint64_t flush = 0;                    // the last one that its maker saw
   uint64_t blocks_before = 0;
   uint64_t blocks_after = 0;
 };

@@ -327,6 +327,8 @@ Status RecorderImpl::ServeQueue(StoreQueue::Writer writer) {
   bool quiet = writer == StoreQueue::Writer::kQuiet && queue->wants_quiet();
   if (quiet && flusher_->busy()) TD_RETURN_IF_ERROR(TakeFlush());
   if (flusher_->busy()) quiet = false;
+  // Nor is a commit on its way: it would put checkpoints back as they were.
+  if (quiet) TD_RETURN_IF_ERROR(CompleteCommit());
   TD_RETURN_IF_ERROR(
       queue->Serve(parts_.store, quiet ? StoreQueue::Writer::kQuiet : StoreQueue::Writer::kBusy));
   TD_ASSIGN_OR_RETURN(auto ships, parts_.store->View()->Ships());
@@ -334,7 +336,7 @@ Status RecorderImpl::ServeQueue(StoreQueue::Writer writer) {
   return quiet ? TakeInDropped() : Status::Ok();
 }
 
-// Days, rows and tapes that retention took out just now.
+// Days, rows and tapes that retention took out just now, and what a reindex has put in their place.
 Status RecorderImpl::TakeInDropped() {
   const std::unique_ptr<StoreView> view = parts_.store->View();
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
@@ -347,7 +349,24 @@ Status RecorderImpl::TakeInDropped() {
     if (gap.reason == GapReason::kRetain) dropped_to_[tp] = gap.to;
   }
   flusher_.Forget();
+  if (state.flush > book_->flush) {
+    book_->flush = switched_ = state.flush;
+    for (const auto& [tp, checkpoint] : state.checkpoints) TakeInCounts(tp, checkpoint);
+  }
+  parts_.open_rows->DropThrough(state.flushed_commit);  // answers are others now
   return Status::Ok();
+}
+
+// What a tape's messages came to, decoded anew: the counters go on from there.
+void RecorderImpl::TakeInCounts(TpId tp, const Checkpoint& stored) {
+  const Checkpoint before = book_->checkpoint(tp);
+  book_->SetCheckpoint(tp, stored);
+  for (const auto& lane : lanes_) {
+    if (lane->tape != tp) continue;
+    lane->now.records += stored.records - before.records;
+    lane->now.refused += stored.refused - before.refused;
+    lane->now.skipped += stored.skipped - before.skipped;
+  }
 }
 
 Status RecorderImpl::Finish(Status end) {

@@ -56,6 +56,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status StallIfDiskIsFull(MonotonicTime now);
   Status ServeQueue(StoreQueue::Writer writer = StoreQueue::Writer::kQuiet);
   Status TakeInDropped();
+  void TakeInCounts(TpId tp, const Checkpoint& stored);
   void ReassignSoon(std::chrono::nanoseconds delay);
   Status Finish(Status end);
   void PublishState();
@@ -149,6 +150,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   // What retention has taken out while this process records: no merge brings it back.
   std::set<keys::DayKey> shrunk_days_;
   std::map<TpId, int64_t> dropped_to_;
+  uint64_t switched_ = 0;     // the flush as which a reindex was last switched to
   CommitTimes commit_times_;  // of the commit that is on its way
   MessageHasher hasher_;
   Decoded decoded_;

@@ -21,6 +21,10 @@ namespace tapedeck {
 /// Names in the drafts of what is on its way.
 Result<std::set<std::string>> NamesInHand(const Journey& journey, const StoreState& state);
 
+/// Notes down, for the collector, the objects of generations that a reindex has replaced and whose
+/// time is over: `gone`, and what stands for them has been in the archive for a grace period.
+Status RetireReplaced(const Journey& journey, const StoreState& state);
+
 /// Deletes what is due; the number of objects.
 Result<uint64_t> CollectObjects(const Journey& journey, const StoreState& state);
 

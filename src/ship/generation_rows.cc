@@ -209,7 +209,8 @@ Result<std::unique_ptr<GenerationRows>> GenerationRows::Open(const Journey& jour
   sources.push_back(pull(key, rows->own_.get()));
   for (const auto& [other, entry] : state.days) {
     const bool before = other.table == key.table && other.day == key.day &&
-                        other.generation < key.generation && !journey.Inherited(entry);
+                        other.generation < key.generation && entry.counts() &&
+                        !journey.Inherited(entry);
     if (before && entry.phase < DayPhase::kPruned) sources.push_back(pull(other, nullptr));
   }
   std::map<std::tuple<std::string, int32_t, uint32_t>, TpId> tapes;
@@ -235,7 +236,7 @@ std::set<std::string> ManifestsBelow(const Journey& journey, const StoreState& s
   for (const auto& [other, entry] : state.days) {
     if (journey.Inherited(entry)) continue;
     if (other.table == key.table && other.day == key.day && other.generation < key.generation &&
-        entry.phase >= at_least) {
+        entry.counts() && entry.phase >= at_least) {
       names.insert(entry.manifest);
     }
   }

@@ -53,6 +53,21 @@ struct Journey {
     return Status::Cancelled("the node stops");
   }
   Status Write(const StoreQueue::Prepare& prepare) const { return parts->queue->Write(prepare); }
+  /// As it is at this moment: within a batch that is being prepared.
+  Result<DayEntry> StoredDay(const keys::DayKey& key) const {
+    TD_ASSIGN_OR_RETURN(const std::string bytes, parts->store->View()->Get(keys::DayState(
+                                                     key.table, key.day, key.generation)));
+    return DecodeDay(bytes);
+  }
+  /// Takes a day from `known` to `next`. kCancelled: it is not as it was, because a reindex
+  /// has replaced it: whatever it was on its way to has lost its sense.
+  Status PutDay(const keys::DayKey& key, const DayEntry& known, const DayEntry& next,
+                StoreBatch* batch) const {
+    TD_ASSIGN_OR_RETURN(const DayEntry stored, StoredDay(key));
+    if (stored != known) return Status::Cancelled("the day was changed meanwhile");
+    batch->PutDay(key, next);
+    return Status::Ok();
+  }
 };
 
 }  // namespace tapedeck

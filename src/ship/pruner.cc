@@ -109,7 +109,7 @@ Status Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t to) {
 
 Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
   if (entry->phase == DayPhase::kPruned) {
-    TD_RETURN_IF_ERROR(DeleteSeries(key, [](StoreBatch*) {}));
+    TD_RETURN_IF_ERROR(DeleteSeries(key, [](StoreBatch*) { return Status::Ok(); }));
     swept_days_.insert(key);
     return Status::Ok();
   }
@@ -121,7 +121,8 @@ Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
   next.phase = DayPhase::kPruned;
   next.since = journey_->time.Now();
   TD_RETURN_IF_ERROR(FailpointHit("ship.before_prune"));
-  TD_RETURN_IF_ERROR(DeleteSeries(key, [&](StoreBatch* batch) { batch->PutDay(key, next); }));
+  TD_RETURN_IF_ERROR(DeleteSeries(
+      key, [&](StoreBatch* batch) { return journey_->PutDay(key, *entry, next, batch); }));
   *entry = std::move(next);
   swept_days_.insert(key);
   return FailpointHit("ship.pruned");
@@ -154,11 +155,12 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
       blocks.push_back(std::move(block));
     }
     TD_RETURN_IF_ERROR(cursor->status());
-    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-      if (!begun) first(batch);
+    const Status written = journey_->Write([&](StoreBatch* batch) -> Status {
+      if (!begun) TD_RETURN_IF_ERROR(first(batch));
       for (const keys::SeriesKey& block : blocks) batch->DeleteSeriesBlock(block);
       return Status::Ok();
-    }));
+    });
+    TD_RETURN_IF_ERROR(written);
     begun = true;
     bytes_ += bytes;
     deleted += bytes;

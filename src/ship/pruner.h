@@ -52,7 +52,7 @@ class Pruner {
   uint64_t bytes() const { return bytes_; }  // of blocks deleted
 
  private:
-  using Put = std::function<void(StoreBatch*)>;
+  using Put = std::function<Status(StoreBatch*)>;
   std::string ManifestOf(const DayEntry& entry) const;
   Status CheckObjects(const DayEntry& entry);
   Status CheckTape(const TapeId& tape, int64_t from, int64_t to);

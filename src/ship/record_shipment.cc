@@ -71,18 +71,19 @@ Status RecordShipment::Ship(const std::map<TpId, TapeShip>& ships) {
 bool RecordShipment::ReplacedAreShipped() const {
   if (!table_->upsert()) return true;
   return std::ranges::all_of(state_->days, [&](const auto& day) {
-    return !Replaces(day.first) || day.second.phase >= DayPhase::kShipped;
+    // One that a reindex builds will hold other rows than those below it.
+    if (Below(day.first) && day.second.building) return false;
+    return !StandsFor(day.first, day.second) || day.second.phase >= DayPhase::kShipped;
   });
 }
 
-bool RecordShipment::Replaces(const keys::DayKey& other) const {
-  if (!table_->upsert() || other.table != key_.table || other.day != key_.day ||
-      other.generation >= key_.generation) {
-    return false;
-  }
-  const auto entry =
-      std::ranges::find(state_->days, other, [](const auto& day) { return day.first; });
-  return entry == state_->days.end() || !journey_->Inherited(entry->second);
+bool RecordShipment::Below(const keys::DayKey& other) const {
+  return other.table == key_.table && other.day == key_.day && other.generation < key_.generation;
+}
+
+// Of an upsert table: its winners are among this one's.
+bool RecordShipment::StandsFor(const keys::DayKey& other, const DayEntry& entry) const {
+  return table_->upsert() && Below(other) && entry.counts() && !journey_->Inherited(entry);
 }
 
 // Rows of the generation into files of every format; what they come to must be what the flushes
@@ -141,12 +142,13 @@ Status RecordShipment::Write() {
   next.manifest = RecordManifestName(journey_->Owner(), table_->name, key_.day, key_.generation,
                                      journey_->ManifestHash(next.draft));
   const ObjectEntry to_put{ObjectPurpose::kPut, next.since};
-  TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-    batch->PutDay(key_, next);
+  const Status stored = journey_->Write([&](StoreBatch* batch) -> Status {
+    TD_RETURN_IF_ERROR(journey_->PutDay(key_, entry_, next, batch));
     for (const ShippedObject& object : manifest.objects) batch->PutObject(object.name, to_put);
     batch->PutObject(next.manifest, to_put);
     return Status::Ok();
-  }));
+  });
+  TD_RETURN_IF_ERROR(stored);
   entry_ = std::move(next);
   return FailpointHit("ship.written");
 }
@@ -161,7 +163,8 @@ Status RecordShipment::Describe(std::vector<WrittenObject> written, const RowSum
   manifest->day = key_.day;
   manifest->generation = key_.generation;
   for (const auto& [other, entry] : state_->days) {
-    if (Replaces(other)) manifest->replaces.push_back(other.generation);
+    if (Below(other) && (table_->upsert() || entry_.rebuilt))
+      manifest->replaces.push_back(other.generation);
   }
   manifest->rows = tally.rows;
   manifest->digest = tally.digest;
@@ -184,7 +187,7 @@ std::vector<DayEntry::Range> RecordShipment::Vector() const {
   TapeOffsets covered;
   for (const DayEntry::Range& range : entry_.vector) covered.Add(range.tp, range.from, range.to);
   for (const auto& [other, entry] : state_->days) {
-    if (!Replaces(other)) continue;
+    if (!StandsFor(other, entry)) continue;
     for (const DayEntry::Range& range : entry.vector) covered.Add(range.tp, range.from, range.to);
   }
   std::vector<DayEntry::Range> vector;
@@ -209,6 +212,7 @@ Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* man
     for (const auto& [other, entry] : state_->days) {  // healed since this one was closed
       if (other.table != key_.table || other.day != key_.day || other.generation <= key_.generation)
         continue;
+      if (entry.building || entry.rebuilt) continue;
       for (const DayEntry::Range& later : entry.vector) {
         Gap gap{.from = std::max(later.from, range.from), .to = std::min(later.to, range.to)};
         gap.reason = GapReason::kElsewhereMaybe;
@@ -217,6 +221,10 @@ Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* man
       }
     }
     std::set<Hash128> mappings;
+    if (entry_.rebuilt) {  // also of messages that have left the store
+      TD_ASSIGN_OR_RETURN(const Checkpoint checkpoint, view.GetCheckpoint(range.tp));
+      mappings.insert(checkpoint.mapping);
+    }
     TapeBlocks blocks(&view, range.tp, tape.ToString(), ScanKind::kLong);
     TD_RETURN_IF_ERROR(blocks.Seek(range.from));
     while (blocks.Valid() && blocks.base() < range.to) {
@@ -356,19 +364,21 @@ Status RecordShipment::List() {
   next.phase = DayPhase::kShipped;
   next.since = journey_->time.Now();
   next.draft.clear();
-  TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-    batch->PutDay(key_, next);
+  const Status written = journey_->Write([&](StoreBatch* batch) -> Status {
+    TD_RETURN_IF_ERROR(journey_->PutDay(key_, entry_, next, batch));
     for (const std::string& name : retired)
       batch->PutObject(name, {ObjectPurpose::kRetired, next.since});
-    for (auto [other, entry] : state_->days) {
-      if (!Replaces(other)) continue;
+    for (const auto& [other, known] : state_->days) {
+      if (!StandsFor(other, known)) continue;
+      TD_ASSIGN_OR_RETURN(DayEntry entry, journey_->StoredDay(other));
       entry.manifest = next.manifest;  // where its rows are now
       batch->PutDay(other, entry);
     }
     for (const ShippedObject& object : manifest.objects) batch->DeleteObject(object.name);
     batch->DeleteObject(next.manifest);
     return Status::Ok();
-  }));
+  });
+  TD_RETURN_IF_ERROR(written);
   entry_ = std::move(next);
   RemoveFiles();
   return FailpointHit("ship.shipped");
@@ -389,10 +399,8 @@ Result<std::set<std::string>> RecordShipment::RetiredNames() const {
 }
 
 Status RecordShipment::Put(const DayEntry& next) {
-  TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-    batch->PutDay(key_, next);
-    return Status::Ok();
-  }));
+  TD_RETURN_IF_ERROR(journey_->Write(
+      [&](StoreBatch* batch) { return journey_->PutDay(key_, entry_, next, batch); }));
   entry_ = next;
   return Status::Ok();
 }

@@ -56,7 +56,8 @@ class RecordShipment {
   Status FetchAndCompare(const RecordManifest& manifest, size_t n, RowSum* tally);
   Status List();
   Result<std::set<std::string>> RetiredNames() const;
-  bool Replaces(const keys::DayKey& other) const;
+  bool Below(const keys::DayKey& other) const;
+  bool StandsFor(const keys::DayKey& other, const DayEntry& entry) const;
   bool ReplacedAreShipped() const;
   std::vector<DayEntry::Range> Vector() const;
   bool Covered(const std::map<TpId, TapeShip>& ships) const;

@@ -98,6 +98,8 @@ Result<bool> Retainer::MayDrop(const StoreView& view, const StoreState& state, c
                                Day day) {
   if (EndOfDay(table.day_size, day) >= oldest_) return false;
   for (const auto& [key, entry] : EntriesOf(state, table.id, &day)) {
+    // Blocks that the catalog does not count: they come, or leave, in their own time.
+    if (!entry.counts() && !entry.gone) return false;
     if (entry.phase > DayPhase::kClosing) {
       live_.held = "days that are in an archive, or on their way there, are kept";
       return false;
@@ -135,7 +137,8 @@ Result<Retainer::DayPart> Retainer::NextDayPart(const StoreView& view, const Sto
   DayPart part;
   part.flush = state.flush;
   part.days = EntriesOf(state, table.id, &day);
-  const DayEntries all = EntriesOf(state, table.id, nullptr);
+  DayEntries all = EntriesOf(state, table.id, nullptr);
+  std::erase_if(all, [](const auto& one) { return !one.second.counts(); });
   const std::vector<Hash128> tapes = TapeHashes(state);
   RecordHasher hasher(table);
   CodecBuffers buffers;

@@ -28,6 +28,11 @@ std::string NameOf(const Table& table, const keys::DayKey& key) {
   return "day " + table.name + " " + key.day.ToString() + " " + std::to_string(key.generation);
 }
 
+// On its way into the archive. What a reindex builds is not yet, what it has replaced no more.
+bool InHand(const DayEntry& entry) {
+  return entry.counts() && entry.phase > DayPhase::kOpen && entry.phase < DayPhase::kShipped;
+}
+
 bool OfTheArchive(const Status& status) {
   return status.code() == StatusCode::kUnavailable ||
          status.code() == StatusCode::kResourceExhausted ||
@@ -251,7 +256,7 @@ void ShipperImpl::TakeRequests() {
 std::map<TpId, int64_t> ShipperImpl::WantedOfTapes(const StoreState& state) const {
   std::map<TpId, int64_t> wanted;
   for (const auto& [key, entry] : state.days) {
-    if (entry.phase == DayPhase::kOpen || entry.phase >= DayPhase::kShipped) continue;
+    if (!InHand(entry)) continue;
     for (const DayEntry::Range& range : entry.vector)
       wanted[range.tp] = std::max(wanted[range.tp], range.to);
   }
@@ -324,7 +329,7 @@ void ShipperImpl::PutMessages(const StoreState& state) {
 
 void ShipperImpl::ShipDays(const StoreState& state) {
   for (const auto& [key, entry] : state.days) {
-    if (entry.phase == DayPhase::kOpen || entry.phase >= DayPhase::kShipped) continue;
+    if (!InHand(entry)) continue;
     const Table* table = state.tables.Find(key.table);
     if (table == nullptr) continue;
     const std::string what = NameOf(*table, key);
@@ -349,7 +354,7 @@ void ShipperImpl::Prune(const StoreState& state) {
   last_prune_ = now;
   for (const auto& [key, stored] : state.days) {
     const Table* table = state.tables.Find(key.table);
-    if (table == nullptr || stored.phase < DayPhase::kShipped) continue;
+    if (table == nullptr || stored.phase < DayPhase::kShipped || !stored.counts()) continue;
     const bool due = stored.phase == DayPhase::kPruned
                          ? pruner_.NeedsSweep(key)
                          : journey_.OldEnough(stored.since, options_.keep_local);
@@ -370,6 +375,7 @@ void ShipperImpl::Prune(const StoreState& state) {
 
 void ShipperImpl::Collect(const StoreState& state) {
   if (!journey_.CheckStop().ok() || !MayTry("collecting")) return;
+  Note("replaced days", "", RetireReplaced(journey_, state));
   Note("collecting", "", CollectObjects(journey_, state).status());
 }
 
@@ -379,9 +385,8 @@ void ShipperImpl::EndRequests() {
   if (all_.empty()) return;
   Result<StoreState> now = parts_.store->View()->LoadState();
   if (!now.ok()) return;
-  const bool in_hand = std::ranges::any_of(now->days, [](const auto& day) {
-    return day.second.phase > DayPhase::kOpen && day.second.phase < DayPhase::kShipped;
-  });
+  const bool in_hand =
+      std::ranges::any_of(now->days, [](const auto& day) { return InHand(day.second); });
   for (AllRequest& request : all_) {
     if (!request.flushed || !request.targets.empty()) continue;
     for (const auto& [tp, checkpoint] : now->checkpoints) request.targets[tp] = checkpoint.next;

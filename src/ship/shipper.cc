@@ -97,7 +97,7 @@ Result<std::vector<DayState>> ShipperImpl::RequestClose(Day day, std::vector<std
     wanted.push_back({name, first});
     bool any = false;
     for (const auto& [key, entry] : state.days) {
-      if (key.table != table->id || key.day != first) continue;
+      if (key.table != table->id || key.day != first || !entry.counts()) continue;
       any = true;
       answer.push_back({.table = name,
                         .day = first,
@@ -134,7 +134,8 @@ void ShipperImpl::PublishState(const StoreState& state) {
   live_.pruned_bytes = pruner_.bytes();
   for (const auto& [key, entry] : state.days) {
     const Table* table = state.tables.Find(key.table);
-    if (table == nullptr || entry.phase >= DayPhase::kShipped || entry.rows == 0) continue;
+    if (table == nullptr || entry.phase >= DayPhase::kShipped || !entry.counts()) continue;
+    if (entry.rows == 0 && !entry.rebuilt) continue;
     auto [oldest, made] = live_.oldest_open_day.try_emplace(table->name, key.day.start());
     if (!made) oldest->second = std::min(oldest->second, key.day.start());
     if (!InHand(entry.phase)) continue;

@@ -290,7 +290,7 @@ Status ArchiveVerifier::CompareWithStore() {
   const std::unique_ptr<StoreView> view = options_->store->View();
   TD_ASSIGN_OR_RETURN(const StoreState state, view->LoadState());
   for (const auto& [key, entry] : state.days) {
-    if (entry.phase < DayPhase::kShipped) continue;
+    if (entry.phase < DayPhase::kShipped || entry.gone) continue;
     if (options_->day && key.day != *options_->day) continue;
     TD_RETURN_IF_ERROR(CompareDay(*view, state, key, entry));
   }

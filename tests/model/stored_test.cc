@@ -236,6 +236,36 @@ TEST(Stored, ContradictionsAreDamage) {
   }
 }
 
+TEST(Stored, ADayThatWasReindexedHasItsNumbers) {
+  DayEntry day{.phase = DayPhase::kClosing, .rows = 2, .since = Timestamp(3)};
+  day.rebuilt = true;
+  day.mixed = true;
+  day.closed = 300;
+  day.replaced = 5;
+  day.replaced_at = Timestamp(-1);
+  EXPECT_EQ(Hex(EncodeDay(day)),
+            "03"                                // version
+            "01"                                // closing
+            "02"                                // rows
+            "00000000000000000000000000000000"  // digest
+            "00"                                // vector
+            "00"                                // manifest
+            "00"                                // first_at
+            "00"                                // last_at
+            "06"                                // since
+            "00"                                // draft
+            "06"                                // rebuilt, mixed
+            "ac02"                              // closed
+            "05"                                // replaced
+            "01");                              // replaced_at
+  EXPECT_EQ(DecodeDay(EncodeDay(day)).value(), day);
+  EXPECT_FALSE(day.counts());
+  std::string odd = EncodeDay(day);
+  odd[odd.size() - 5] = 0x16;  // a flag that there is not
+  EXPECT_EQ(DecodeDay(odd).status().code(), StatusCode::kCorruption);
+  EXPECT_EQ(EncodeDay({.manifest = ""})[0], 1) << "without numbers it is as it was";
+}
+
 TEST(Stored, ACountThatIsTooLargeDoesNotAllocate) {
   std::string day = EncodeDay({.manifest = ""});
   day.resize(19);  // up to the length of the vector
