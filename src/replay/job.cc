@@ -8,8 +8,6 @@ namespace {
 constexpr std::string_view kStateNames[kReplayStates] = {
     "queued", "running", "paused", "verifying", "done", "failed", "cancelled"};
 constexpr std::string_view kTopicHole = "{topic}";
-constexpr size_t kIdSize = 26;
-constexpr char kIdDigits[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";  // Crockford's base 32
 
 Status NotNow(std::string_view what, const ReplayJob& job) {
   return Status::FailedPrecondition("job " + job.id + " is " +
@@ -142,26 +140,6 @@ Result<bool> RememberRequest(std::string_view key, const Hash128& request, Repla
 void ForgetCommands(uint64_t through, ReplayJob* job) {
   std::erase_if(job->commands,
                 [through](const ReplayCommand& command) { return command.number <= through; });
-}
-
-std::string MakeJobId(Timestamp now, uint64_t random_high, uint64_t random_low) {
-  // 48 bits of milliseconds and 80 random ones, five at a time: a ULID.
-  const uint64_t ms = static_cast<uint64_t>(std::max<int64_t>(0, now.ns() / 1'000'000));
-  uint64_t high = (ms << 16) | (random_high & 0xFFFF);
-  uint64_t low = random_low;
-  std::string id(kIdSize, '0');
-  for (size_t i = kIdSize; i-- > 0;) {
-    id[i] = kIdDigits[low & 31];
-    low = (low >> 5) | (high << 59);
-    high >>= 5;
-  }
-  return id;
-}
-
-bool IsJobId(std::string_view id) {
-  return id.size() == kIdSize && std::all_of(id.begin(), id.end(), [](char c) {
-           return std::string_view(kIdDigits).find(c) != std::string_view::npos;
-         });
 }
 
 std::string ReplayGroup(std::string_view job_id) {

@@ -29,6 +29,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "kafka/message_sink.h"
+#include "model/job_id.h"
 #include "model/message.h"
 #include "query/selection.h"
 #include "replay/pacing.h"
@@ -152,10 +153,6 @@ Result<bool> RememberRequest(std::string_view key, const Hash128& request, Repla
 /// The worker has carried out everything up to and with this number.
 void ForgetCommands(uint64_t through, ReplayJob* job);
 
-/// "01J8Z3…": 26 letters and digits that sort by time; unique by `random`.
-std::string MakeJobId(Timestamp now, uint64_t random_high, uint64_t random_low);
-/// What an id may be; ids become parts of group names.
-bool IsJobId(std::string_view id);
 /// "tapedeck.replay.<id>": the group that holds the progress, and the transactional id.
 std::string ReplayGroup(std::string_view job_id);
 
