@@ -37,12 +37,14 @@ bool StartsWithBearer(std::string_view text) {
 using Route_f = Answer (*)(Call*);
 Route_f FunctionOf(RouteId id) {
   static constexpr Route_f kFunctions[kRouteCount] = {
-      AnswerRecords,      AnswerLatest,       AnswerCount,        AnswerMessages, AnswerStream,
-      AnswerTables,       AnswerSymbols,      AnswerTopics,       AnswerCoverage, AnswerRefused,
-      AnswerStatus,       AnswerLivez,        AnswerReadyz,       AnswerHealthz,  AnswerMetrics,
-      AnswerOpenApi,      AnswerPage,         AnswerDays,         AnswerObjects,  AnswerCloseDay,
-      AnswerFlush,        AnswerReplays,      AnswerCreateReplay, AnswerReplay,   AnswerPatchReplay,
-      AnswerDeleteReplay, AnswerReplayEvents, AnswerReplayOffsets};
+      AnswerRecords,     AnswerLatest,        AnswerCount,        AnswerMessages,
+      AnswerStream,      AnswerTables,        AnswerSymbols,      AnswerTopics,
+      AnswerCoverage,    AnswerRefused,       AnswerStatus,       AnswerLivez,
+      AnswerReadyz,      AnswerHealthz,       AnswerMetrics,      AnswerOpenApi,
+      AnswerPage,        AnswerDays,          AnswerObjects,      AnswerCloseDay,
+      AnswerFlush,       AnswerReplays,       AnswerCreateReplay, AnswerReplay,
+      AnswerPatchReplay, AnswerDeleteReplay,  AnswerReplayEvents, AnswerReplayOffsets,
+      AnswerReindexes,   AnswerCreateReindex, AnswerReindex,      AnswerDeleteReindex};
   return kFunctions[static_cast<size_t>(id)];
 }
 

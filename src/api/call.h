@@ -80,11 +80,15 @@ Answer AnswerReadyz(Call* call);
 Answer AnswerHealthz(Call* call);
 Answer AnswerMetrics(Call* call);
 Answer AnswerOpenApi(Call* call);
-Answer AnswerPage(Call* call);      // status_page.cc
-Answer AnswerDays(Call* call);      // archive_routes.cc
-Answer AnswerObjects(Call* call);   // archive_routes.cc
-Answer AnswerCloseDay(Call* call);  // doing_routes.cc
-Answer AnswerFlush(Call* call);     // doing_routes.cc
+Answer AnswerPage(Call* call);           // status_page.cc
+Answer AnswerDays(Call* call);           // archive_routes.cc
+Answer AnswerObjects(Call* call);        // archive_routes.cc
+Answer AnswerCloseDay(Call* call);       // doing_routes.cc
+Answer AnswerFlush(Call* call);          // doing_routes.cc
+Answer AnswerReindexes(Call* call);      // GET /v1/reindex: reindex_routes.cc
+Answer AnswerCreateReindex(Call* call);  // POST /v1/reindex
+Answer AnswerReindex(Call* call);        // GET /v1/reindex/{id}
+Answer AnswerDeleteReindex(Call* call);  // DELETE /v1/reindex/{id}
 
 /// A document in JSON; 406 where the client takes none.
 Answer JsonAnswer(const Call& call, std::string json);

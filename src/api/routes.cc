@@ -64,6 +64,10 @@ constexpr std::array<Route, kRouteCount> kRoutes = {{
     {RouteId::kReplayEvents, "GET", "/v1/replays/{id}/events", RouteScope::kReplay, {}, false},
     {RouteId::kReplayOffsets, "GET", "/v1/replays/{id}/offsets", RouteScope::kReplay, kOffsetNames,
      false},
+    {RouteId::kReindexes, "GET", "/v1/reindex", RouteScope::kAdmin, kReplayNames, false},
+    {RouteId::kCreateReindex, "POST", "/v1/reindex", RouteScope::kAdmin, {}, false},
+    {RouteId::kReindex, "GET", "/v1/reindex/{id}", RouteScope::kAdmin, {}, false},
+    {RouteId::kDeleteReindex, "DELETE", "/v1/reindex/{id}", RouteScope::kAdmin, {}, false},
 }};
 
 // Longer than any path of a route with the longest name of a table: not worth decoding.
@@ -84,26 +88,11 @@ RouteMatch NotFound(std::string_view path) {
   return match;
 }
 
-// Routes that come with a later version: no table is meant.
-constexpr Names kReserved[] = {"reindex"};
 // First parts of routes that are written out: what hangs on them is no table either.
 constexpr Names kNoTables[] = {"days", "objects", "flush", "stream", "replays", "reindex"};
 
 bool IsOneOf(std::span<const Names> names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-RouteMatch NotYet(std::string_view name) {
-  RouteMatch match;
-  match.problem = Problem{ProblemType::kNotFound,
-                          "/v1/" + std::string(name) +
-                              " is not in this version; /openapi.json "
-                              "lists what there is",
-                          {},
-                          0,
-                          {},
-                          {}};
-  return match;
 }
 
 RouteMatch BadPath(std::string detail) {
@@ -208,7 +197,6 @@ RouteMatch MatchRoute(std::string_view path, std::string_view method) {
   RouteMatch match;
   const std::span<const std::string_view> all(parts.data(), count);
   if (!too_many && MatchParts(all, method, &match)) return match;
-  if (count > 1 && parts[0] == "v1" && IsOneOf(kReserved, parts[1])) return NotYet(parts[1]);
   return NotFound(path);
 }
 

@@ -49,8 +49,12 @@ enum class RouteId : uint8_t {
   kDeleteReplay,
   kReplayEvents,
   kReplayOffsets,
+  kReindexes,
+  kCreateReindex,
+  kReindex,
+  kDeleteReindex,
 };
-inline constexpr size_t kRouteCount = 28;
+inline constexpr size_t kRouteCount = 32;
 
 /// Who may ask where tokens are in force: the scope that a token needs.
 enum class RouteScope : uint8_t { kAnybody, kRead, kReplay, kAdmin };

@@ -24,6 +24,7 @@
 
 namespace tapedeck {
 
+class Reindexer;
 class ReplayRunner;
 
 enum class ServedPhase : uint8_t { kOpening, kRecovering, kRecording, kEnded };
@@ -74,6 +75,8 @@ class ServedNode {
   virtual Result<FlushTicket> FlushAll() = 0;
   /// Null while the node is not ready.
   virtual ReplayRunner* replays() const = 0;
+  /// The same.
+  virtual Reindexer* reindexer() const { return nullptr; }
 };
 
 }  // namespace tapedeck

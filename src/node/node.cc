@@ -162,6 +162,9 @@ class Node::Served final : public ServedNode {
   ReplayRunner* replays() const override {
     return node_->phase() == NodePhase::kRecording ? node_->replays_.get() : nullptr;
   }
+  Reindexer* reindexer() const override {
+    return node_->phase() == NodePhase::kRecording ? node_->reindexer_.get() : nullptr;
+  }
   Result<FlushTicket> FlushAll() override {
     if (node_->phase() != NodePhase::kRecording) {
       return Status::Unavailable("the node is " + std::string(NodePhaseName(node_->phase())));
@@ -224,7 +227,8 @@ Node::~Node() {
   if (thread_.joinable()) thread_.join();
   face_.reset();     // answers read the store
   replays_.reset();  // as replays do
-  ship_.reset();     // works with the recorder
+  reindexer_.reset();
+  ship_.reset();  // works with the recorder
   recorder_.reset();
   if (store_ != nullptr) {
     Status closed = store_->Close();
@@ -258,6 +262,7 @@ void Node::Stop(MonotonicTime deadline) {
   // Calls to an archive that does not answer end now; Record waits for the shipper.
   if (phase() == NodePhase::kRecording && ship_ != nullptr) ship_->AskToStop();
   if (phase() == NodePhase::kRecording) replays_->AskToStop();
+  if (phase() == NodePhase::kRecording) reindexer_->AskToStop();
   const std::chrono::nanoseconds left = deadline - clock_->Monotonic();
   if (face != nullptr) {
     face->Stop(std::clamp(left / 4, std::chrono::nanoseconds(0), kHttpGrace));
@@ -343,15 +348,18 @@ Status Node::RunRecordThread() {
   TD_RETURN_IF_ERROR(Listen());
   TD_RETURN_IF_ERROR(OpenStore());
   TD_ASSIGN_OR_RETURN(RecordingPlan plan, PlanOnStore());
+  std::vector<RecordTopic> topics = plan.topics;
   TD_RETURN_IF_ERROR(MakeRecorder(std::move(plan)));
   TD_RETURN_IF_ERROR(MakeShipSide());
   TD_RETURN_IF_ERROR(MakeReplays());
+  TD_RETURN_IF_ERROR(MakeReindexer(std::move(topics)));
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecovering);
   TD_RETURN_IF_ERROR(recorder_->Recover().WithContext("decoding the tail"));
   if (stop_.load()) return Status::Ok();
   Enter(NodePhase::kRecording);
   TD_RETURN_IF_ERROR(replays_->Start(*store_->View()).WithContext("finding replays"));
+  TD_RETURN_IF_ERROR(reindexer_->Start(*store_->View()).WithContext("finding reindexes"));
   TD_RETURN_IF_ERROR(Record());
   // Not needed for safety: it spares the next start the replay of the log.
   Status flushed = store_->FlushMemtables();
@@ -367,6 +375,7 @@ Status Node::Record() {
   Status end = recorder_->Run(stop_);
   retaining.AskToStop();
   replays_->AskToStop();
+  reindexer_->AskToStop();
   if (ship_ != nullptr) ship_->AskToStop();
   const bool can_write =
       end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
@@ -376,6 +385,7 @@ Status Node::Record() {
   // Replays may wait for a target for as long as they like: nothing of the recording does.
   if (end.ok()) pulse_.Stored();
   replays_->Stop();  // what they still ask of the store is refused
+  reindexer_->Stop();
   return end;
 }
 
@@ -390,6 +400,22 @@ Status Node::MakeReplays() {
             if (lateness.count() < 0) return;
             late.Observe(std::chrono::duration<double>(lateness).count());
           }));
+  return Status::Ok();
+}
+
+Status Node::MakeReindexer(std::vector<RecordTopic> topics) {
+  ReindexOptions options;
+  options.topics = std::move(topics);
+  Recorder* const recorder = recorder_.get();
+  TD_ASSIGN_OR_RETURN(
+      reindexer_,
+      Reindexer::Make(std::move(options),
+                      {.store = store_.get(),
+                       .queue = &queue_,
+                       .clock = clock_,
+                       .request_flush = [recorder] { return recorder->RequestFlush(); },
+                       .flushes_done = [recorder] { return recorder->State().flush_requests_done; },
+                       .open_point = [this] { return served_->Point(); }}));
   return Status::Ok();
 }
 
@@ -438,6 +464,7 @@ Status Node::OpenStore() {
     }
     if (face != nullptr) face->BreakStreams();
     if (replays_ != nullptr) replays_->Break();
+    if (reindexer_ != nullptr) reindexer_->Break();
   });
   return Status::Ok();
 }

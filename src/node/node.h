@@ -49,6 +49,7 @@
 #include "node/pulse.h"
 #include "node/ship_side.h"
 #include "record/recorder.h"
+#include "record/reindexer.h"
 #include "replay/own_replays.h"
 #include "replay/runner.h"
 #include "store/store.h"
@@ -125,6 +126,7 @@ class Node {
   Status MakeRecorder(RecordingPlan plan);
   Status MakeShipSide();
   Status MakeReplays();
+  Status MakeReindexer(std::vector<RecordTopic> topics);
   Status Record();
   void Enter(NodePhase phase);
 
@@ -141,6 +143,7 @@ class Node {
   StoreQueue queue_;                // writes of others, carried out by the record thread
   std::unique_ptr<ShipSide> ship_;  // null: no archive
   std::unique_ptr<ReplayRunner> replays_;
+  std::unique_ptr<Reindexer> reindexer_;
   std::unique_ptr<Served> served_;
   std::atomic<bool> stop_{false};
   std::thread thread_;

@@ -69,6 +69,9 @@ class FilledNode final : public ServedNode {
   ReplayRunner* replays() const override {
     return phase_ == ServedPhase::kRecording ? replay_runner : nullptr;
   }
+  Reindexer* reindexer() const override {
+    return phase_ == ServedPhase::kRecording ? reindex_runner : nullptr;
+  }
   Result<FlushTicket> FlushAll() override {
     if (phase_ != ServedPhase::kRecording) return Status::Unavailable("not yet");
     return FlushTicket{.number = ++flushes_, .ships = holder_ != nullptr};
@@ -84,6 +87,7 @@ class FilledNode final : public ServedNode {
   void OpenUnlistedArchive() { holder_ = std::make_unique<ManifestHolder>(); }
   std::function<Result<std::vector<DayState>>(Day, std::vector<std::string>)> close_day;
   ReplayRunner* replay_runner = nullptr;
+  Reindexer* reindex_runner = nullptr;
 
   void SetPhase(ServedPhase phase) { phase_ = phase; }
   void FailWith(Status failure) { failure_ = std::move(failure); }

@@ -7,6 +7,8 @@
 #include "api_rig.h"
 #include "archive_fill.h"
 #include "json_schema.h"
+#include "model/reindex_job.h"
+#include "record/reindexer.h"
 #include "replay/job_json.h"
 #include "replay/runner.h"
 
@@ -42,6 +44,7 @@ class Contract : public ::testing::Test {
       if (!tables.empty() && tables[0] == "nothing") return Status::NotFound("no such table");
       return std::vector<DayState>{{.table = "trades", .day = day, .rows = 3, .trouble = "asleep"}};
     };
+    AddReindex();
     AddReplays();
     document_ = rig_.Get("/openapi.json").json();
   }
@@ -49,6 +52,32 @@ class Contract : public ::testing::Test {
   ~Contract() override {
     rig_.node.replay_runner = nullptr;
     replays_ = nullptr;
+    rig_.node.reindex_runner = nullptr;
+  }
+
+  // Jobs that have ended, one under the id that all paths are asked with.
+  void AddReindex() {
+    StoreBatch batch;
+    for (const char* id : {kReplay, "01J00000000000000000000002"}) {
+      ReindexJob job;
+      job.id = id;
+      job.request.topic = "Finhub1";
+      job.state = ReindexState::kDone;
+      job.ended = Timestamp(1);
+      batch.PutJob(job.id, EncodeReindexJob(job));
+    }
+    EXPECT_TRUE(rig_.filler.store().Write(batch).ok());
+    auto made = Reindexer::Make(
+        {}, {.store = &rig_.filler.store(),
+             .queue = &queue_,
+             .clock = &SystemClock(),
+             .request_flush = [] { return uint64_t{0}; },
+             .flushes_done = [] { return uint64_t{0}; },
+             .open_point =
+                 [this] { return Result<std::shared_ptr<const ReadPoint>>(rig_.filler.Point()); }});
+    ASSERT_TRUE(made.ok() && (*made)->Load(*rig_.filler.store().View()).ok());
+    reindexer_ = std::move(made).value();
+    rig_.node.reindex_runner = reindexer_.get();
   }
 
   // Two jobs that have ended, as the store keeps them.
@@ -172,6 +201,7 @@ class Contract : public ::testing::Test {
   ApiRig rig_;
   StoreQueue queue_;
   std::unique_ptr<ReplayRunner> replays_;
+  std::unique_ptr<Reindexer> reindexer_;
   Json document_;
 };
 

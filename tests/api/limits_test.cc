@@ -139,15 +139,6 @@ TEST(Limits, APageTokenOutlivesItsRelativeStart) {
   }
 }
 
-TEST(Limits, RoutesOfLaterVersionsAreNoTables) {
-  ApiRig rig;
-  for (const char* path : {"/v1/reindex", "/v1/reindex/x?topic=t", "/v1/%72eindex"}) {
-    const Reply reply = rig.Get(path);
-    EXPECT_EQ(reply.status, 404) << path;
-    EXPECT_NE(reply.body.find("not in this version"), std::string::npos) << reply.body;
-  }
-}
-
 TEST(Limits, TooManyValuesOfByAreNotWorthComingAgain) {
   ApiRig rig(nullptr, ReadSlots::kLeastBytes);
   const TpId tp = rig.filler.AddTape({"c1", "ids", 0, 0});

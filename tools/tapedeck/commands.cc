@@ -20,6 +20,7 @@ void AddAllCommands(CLI::App* app, Choice* choice) {
   AddTokenCommands(app, choice);
   AddReadCommands(app, choice);
   AddReplayCommands(app, choice);
+  AddReindexCommand(app, choice);
   AddRestoreCommand(app, choice);
   AddVerifyCommand(app, choice);
   AddCompletionCommands(app, choice);

@@ -63,6 +63,8 @@ void AddReadCommands(CLI::App* app, Choice* choice);
 void AddCompletionCommands(CLI::App* app, Choice* choice);
 /// replay create, list, show, pause, resume, seek, pace, cancel, delete (replay_command.cc)
 void AddReplayCommands(CLI::App* app, Choice* choice);
+/// reindex (reindex_command.cc)
+void AddReindexCommand(CLI::App* app, Choice* choice);
 /// restore (restore_command.cc)
 void AddRestoreCommand(CLI::App* app, Choice* choice);
 /// verify (verify_command.cc)

@@ -16,7 +16,7 @@
 #include "mapping/json_tree.h"
 #include "node/json_line.h"
 #include "tapedeck/answer_output.h"
-#include "tapedeck/json_cells.h"
+#include "tapedeck/job_document.h"
 #include "tapedeck/number_checks.h"
 #include "tapedeck/read_commands.h"
 #include "tapedeck/read_options.h"
@@ -43,18 +43,6 @@ struct ReplayArguments {
        max = false;
   std::string id, time;
 };
-
-std::string JsonText(std::string_view text) {
-  JsonLine line;
-  const std::string object = line.Text("x", text).Take();
-  return object.substr(5, object.size() - 6);
-}
-
-std::string JsonTexts(const std::vector<std::string>& texts) {
-  std::string list = "[";
-  for (const std::string& text : texts) list += (list.size() > 1 ? "," : "") + JsonText(text);
-  return list + "]";
-}
 
 std::string PaceOf(const ReplayArguments& args) {
   JsonLine pace;
@@ -101,36 +89,6 @@ std::string RequestOf(const ReplayArguments& args) {
   return request.Take();
 }
 
-/// A job's document with its fields by path: "progress.messages".
-class JobDocument {
- public:
-  static Result<JobDocument> Parse(std::string text) {
-    JobDocument job;
-    job.text_ = std::move(text);
-    job.tree_ = std::make_unique<json::Tree>();
-    if (job.tree_->Parse(job.text_) != json::Tree::Outcome::kOk || job.tree_->size() == 0 ||
-        job.tree_->node(0).type != json::Type::kObject) {
-      return Status::Unavailable("the answer is no JSON object: is this a tapedeck node?");
-    }
-    return job;
-  }
-  std::string Field(std::string_view name) const { return Member(0, name); }
-  std::string Field(std::string_view outer, std::string_view name) const {
-    const uint32_t at = tree_->Find(0, outer);
-    return at == json::kNone ? "" : Member(at, name);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string Member(uint32_t object, std::string_view name) const {
-    if (tree_->node(object).type != json::Type::kObject) return "";
-    const uint32_t at = tree_->Find(object, name);
-    return at == json::kNone ? "" : CellOf(*tree_, at);
-  }
-  std::string text_;
-  std::unique_ptr<json::Tree> tree_;
-};
-
 const std::vector<std::string> kColumns = {"id",   "state",    "messages", "total",
                                            "rate", "position", "p99_us",   "error"};
 
@@ -158,10 +116,6 @@ Status PrintJob(const ReplayArguments& args, const JobDocument& job) {
 }
 
 std::string PathOf(const std::string& id) { return "/v1/replays/" + PercentEncode(id); }
-
-bool HasEnded(const std::string& state) {
-  return state == "done" || state == "failed" || state == "cancelled";
-}
 
 /// Follows a job to its end, with a line that is written over on a terminal.
 Result<JobDocument> Follow(RemoteNode* node, const std::string& id) {
