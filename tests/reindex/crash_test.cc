@@ -142,15 +142,17 @@ TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
       ASSERT_EQ(first, 0) << "see " << dir / "child.log";
       missed.insert(std::string(name));
     }
-    ManualClock clock{Timestamp(kStart)};
-    Process after(dir, &clock);
-    EXPECT_EQ(rig.Query(*after.Point()), wanted);
-    const Result<VerifyReport> report = VerifyView(*after.store->View(), {});
-    ASSERT_TRUE(report.ok()) << report.status().ToString();
-    for (const Finding& finding : report->findings)
-      ADD_FAILURE() << finding.where << ": " << finding.what;
-    const StoreState state = after.store->View()->LoadState().value();
-    for (const auto& [key, entry] : state.days) EXPECT_FALSE(entry.building);
+    {
+      ManualClock clock{Timestamp(kStart)};
+      Process after(dir, &clock);
+      EXPECT_EQ(rig.Query(*after.Point()), wanted);
+      const Result<VerifyReport> report = VerifyView(*after.store->View(), {});
+      ASSERT_TRUE(report.ok()) << report.status().ToString();
+      for (const Finding& finding : report->findings)
+        ADD_FAILURE() << finding.where << ": " << finding.what;
+      const StoreState state = after.store->View()->LoadState().value();
+      for (const auto& [key, entry] : state.days) EXPECT_FALSE(entry.building);
+    }
     std::filesystem::remove_all(dir);
   }
   EXPECT_EQ(missed, std::set<std::string>{}) << "never reached";

@@ -35,9 +35,10 @@ Result<TpId> TpOf(const StoreState& state, const TapeId& tape) {
 
 std::string TextOf(const Rows& rows, size_t row) {
   std::string text;
-  rows.columns[0].At(row).AppendCanonical(&text);
-  text += " ";
-  rows.columns[1].At(row).AppendCanonical(&text);
+  for (size_t column = 0; column < std::min<size_t>(2, rows.columns.size()); ++column) {
+    if (column > 0) text += " ";
+    rows.columns[column].At(row).AppendCanonical(&text);
+  }
   return text;
 }
 
@@ -196,7 +197,8 @@ void ShipRig::ShipAll(int rounds) {
     const Status end = Round();
     ASSERT_TRUE(end.ok()) << end.ToString();
     const bool in_hand = std::ranges::any_of(Days(), [](const auto& day) {
-      return day.second.phase > DayPhase::kOpen && day.second.phase < DayPhase::kShipped;
+      return day.second.counts() && day.second.phase > DayPhase::kOpen &&
+             day.second.phase < DayPhase::kShipped;
     });
     if (!in_hand && round > 0) return;
   }
