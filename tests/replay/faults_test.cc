@@ -139,6 +139,9 @@ class Sequence {
         target_.Calm();
         every_ = 0;
       }
+      // A process takes longer to start than what it may send at once stands for: the allowance of
+      // the one before is not its own.
+      if (life > 0) clock_.Advance(std::chrono::milliseconds(20));
       Live();
     }
   }
