@@ -56,6 +56,8 @@
 
 namespace tapedeck {
 
+class ServedNode;
+
 struct NodeOptions {
   Config config;
   bool adopt = false;  // take over a store that belongs to another node id
@@ -144,7 +146,7 @@ class Node {
   std::unique_ptr<ShipSide> ship_;  // null: no archive
   std::unique_ptr<ReplayRunner> replays_;
   std::unique_ptr<Reindexer> reindexer_;
-  std::unique_ptr<Served> served_;
+  std::unique_ptr<ServedNode> served_;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 
