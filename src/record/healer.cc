@@ -92,6 +92,7 @@ Result<bool> Healer::Read(const HealGap& gap, ReadAgain* read) {
     if (!unlisted) return false;
     spans = std::move(*unlisted);
   }
+  if (spans.empty()) return false;  // others have it all: the broker need not be asked
   TD_RETURN_IF_ERROR(NeedProbe());
   const TopicPartition tp{gap.tape.topic, gap.tape.partition};
   TD_ASSIGN_OR_RETURN(const LogBounds bounds, Passing(probe_->Bounds(tp, options_.broker_timeout)));

@@ -65,6 +65,7 @@ std::vector<HealedRange> AddHealed(std::vector<HealedRange> ranges, HealedRange 
 }
 
 std::vector<HealedRange> RemoveHealed(const std::vector<HealedRange>& ranges, HealedRange range) {
+  if (range.from >= range.to) return ranges;
   std::vector<HealedRange> left;
   for (const HealedRange& one : ranges) {
     if (!one.Meets(range.from, range.to)) {
