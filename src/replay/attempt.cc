@@ -375,7 +375,6 @@ Status ReplayAttempt::Send() {
     if (at_end_) break;
     if (pending_ != nullptr && next_part_ >= outgoing_->Count(*pending_)) {
       pending_ = nullptr;  // a message without records
-      continue;
     }
     if (pending_ == nullptr) {
       TD_RETURN_IF_ERROR(SearchOn(parts_.clock->Monotonic()));

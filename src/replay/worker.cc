@@ -122,9 +122,13 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
 Status ReplayWorker::KeepOffsets() {
   const ReplayJob job = desk_->job();
   if (!job.spec.restore || !parts_.keep_offsets) return Status::Ok();
-  TD_ASSIGN_OR_RETURN(const OffsetMap map,
-                      MapOffsets(parts_, job, trail_->found(), [this] { return !!Ordered(); }));
-  return parts_.keep_offsets(EncodeOffsetMap(map));
+  const Result<OffsetMap> map =
+      MapOffsets(parts_, job, trail_->found(), [this] { return !!Ordered(); });
+  // Too many holes: another try finds as many.
+  if (map.status().code() == StatusCode::kResourceExhausted)
+    return Status::InvalidArgument(std::string(map.status().message()));
+  TD_RETURN_IF_ERROR(map.status());
+  return parts_.keep_offsets(EncodeOffsetMap(*map));
 }
 
 // Nothing: what was asked for since the last message is to be carried out first.
@@ -143,7 +147,10 @@ std::optional<ReplayOutcome> ReplayWorker::Verify(const ReplayNote& note, uint64
   }
   if (status.ok()) {
     status = KeepOffsets();
-    if (status.code() == StatusCode::kUnavailable) {  // the store is being opened again
+    // Everything is sent and verified: what may pass (a store that is opened again, a full disk, an
+    // archive that does not answer) does not undo that.
+    if (!status.ok() && status.code() != StatusCode::kCancelled && !IsFinal(status)) {
+      TD_LOG(kWarn, "replay", "offsets", status.ToString(), {{"job", desk_->job().id}});
       WaitToRetry(parts_.retry_min);
       return std::nullopt;
     }
