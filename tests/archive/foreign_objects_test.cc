@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "support/kafka_service.h"
 #include "support/seed.h"
+#include "support/source_dir.h"
 #include "support/temp_dir.h"
 #include "tests/archive/record_rows.h"
 #include "tests/columnar/shell.h"
@@ -20,8 +21,7 @@ constexpr const char* kNone = "no pyarrow and DuckDB here: tests/services/python
 
 // "" where there are none.
 std::string Python() {
-  const auto [code, python] =
-      Shell(std::string(TD_SOURCE_DIR) + "/tests/services/python readers 2> /dev/null");
+  const auto [code, python] = Shell(SourceDir() + "/tests/services/python readers 2> /dev/null");
   return code == 0 ? python.substr(0, python.find('\n')) : "";
 }
 
@@ -75,7 +75,7 @@ void ExpectEqualForOthers(const std::string& python, const std::string& kind,
                           const std::string& object, const std::string& expected) {
   std::ofstream(object + ".json", std::ios::binary) << expected;
   const auto [exit, output] =
-      Shell(python + " -B " + TD_SOURCE_DIR + "/tests/archive/foreign_objects.py " + kind + " " +
+      Shell(python + " -B " + SourceDir() + "/tests/archive/foreign_objects.py " + kind + " " +
             object + " " + object + ".json");
   EXPECT_EQ(exit, 0) << output;
 }

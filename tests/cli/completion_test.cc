@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "cli/program.h"
+#include "support/source_dir.h"
 #include "support/temp_dir.h"
 
 namespace tapedeck::testing {
@@ -103,7 +104,7 @@ TEST_F(Completion, FishOffersTheSame) {
 TEST(ManualPage, TheCommittedOneIsNotStale) {
   const Outcome made = RunTapedeck({"man"});
   EXPECT_EQ(made.exit_code, 0) << made.err;
-  std::ifstream in(std::string(TD_SOURCE_DIR) + "/docs/tapedeck.1");
+  std::ifstream in(SourceDir() + "/docs/tapedeck.1");
   std::stringstream committed;
   committed << in.rdbuf();
   EXPECT_TRUE(made.out == committed.str())
@@ -112,7 +113,7 @@ TEST(ManualPage, TheCommittedOneIsNotStale) {
 
 TEST(ManualPage, IsRightRoff) {
   if (!HasProgram("man")) GTEST_SKIP() << "man is not installed here";
-  const std::string page = std::string(TD_SOURCE_DIR) + "/docs/tapedeck.1";
+  const std::string page = SourceDir() + "/docs/tapedeck.1";
   EXPECT_EQ(RunShell("LC_ALL=C.UTF-8 MANWIDTH=100 man --warnings -E UTF-8 -l " + page +
                      " 2>&1 >/dev/null"),
             "");

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "program.h"
+#include "support/source_dir.h"
 #include "tests/support/temp_dir.h"
 
 namespace tapedeck::testing {
@@ -127,8 +128,8 @@ TEST_F(ConfigCommand, ShowNamesTheLayerOfEachValueAndNoSecret) {
 }
 
 TEST_F(ConfigCommand, TheExampleInOpsIsGood) {
-  Outcome outcome = RunTapedeck(
-      {"config", "check", "--config", std::string(TD_SOURCE_DIR) + "/ops/tapedeck.toml"});
+  Outcome outcome =
+      RunTapedeck({"config", "check", "--config", SourceDir() + "/ops/tapedeck.toml"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 

@@ -12,6 +12,7 @@
 #include "kafka/producer.h"
 #include "program.h"
 #include "support/kafka_service.h"
+#include "support/source_dir.h"
 #include "tests/support/temp_dir.h"
 
 namespace tapedeck::testing {
@@ -19,8 +20,7 @@ namespace {
 
 // A Python that has pyarrow; "" where there is none.
 std::string PythonWithArrow() {
-  auto [made, python] =
-      Shell(std::string(TD_SOURCE_DIR) + "/tests/services/python examples 2> /dev/null");
+  auto [made, python] = Shell(SourceDir() + "/tests/services/python examples 2> /dev/null");
   EXPECT_TRUE(made == 0 || !KafkaService::IsRequired()) << python;
   python.resize(python.find_last_not_of('\n') + 1);
   return made == 0 ? python : "";

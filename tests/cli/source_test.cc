@@ -13,6 +13,7 @@
 #include "kafka/mock_cluster.h"
 #include "kafka/producer.h"
 #include "support/kafka_service.h"
+#include "support/source_dir.h"
 #include "support/temp_dir.h"
 #include "tests/columnar/shell.h"
 
@@ -177,15 +178,14 @@ TEST_F(Sources, StatusAndTopicsAreOfTheNode) {
 
 TEST_F(Sources, ExamplesOfPagingGiveEveryRow) {
   for (const char* rows : {"1", "7", "500", "1000"}) {
-    const auto [code, text] =
-        Shell(std::string(TD_SOURCE_DIR) + "/examples/paging.sh " + url_ + " " + rows);
+    const auto [code, text] = Shell(SourceDir() + "/examples/paging.sh " + url_ + " " + rows);
     EXPECT_EQ(code, 0) << text;
     EXPECT_EQ(text, Node("query trades").out) << "pages of " << rows;
   }
 }
 
 TEST_F(Sources, ExamplesReadWithPandasAndDuckDb) {
-  const std::string source = TD_SOURCE_DIR;
+  const std::string source = SourceDir();
   auto [made, python] = Shell(source + "/tests/services/python examples 2> /dev/null");
   if (made != 0) {
     ASSERT_FALSE(KafkaService::IsRequired()) << python;
@@ -205,7 +205,7 @@ TEST_F(Sources, ExamplesReadWithPandasAndDuckDb) {
 }
 
 TEST_F(Sources, MetricsPassPromtool) {
-  const std::string promtool = std::string(TD_SOURCE_DIR) + "/tests/services/promtool";
+  const std::string promtool = SourceDir() + "/tests/services/promtool";
   if (Shell(promtool + " install").first != 0) {
     ASSERT_EQ(std::getenv("CI"), nullptr) << "promtool cannot be had";
     GTEST_SKIP() << "promtool cannot be had here";

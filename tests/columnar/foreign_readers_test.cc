@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "support/kafka_service.h"
 #include "support/seed.h"
+#include "support/source_dir.h"
 #include "support/temp_dir.h"
 #include "tests/columnar/sample_rows.h"
 #include "tests/columnar/shell.h"
@@ -80,8 +81,7 @@ Series EdgeTimes() {
 }
 
 TEST(ForeignReaders, PyarrowAndDuckDbSeeEveryDigit) {
-  const auto [code, python] =
-      Shell(std::string(TD_SOURCE_DIR) + "/tests/services/python readers 2> /dev/null");
+  const auto [code, python] = Shell(SourceDir() + "/tests/services/python readers 2> /dev/null");
   if (code != 0) {
     ASSERT_FALSE(KafkaService::IsRequired()) << "no pyarrow and DuckDB, and services are required";
     GTEST_SKIP() << "no pyarrow and DuckDB here: tests/services/python readers says why";
@@ -104,7 +104,7 @@ TEST(ForeignReaders, PyarrowAndDuckDbSeeEveryDigit) {
   add("times", layout, {EdgeTimes()}, {});
   add("mixed", layout, {RandomSeries(&random, "A", 500), RandomSeries(&random, "Ω/€", 500)}, {});
   add("batches", layout, {RandomSeries(&random, "LONG", 70'000)}, zstd);
-  const auto [exit, output] = Shell(python.substr(0, python.find('\n')) + " -B " + TD_SOURCE_DIR +
+  const auto [exit, output] = Shell(python.substr(0, python.find('\n')) + " -B " + SourceDir() +
                                     "/tests/columnar/foreign_readers.py" + cases);
   EXPECT_EQ(exit, 0) << output;
 }

@@ -8,6 +8,7 @@
 
 #include "base/secure_hash.h"
 #include "columnar/writer.h"
+#include "support/source_dir.h"
 #include "support/temp_dir.h"
 #include "tests/columnar/shell.h"
 
@@ -23,7 +24,7 @@ std::string HomeOf(const char* symbol) {
   return path.substr(path.rfind('/') + 1);
 }
 
-const std::string kScript = std::string(TD_SOURCE_DIR) + "/scripts/arrow";
+const std::string kScript = SourceDir() + "/scripts/arrow";
 
 TEST(ArrowLibraries, CallsOfOpenSslAndSimdjsonGoToTheSystems) {
   ColumnarLayout layout;

@@ -9,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/source_dir.h"
+
 namespace tapedeck {
 namespace {
 
@@ -16,7 +18,7 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-class ConfigTest : public testing::Test {
+class ConfigTest : public ::testing::Test {
  protected:
   void SetUp() override {
     dir_ = std::filesystem::temp_directory_path() /
@@ -393,7 +395,7 @@ TEST_F(ConfigTest, WhatShowPrintsIsReadBackTheSame) {
 }
 
 TEST_F(ConfigTest, EveryKeyIsDocumentedWithItsDefault) {
-  std::ifstream in(std::string(TD_SOURCE_DIR) + "/docs/configuration.md");
+  std::ifstream in(testing::SourceDir() + "/docs/configuration.md");
   std::string page((std::istreambuf_iterator<char>(in)), {});
   ASSERT_FALSE(page.empty());
   Result<Config> config = Config::Load({});

@@ -4,6 +4,7 @@
 
 #include "mapping/csv.h"
 #include "mapping_support.h"
+#include "support/source_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -57,8 +58,7 @@ std::vector<std::string> MessagesOf(const std::string& file) {
 
 MappingLibrary Library() {
   MappingLibrary library = PresetLibrary();
-  std::string example =
-      ReadFile(std::string(TD_SOURCE_DIR) + "/mappings/examples/debezium-crypto-top.toml");
+  std::string example = ReadFile(SourceDir() + "/mappings/examples/debezium-crypto-top.toml");
   MappingTexts examples = MappingsFromToml(example, "example").value();
   for (auto& [name, text] : examples) library[name] = text;
   for (const char* format : {"confluent", "avro"}) {

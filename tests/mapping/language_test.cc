@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "mapping_support.h"
+#include "support/source_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -379,7 +380,7 @@ TEST(Csv, AHeaderInTheValueOrColumnsInTheMapping) {
 }
 
 TEST(Documentation, TheFirstExampleOfTheManualDoesWhatItSays) {
-  std::string manual = ReadFile(std::string(TD_SOURCE_DIR) + "/docs/mapping.md");
+  std::string manual = ReadFile(SourceDir() + "/docs/mapping.md");
   auto block = [&manual](const std::string& language) {
     size_t from = manual.find("```" + language + "\n") + language.size() + 4;
     return manual.substr(from, manual.find("```", from) - from);

@@ -18,13 +18,14 @@
 #include "config/toml_json.h"
 #include "mapping/mapping.h"
 #include "model/table.h"
+#include "support/source_dir.h"
 
 namespace tapedeck::testing {
 
 /// The folder of shared test data, or "" where it is absent.
 inline std::string SharedDir() {
   const char* named = std::getenv("TAPEDECK_SHARED_DIR");
-  std::string dir = named != nullptr ? named : std::string(TD_SOURCE_DIR) + "/../shared";
+  std::string dir = named != nullptr ? named : SourceDir() + "/../shared";
   return std::filesystem::is_directory(dir + "/data/expected") ? dir : "";
 }
 

@@ -18,6 +18,8 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "support/source_dir.h"
+
 extern char** environ;
 
 namespace tapedeck::testing {
@@ -28,9 +30,7 @@ using nlohmann::json;
 // Above the patience of the client itself (produce: 120 s), so that its own words arrive.
 constexpr int kAnswerTimeoutMs = 150'000;
 
-std::string ServicePath(const std::string& name) {
-  return std::string(TD_SOURCE_DIR) + "/tests/services/" + name;
-}
+std::string ServicePath(const std::string& name) { return SourceDir() + "/tests/services/" + name; }
 
 struct Output {
   int exit_code = -1;

@@ -6,14 +6,15 @@
 #include <cstdio>
 #include <stdexcept>
 
+#include "support/source_dir.h"
+
 namespace tapedeck::testing {
 namespace {
 
 /// Runs a script of tests/services; its exit code, and what it prints with its errors behind it.
 /// The words are ours: none needs quoting.
 int RunScript(const std::string& words, std::string* out) {
-  const std::string command =
-      "'" + std::string(TD_SOURCE_DIR) + "/tests/services/'" + words + " 2>&1";
+  const std::string command = "'" + SourceDir() + "/tests/services/'" + words + " 2>&1";
   FILE* pipe = ::popen(command.c_str(), "r");
   if (pipe == nullptr) {
     *out = "popen fails";

@@ -17,6 +17,8 @@
 #include <iterator>
 #include <string>
 
+#include "support/source_dir.h"
+
 namespace tapedeck::testing {
 
 /// The folder, or an empty path where there is none.
@@ -24,7 +26,7 @@ inline std::filesystem::path SharedDir() {
   const char* given = std::getenv("TAPEDECK_SHARED_DIR");
   std::filesystem::path dir = given != nullptr && *given != '\0'
                                   ? std::filesystem::path(given)
-                                  : std::filesystem::path(TD_SOURCE_DIR) / ".." / "shared";
+                                  : std::filesystem::path(SourceDir()) / ".." / "shared";
   std::error_code error;
   return std::filesystem::is_directory(dir, error) ? dir : std::filesystem::path();
 }

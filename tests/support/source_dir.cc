@@ -1,0 +1,7 @@
+#include "support/source_dir.h"
+
+namespace tapedeck::testing {
+
+std::string SourceDir() { return TD_SOURCE_DIR; }
+
+}  // namespace tapedeck::testing
