@@ -14,6 +14,7 @@
 
 #include "base/random.h"
 #include "replay/replay_rig.h"
+#include "support/child_test.h"
 #include "support/kafka_service.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
@@ -48,19 +49,10 @@ class Child {
  public:
   Child(const std::string& dir, const std::string& servers, const std::string& topic,
         const std::string& failpoint) {
-    pid_ = fork();
-    if (pid_ != 0) return;
-    setenv(kDir, dir.c_str(), 1);
-    setenv(kServers, servers.c_str(), 1);
-    setenv(kTopic, topic.c_str(), 1);
-    if (failpoint.empty()) {
-      unsetenv("TAPEDECK_FAILPOINT");
-    } else {
-      setenv("TAPEDECK_FAILPOINT", failpoint.c_str(), 1);
-    }
-    execl("/proc/self/exe", "replay_test", "--gtest_filter=ReplayChild.*",
-          "--gtest_also_run_disabled_tests", static_cast<char*>(nullptr));
-    _exit(127);
+    pid_ = StartChildTest({.filter = "ReplayChild.*",
+                           .variables = {{kDir, dir}, {kServers, servers}, {kTopic, topic}},
+                           .failpoint = failpoint,
+                           .log = dir + ".log"});
   }
   ~Child() {
     if (!ended_) End(SIGKILL);

@@ -4,21 +4,16 @@
 // its environment. It ships a store into a folder on a clock that stands where the parent says, so
 // that everything that a killed and an undisturbed run write can be compared byte by byte.
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <cstring>
 
 #include "base/failpoint.h"
 #include "blob/open_store.h"
 #include "ship/ship_rig.h"
+#include "support/child_test.h"
 #include "support/seed.h"
-
-extern char** environ;
 
 namespace tapedeck::testing {
 namespace {
@@ -79,32 +74,11 @@ TEST(ShipChild, DISABLED_ShipsUntilPruned) {
   ShipUntilPruned(store->get(), blobs.get(), &clock, path);
 }
 
-// Its exit status; -signal where one ended it.
 int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
-  std::vector<std::string> text;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::strncmp(*entry, "TAPEDECK_FAILPOINT=", 19) != 0) text.emplace_back(*entry);
-  }
-  text.push_back(std::string(kDirVariable) + "=" + dir.string());
-  if (!failpoint.empty()) text.push_back("TAPEDECK_FAILPOINT=" + failpoint);
-  std::vector<char*> environment;
-  for (std::string& entry : text) environment.push_back(entry.data());
-  environment.push_back(nullptr);
-  std::string program = "ship_test", filter = "--gtest_filter=ShipChild.*",
-              also = "--gtest_also_run_disabled_tests";
-  char* arguments[] = {program.data(), filter.data(), also.data(), nullptr};
-  const std::string log = (dir / "child.log").string();
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    const int out = ::open(log.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    ::dup2(out, STDOUT_FILENO);
-    ::dup2(out, STDERR_FILENO);
-    ::execve("/proc/self/exe", arguments, environment.data());
-    ::_exit(127);
-  }
-  int status = 0;
-  ::waitpid(pid, &status, 0);
-  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  return WaitForChildTest(StartChildTest({.filter = "ShipChild.*",
+                                          .variables = {{kDirVariable, dir.string()}},
+                                          .failpoint = failpoint,
+                                          .log = dir / "child.log"}));
 }
 
 // A store with a day that is closed, a late generation that is closed, and a name that was given

@@ -9,12 +9,10 @@
 
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <vector>
+#include <string>
 
 #include "store_fixture.h"
-
-extern char** environ;
+#include "support/child_test.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -60,29 +58,14 @@ WriterProcess::WriterProcess(const Plan& plan) {
   int ends[2];
   EXPECT_EQ(::pipe(ends), 0);
   EXPECT_EQ(::fcntl(ends[0], F_SETFD, FD_CLOEXEC), 0);
-  std::vector<std::string> text;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    if (std::strncmp(*entry, "TAPEDECK_FAILPOINT=", 19) != 0) text.emplace_back(*entry);
-  }
-  text.push_back(std::string(kDir) + "=" + plan.dir.string());
-  text.push_back(std::string(kBlock) + "=" + std::to_string(plan.block_bytes));
-  text.push_back(std::string(kFlush) + "=" + std::to_string(plan.flush_every));
-  text.push_back(std::string(kCompact) + "=" + std::to_string(plan.compact_every));
-  text.push_back(std::string(kAcks) + "=" + std::to_string(ends[1]));
-  if (!plan.failpoint.empty()) text.push_back("TAPEDECK_FAILPOINT=" + plan.failpoint);
-  std::vector<char*> environment;
-  for (std::string& entry : text) environment.push_back(entry.data());
-  environment.push_back(nullptr);
-  std::string program = "store_test", filter = "--gtest_filter=StoreWriter.*",
-              also = "--gtest_also_run_disabled_tests";
-  char* arguments[] = {program.data(), filter.data(), also.data(), nullptr};
-  pid_ = ::fork();
-  if (pid_ == 0) {
-    const int quiet = ::open("/dev/null", O_WRONLY);
-    ::dup2(quiet, STDOUT_FILENO);
-    ::execve("/proc/self/exe", arguments, environment.data());
-    ::_exit(127);
-  }
+  pid_ = StartChildTest({.filter = "StoreWriter.*",
+                         .variables = {{kDir, plan.dir.string()},
+                                       {kBlock, std::to_string(plan.block_bytes)},
+                                       {kFlush, std::to_string(plan.flush_every)},
+                                       {kCompact, std::to_string(plan.compact_every)},
+                                       {kAcks, std::to_string(ends[1])}},
+                         .failpoint = plan.failpoint,
+                         .log = {}});
   ::close(ends[1]);
   acks_ = ends[0];
 }
