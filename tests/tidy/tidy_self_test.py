@@ -35,7 +35,7 @@ class TidyTest(unittest.TestCase):
     def findings(self, files):
         """(rule, path) of each finding in a tree of `files` beside a house without faults."""
         tree = {"src/CMakeLists.txt": SRC_CMAKE, "tools/CMakeLists.txt": TOOLS_CMAKE, "src/base/status.h": "",
-                "src/base/README.md": "", "src/store/good.h": GOOD, "src/store/README.md": ""} | files
+                "src/base/README.md": "# base\n", "src/store/good.h": GOOD, "src/store/README.md": "# store\n"} | files
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
             for name, text in tree.items():
@@ -142,6 +142,10 @@ class TidyTest(unittest.TestCase):
 
     def test_module_without_readme(self):
         self.assert_only("readme", "src/store", {"src/store/README.md": None})
+
+    def test_readme_that_a_formatter_of_code_has_spoilt(self):
+        self.assert_only("readme", "src/store/README.md", {"src/store/README.md": "#store\n\nWhy it exists : rows.\n"})
+        self.assert_only("readme", "src/store/README.md", {"src/store/README.md": "# store\n\nWhy :\n" + " " * 16 + "rows.\n" * 2})
 
     def test_decision_without_number(self):
         self.assert_only("decision", "docs/decisions/why.md", {"docs/decisions/why.md": "",

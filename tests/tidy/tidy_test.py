@@ -12,7 +12,7 @@ Checked:
   columns     lines over 100 columns, the insides of string literals not counted (clang-format -i mends most)
   name        a folder called utils, common, misc, helpers: names that say nothing
   time        wall clock, sleep or an unseeded random outside base: time and chance are parameters
-  readme      a module without README.md
+  readme      a module without README.md, or one whose first line is not "# <module>", or that looks as if a formatter of code went over it
   twice       a class that two files of one program define under one name: the linker keeps either, and says nothing
   decision    a file in docs/decisions that is not NNNN-words.md
 """
@@ -376,9 +376,21 @@ def check_folders(report, root, modules):
         folder = root / "src" / name
         if folder.is_dir() and any(folder.glob("*.h")) and not (folder / "README.md").exists():
             report.add(f"src/{name}", 1, "readme", "no README.md: why it exists, what belongs here, what does not")
+        elif (folder / "README.md").exists():
+            check_readme(report, f"src/{name}/README.md", name, (folder / "README.md").read_text())
     for entry in (root / "docs" / "decisions").glob("*"):
         if not re.fullmatch(r"\d{4}-[a-z0-9][a-z0-9-]*\.md", entry.name):
             report.add(entry.relative_to(root).as_posix(), 1, "decision", "decisions are called NNNN-words-of-it.md")
+
+
+def check_readme(report, path, name, text):
+    lines = text.split("\n")
+    if lines[0] != f"# {name}":
+        report.add(path, 1, "readme", f"the first line is not '# {name}'")
+    for number, line in enumerate(lines, 1):
+        if line.startswith(" " * 12):
+            report.add(path, number, "readme", "text that begins with twelve blanks: was it formatted as code?")
+            break
 
 
 def programs(root):
