@@ -1,21 +1,15 @@
 // tapedeck replay create|list|show|pause|resume|seek|pace|cancel|offsets|delete
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
-#include "base/encoding.h"
 #include "base/file.h"
-#include "mapping/json_tree.h"
 #include "node/json_line.h"
 #include "tapedeck/answer_output.h"
+#include "tapedeck/job_commands.h"
 #include "tapedeck/job_document.h"
 #include "tapedeck/number_checks.h"
 #include "tapedeck/read_commands.h"
@@ -24,8 +18,6 @@
 
 namespace tapedeck::cli {
 namespace {
-
-constexpr std::chrono::milliseconds kLookEvery{250};
 
 struct ReplayArguments {
   ReadOptions node;
@@ -89,9 +81,6 @@ std::string RequestOf(const ReplayArguments& args) {
   return request.Take();
 }
 
-const std::vector<std::string> kColumns = {"id",   "state",    "messages", "total",
-                                           "rate", "position", "p99_us",   "error"};
-
 std::vector<std::string> CellsOfJob(const JobDocument& job) {
   std::string rate = job.Field("progress", "rate");
   rate = rate.substr(0, rate.find('.'));
@@ -105,84 +94,26 @@ std::vector<std::string> CellsOfJob(const JobDocument& job) {
           job.Field("error")};
 }
 
-Status PrintJob(const ReplayArguments& args, const JobDocument& job) {
-  TD_ASSIGN_OR_RETURN(const AnswerFormat format, ParseFormat(args.node.output, Forms::kText));
-  if (format == AnswerFormat::kJson) return WriteOut(job.text());
-  AnswerOutput out(format, kColumns);
-  std::string line = job.text();
-  while (!line.empty() && line.back() == '\n') line.pop_back();
-  TD_RETURN_IF_ERROR(out.Row(line, CellsOfJob(job)));
-  return out.Finish();
+std::string ProgressOf(const std::vector<std::string>& cells) {
+  return cells[1] + "  " + cells[2] + " of " + cells[3] + " messages  " + cells[4] + "/s  at " +
+         cells[5];
 }
 
-std::string PathOf(const std::string& id) { return "/v1/replays/" + PercentEncode(id); }
-
-/// Follows a job to its end, with a line that is written over on a terminal.
-Result<JobDocument> Follow(RemoteNode* node, const std::string& id) {
-  const bool shows = ::isatty(STDERR_FILENO) != 0;
-  for (;;) {
-    TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Get({PathOf(id), {}}));
-    TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::move(answer.body)));
-    const std::string state = job.Field("state");
-    if (shows) {
-      const std::vector<std::string> cells = CellsOfJob(job);
-      std::fprintf(stderr, "\r\x1b[K%s  %s of %s messages  %s/s  at %s", state.c_str(),
-                   cells[2].c_str(), cells[3].c_str(), cells[4].c_str(), cells[5].c_str());
-      if (HasEnded(state)) std::fputc('\n', stderr);
-    }
-    if (HasEnded(state)) return job;
-    SystemClock().SleepFor(kLookEvery);
-  }
+JobKind Replays() {
+  return {.path = "/v1/replays",
+          .name = "replay",
+          .columns = {"id", "state", "messages", "total", "rate", "position", "p99_us", "error"},
+          .cells = CellsOfJob,
+          .progress = ProgressOf};
 }
 
-int ExitOf(const JobDocument& job) {
-  const std::string state = job.Field("state");
-  if (state != "failed") return kExitOk;
-  std::fprintf(stderr, "tapedeck: the replay has failed: %s\n", job.Field("error").c_str());
-  return kExitFailure;
-}
-
-Result<JobDocument> Ask(const ReplayArguments& args, const std::string& method,
-                        const std::string& path, const std::string& body) {
-  TD_ASSIGN_OR_RETURN(auto node, RemoteNode::Open(args.node));
-  std::vector<std::pair<std::string, std::string>> headers;
-  if (!args.key.empty()) headers.emplace_back("Idempotency-Key", args.key);
-  TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Do(method, path, body, headers));
-  TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::move(answer.body)));
-  if (!args.wait) return job;
-  return Follow(node.get(), job.Field("id"));
-}
+std::string PathOf(const std::string& id) { return Replays().PathOf(id); }
 
 int RunOne(const ReplayArguments& args, const std::string& method, const std::string& path,
            const std::string& body) {
-  Result<JobDocument> job = Ask(args, method, path, body);
-  if (!job.ok()) return Fail(job.status());
-  const Status printed = PrintJob(args, *job);
-  return printed.ok() ? ExitOf(*job) : Fail(printed);
-}
-
-Status ListJobs(const ReplayArguments& args, uint64_t* rows) {
-  TD_ASSIGN_OR_RETURN(const AnswerFormat format, ParseFormat(args.node.output, Forms::kText));
-  TD_ASSIGN_OR_RETURN(auto node, RemoteNode::Open(args.node));
-  AnswerOutput out(format, kColumns);
-  for (std::string token;;) {
-    TD_ASSIGN_OR_RETURN(RemoteAnswer answer, node->Get({"/v1/replays", {{"page_token", token}}}));
-    json::Tree tree;
-    if (tree.Parse(answer.body) != json::Tree::Outcome::kOk || tree.size() == 0) {
-      return Status::Unavailable("the answer is no JSON: is this a tapedeck node?");
-    }
-    const uint32_t data = tree.Find(0, "data");
-    if (data == json::kNone) return Status::Unavailable("the answer holds no list");
-    for (uint32_t at = tree.First(data); at != json::kNone; at = tree.Next(data, at)) {
-      TD_ASSIGN_OR_RETURN(JobDocument job, JobDocument::Parse(std::string(tree.Raw(at))));
-      TD_RETURN_IF_ERROR(out.Row(job.text(), CellsOfJob(job)));
-    }
-    const uint32_t next = tree.Find(0, "next_page_token");
-    token = next == json::kNone ? "" : CellOf(tree, next);
-    if (token.empty()) break;
-  }
-  *rows = out.rows();
-  return out.Finish();
+  JobCall call{.method = method, .path = path, .body = body, .headers = {}, .wait = args.wait};
+  if (!args.key.empty()) call.headers.emplace_back("Idempotency-Key", args.key);
+  return RunJob(args.node, Replays(), call);
 }
 
 // A rate or a speed that is mistyped must not become the greatest there is.
@@ -277,12 +208,7 @@ void AddListShowDelete(CLI::App* replay, Choice* choice) {
   CLI::App* list = replay->add_subcommand("list", "All jobs of the node");
   list_args->node.AddNodeTo(list);
   list->footer("Example:\n  tapedeck replay list -o json");
-  list->callback([=] {
-    choice->run = [=] {
-      return RunReading(list_args->node,
-                        [&](uint64_t* rows) { return ListJobs(*list_args, rows); });
-    };
-  });
+  list->callback([=] { choice->run = [=] { return RunJobList(list_args->node, Replays()); }; });
   auto show_args = std::make_shared<ReplayArguments>();
   CLI::App* show = replay->add_subcommand("show", "One job");
   show_args->node.AddNodeTo(show);
@@ -297,12 +223,7 @@ void AddListShowDelete(CLI::App* replay, Choice* choice) {
   remove->add_option("id", delete_args->id, "of the job")->required();
   remove->footer("Example:\n  tapedeck replay delete 01J8Z3QF9W3YB2C4D5E6F7G8H9");
   remove->callback([=] {
-    choice->run = [=] {
-      Result<std::unique_ptr<RemoteNode>> node = RemoteNode::Open(delete_args->node);
-      if (!node.ok()) return Fail(node.status());
-      Result<RemoteAnswer> answer = (*node)->Do("DELETE", PathOf(delete_args->id), "");
-      return answer.ok() ? static_cast<int>(kExitOk) : Fail(answer.status());
-    };
+    choice->run = [=] { return RunJobDelete(delete_args->node, Replays(), delete_args->id); };
   });
 }
 
