@@ -106,12 +106,28 @@ Status Reindexer::CheckStop() const {
   return stopping_.load() ? Status::Cancelled("the node stops") : Status::Ok();
 }
 
+// Who stops or cancels says so first and then breaks what is there: either is seen, or it is there.
 std::shared_ptr<const ReadStop> Reindexer::NewStop() {
   auto stop = std::make_shared<ReadStop>(parts_.clock);
-  if (stopping_.load()) stop->Break();
   std::lock_guard lock(mutex_);
+  const auto job = jobs_.find(running_);
+  if (stopping_.load() || job == jobs_.end() || job->second.over()) stop->Break();
   reading_ = stop;
   return stop;
+}
+
+// Two that have written may come to this in another order than to the store: its word counts.
+Status Reindexer::TakeStored(const std::string& id) {
+  std::lock_guard lock(mutex_);
+  wake_.notify_all();
+  const Result<std::string> bytes = parts_.store->View()->Get(keys::Job(id));
+  if (bytes.status().code() == StatusCode::kNotFound) {
+    jobs_.erase(id);
+    return Status::Ok();
+  }
+  TD_RETURN_IF_ERROR(bytes.status());
+  TD_ASSIGN_OR_RETURN(jobs_[id], DecodeReindexJob(id, *bytes));
+  return Status::Ok();
 }
 
 void Reindexer::Enter(ReindexStep step, uint64_t total) {
@@ -188,27 +204,21 @@ std::vector<ReindexView> Reindexer::List() const {
 
 // The entry itself is changed, whatever has become of it meanwhile: a job may end at any moment.
 Status Reindexer::ChangeStored(const std::string& id, const Change& change) {
-  std::optional<ReindexJob> changed;
   const Status written = parts_.queue->Write([&](StoreBatch* batch) -> Status {
     Result<std::string> bytes = parts_.store->View()->Get(keys::Job(id));
     if (bytes.status().code() == StatusCode::kNotFound) return Status::Ok();
     TD_RETURN_IF_ERROR(bytes.status());
-    TD_ASSIGN_OR_RETURN(changed, DecodeReindexJob(id, *bytes));
-    TD_RETURN_IF_ERROR(change(&*changed));
-    if (changed->forgotten && changed->days.empty()) {
+    TD_ASSIGN_OR_RETURN(ReindexJob changed, DecodeReindexJob(id, *bytes));
+    TD_RETURN_IF_ERROR(change(&changed));
+    if (changed.forgotten && changed.days.empty()) {
       batch->DeleteJob(id);
-      changed.reset();
     } else {
-      batch->PutJob(id, EncodeReindexJob(*changed));
+      batch->PutJob(id, EncodeReindexJob(changed));
     }
     return Status::Ok();
   });
   TD_RETURN_IF_ERROR(written);
-  std::lock_guard lock(mutex_);
-  if (changed) jobs_[id] = *changed;
-  if (!changed) jobs_.erase(id);
-  wake_.notify_all();
-  return Status::Ok();
+  return TakeStored(id);
 }
 
 Status Reindexer::Delete(std::string_view id) {

@@ -131,6 +131,7 @@ class Reindexer {
   Status Sweep();
   Status DeleteBlocks(const keys::DayKey& day, const std::function<bool(const DayEntry&)>& may);
   Status ChangeStored(const std::string& id, const Change& change);
+  Status TakeStored(const std::string& id);
   Result<std::unique_ptr<ReindexScope>> MakeScope(const ReindexRequest& request);
   void Settle(const ReindexJob& job, const Status& outcome);
   void Enter(ReindexStep step, uint64_t total);

@@ -108,9 +108,7 @@ Status Reindexer::Reserve(ReindexJob* job) {
     return AddReserved(*scope, days, &reserved, batch);
   }));
   *job = reserved;
-  std::lock_guard lock(mutex_);
-  jobs_[job->id] = *job;
-  return Status::Ok();
+  return TakeStored(job->id);
 }
 
 Status Reindexer::AddReserved(const ReindexScope& scope, const std::set<ReindexDay>& days,
@@ -196,9 +194,7 @@ Status Reindexer::SwitchTo(const ReindexJob& job, const ReindexBuilt& built) {
                 {"days", std::to_string(job.days.size())},
                 {"messages", std::to_string(done->result.messages)},
                 {"records", std::to_string(done->result.records)}});
-        std::lock_guard lock(mutex_);
-        jobs_[job.id] = std::move(done).value();
-        return Status::Ok();
+        return TakeStored(job.id);
       }
       outcome = done.status();
     }

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "query/range_facts.h"
 #include "reindex/reindex_rig.h"
 #include "support/seed.h"
@@ -278,6 +281,43 @@ TEST(Reindex, ACancelledJobLeavesNothingBehind) {
   EXPECT_EQ(rig.Answers(), before);
   EXPECT_FALSE(rig.ship.StoreHas('j'));
   EXPECT_EQ(rig.ship.Days().size(), 1u);
+}
+
+// Both are written one behind the other, and nobody knows which of the two threads wakes first.
+TEST(Reindex, ACancelThatMeetsTheReservationOfDaysIsNotForgotten) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 20);
+  rig.Record({kShipDay});
+  const std::string before = rig.Answers();
+  rig.StartReindexer();
+  for (int round = 0; round < 30; ++round) {
+    std::string id;
+    {
+      QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+      const auto made = rig.reindexer->Create(kAll);
+      ASSERT_TRUE(made.ok()) << made.status().ToString();
+      id = made->job.id;
+    }
+    std::atomic<bool> ended{false};
+    std::thread works([&] {
+      rig.reindexer->RunOnce();
+      ended.store(true);
+    });
+    while (!rig.ship.queue.wants_quiet() && !ended.load())
+      SystemClock().SleepFor(std::chrono::milliseconds(1));
+    std::thread cancels([&] { EXPECT_TRUE(rig.reindexer->Delete(id).ok()); });
+    SystemClock().SleepFor(std::chrono::milliseconds(2));  // most often both wait by then
+    {
+      QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+      works.join();
+      cancels.join();
+      for (int turn = 0; turn < 3; ++turn) rig.reindexer->RunOnce();
+    }
+    ASSERT_EQ(rig.reindexer->Get(id).status().code(), StatusCode::kNotFound) << round;
+    ASSERT_FALSE(rig.ship.StoreHas('j')) << round;
+    ASSERT_EQ(rig.ship.Days().size(), 1u) << round;
+  }
+  EXPECT_EQ(rig.Answers(), before);
 }
 
 TEST(Reindex, WhatItDoesNotKnowIsNotFound) {
