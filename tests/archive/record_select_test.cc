@@ -85,7 +85,8 @@ TEST(RecordSelect, AnySymbolAndAnyTimeGiveTheRowsThatAScanWouldGive) {
     };
     int64_t start = time();
     // Short ranges for the most part: the comparison is slow.
-    int64_t end = random.Uniform(4) == 0 ? time() : start + 1'000'000'000;
+    int64_t end =
+        random.Uniform(4) == 0 ? time() : Timestamp(start).SaturatingAdd(1'000'000'000).ns();
     if (end < start) std::swap(start, end);
     const std::vector<std::string> symbols = {one.symbol};
     auto series = opened.reader->FindSeries(symbols);
