@@ -1,4 +1,4 @@
-# Shared by scripts/test and scripts/demo, which source it: named and timed steps.
+# Shared by scripts/test, scripts/demo and scripts/bench, which source it: named and timed steps.
 
 phase_times=()
 

@@ -9,7 +9,7 @@
 // kills the process (as kill -9 does) the third time it comes by. Several are separated by commas.
 // Actions: abort (SIGKILL to itself), eio (FailpointHit returns kInternal), sleep=<ms> (waits).
 // Without the variable a failpoint costs one predictable branch on a constant. Names are
-// `<module>.<moment>`; `tapedeck schema --failpoints` style listings come from AllFailpoints().
+// `<module>.<moment>`; AllFailpoints() lists them.
 //
 // Thread-safe.
 

@@ -2,7 +2,7 @@
 #define TAPEDECK_QUERY_ROW_SOURCE_H_
 
 // RowSource: rows of one table in the full order, from one place: a chunk, the store's blocks,
-// later the archive.
+// the archive.
 //
 // Rows come in runs: consecutive rows of one series that lie in one `Rows`. A merge takes as many
 // rows of a run as come before every other source's next row, so sources that do not overlap cost
