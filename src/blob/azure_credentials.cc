@@ -1,6 +1,5 @@
 #include "blob/azure_credentials.h"
 
-#include <algorithm>
 #include <charconv>
 
 #include "base/encoding.h"
@@ -11,7 +10,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 constexpr const char* kWhose = "the managed identity";
 
 std::string LowerCase(std::string text) {
@@ -41,30 +39,12 @@ Result<AzureCredentials> FromDocument(const std::string& json) {
 }  // namespace
 
 AzureCredentialChain::AzureCredentialChain(Environment environment, WebClient* client, Clock* clock)
-    : environment_(std::move(environment)), client_(client), clock_(clock) {}
+    : environment_(std::move(environment)), client_(client), kept_(clock) {}
 
-void AzureCredentialChain::Forget() {
-  std::lock_guard lock(mutex_);
-  current_.reset();
-}
+void AzureCredentialChain::Forget() { kept_.Forget(); }
 
 Result<AzureCredentials> AzureCredentialChain::Get() {
-  std::lock_guard lock(mutex_);
-  const Timestamp now = clock_->Now();
-  if (current_ && now < refresh_at_) return *current_;
-  Result<AzureCredentials> fetched = Fetch();
-  if (!fetched.ok()) {
-    const bool is_good = current_ && current_->expires && now < *current_->expires;
-    if (is_good) return *current_;
-    return fetched;
-  }
-  current_ = *fetched;
-  refresh_at_ = now.SaturatingAdd(kRenewEarlyNs);
-  if (current_->expires) {
-    refresh_at_ = std::max(current_->expires->SaturatingAdd(-kRenewEarlyNs),
-                           now.SaturatingAdd(10 * kNanosPerSecond));
-  }
-  return fetched;
+  return kept_.Get([this] { return Fetch(); });
 }
 
 Result<std::string> AzureCredentialChain::Secret(const char* name) const {
@@ -115,7 +95,7 @@ Result<AzureCredentials> AzureCredentialChain::FromIdentity() const {
   if (const std::string client = Variable("AZURE_CLIENT_ID"); !client.empty())
     request.url += "&client_id=" + PercentEncode(client);
   Result<WebAnswer> answer = client_->Send(request);
-  if (!answer.ok() && answer.status().code() == StatusCode::kUnavailable && !current_ &&
+  if (!answer.ok() && answer.status().code() == StatusCode::kUnavailable && !kept_.holds() &&
       Variable("IDENTITY_ENDPOINT").empty()) {
     return Status::FailedPrecondition(
         "no Azure credentials: neither AZURE_STORAGE_KEY, nor AZURE_STORAGE_SAS_TOKEN, nor a "

@@ -15,7 +15,6 @@
 // hands them out does not answer). No message holds a secret. Thread-safe.
 
 #include <map>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +22,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "blob/environment.h"
+#include "blob/kept_credentials.h"
 #include "web/web_client.h"
 
 namespace tapedeck {
@@ -52,10 +52,7 @@ class AzureCredentialChain {
 
   const Environment environment_;
   WebClient* const client_;
-  Clock* const clock_;
-  std::mutex mutex_;  // protects the rest; held while they are fetched, so that one thread fetches
-  std::optional<AzureCredentials> current_;
-  Timestamp refresh_at_;
+  KeptCredentials<AzureCredentials> kept_;
 };
 
 /// What a SharedKey signature is made over: the lines of

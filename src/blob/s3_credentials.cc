@@ -12,7 +12,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr int64_t kNanosPerSecond = 1'000'000'000;
 /// The document that both role services answer with.
 Result<S3Credentials> FromDocument(const std::string& json, const char* whose) {
   Result<std::map<std::string, std::string>> fields = ReadJsonFields(json);
@@ -54,32 +53,12 @@ std::optional<std::string> IniValue(const std::string& text, const std::string& 
 }
 
 S3CredentialChain::S3CredentialChain(Environment environment, WebClient* client, Clock* clock)
-    : environment_(std::move(environment)), client_(client), clock_(clock) {}
+    : environment_(std::move(environment)), client_(client), kept_(clock) {}
 
-void S3CredentialChain::Forget() {
-  std::lock_guard lock(mutex_);
-  current_.reset();
-}
+void S3CredentialChain::Forget() { kept_.Forget(); }
 
 Result<S3Credentials> S3CredentialChain::Get() {
-  std::lock_guard lock(mutex_);
-  const Timestamp now = clock_->Now();
-  if (current_ && now < refresh_at_) return *current_;
-  Result<S3Credentials> fetched = Fetch();
-  if (!fetched.ok()) {
-    const bool is_good = current_ && current_->expires && now < *current_->expires;
-    if (is_good) return *current_;
-    return fetched;
-  }
-  current_ = *fetched;
-  // Those that never expire may be replaced in their file.
-  refresh_at_ = now.SaturatingAdd(kRenewEarlyNs);
-  if (current_->expires) {
-    const Timestamp early = current_->expires->SaturatingAdd(-kRenewEarlyNs);
-    // Some services hand out what expires in less than that; asking each time would flood them.
-    refresh_at_ = std::max(early, now.SaturatingAdd(10 * kNanosPerSecond));
-  }
-  return fetched;
+  return kept_.Get([this] { return Fetch(); });
 }
 
 Result<S3Credentials> S3CredentialChain::Fetch() {
@@ -176,7 +155,7 @@ Result<S3Credentials> S3CredentialChain::FromInstance() const {
   if (!token.ok()) {
     const bool is_absent = token.status().code() == StatusCode::kUnavailable;
     // Once there were credentials, silence is trouble that passes.
-    if (is_absent && !current_) return Status::NotFound("no metadata service");
+    if (is_absent && !kept_.holds()) return Status::NotFound("no metadata service");
     return std::move(token).status();
   }
   if (!token->ok()) return RoleError(*token, kWhose);

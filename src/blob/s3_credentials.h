@@ -22,13 +22,13 @@
 // Errors: kFailedPrecondition (there are none, or they make no sense), kUnavailable (a service that
 // hands them out does not answer). No message holds a secret. Thread-safe.
 
-#include <mutex>
 #include <optional>
 #include <string>
 
 #include "base/clock.h"
 #include "base/status.h"
 #include "blob/environment.h"
+#include "blob/kept_credentials.h"
 #include "web/web_client.h"
 
 namespace tapedeck {
@@ -58,10 +58,7 @@ class S3CredentialChain {
 
   const Environment environment_;
   WebClient* const client_;
-  Clock* const clock_;
-  std::mutex mutex_;  // protects the rest; held while they are fetched, so that one thread fetches
-  std::optional<S3Credentials> current_;
-  Timestamp refresh_at_;
+  KeptCredentials<S3Credentials> kept_;
 };
 
 /// A value of "[section] key = value" text, as AWS's files are; nullopt where it is missing.

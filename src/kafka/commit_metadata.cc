@@ -2,46 +2,18 @@
 
 #include <charconv>
 
+#include "base/encoding.h"
+
 namespace tapedeck {
 namespace {
 
 constexpr std::string_view kVersion = "tapedeck/1";
 
-bool IsPlain(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '.' || c == '_' || c == '~';
-}
-
-void AppendEscaped(std::string_view bytes, std::string* out) {
-  constexpr std::string_view kHex = "0123456789ABCDEF";
-  for (char c : bytes) {
-    if (IsPlain(c)) {
-      out->push_back(c);
-      continue;
-    }
-    auto byte = static_cast<uint8_t>(c);
-    out->push_back('%');
-    out->push_back(kHex[byte >> 4]);
-    out->push_back(kHex[byte & 15]);
-  }
-}
-
+// What EncodeCommitMetadata writes, and nothing else: a space or a bare sign is another's text.
 std::optional<std::string> Unescaped(std::string_view text) {
-  std::string bytes;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (IsPlain(text[i])) {
-      bytes.push_back(text[i]);
-      continue;
-    }
-    uint8_t byte = 0;
-    if (text[i] != '%' || i + 2 >= text.size()) return std::nullopt;
-    const char* end = text.data() + i + 3;
-    auto [stop, error] = std::from_chars(text.data() + i + 1, end, byte, 16);
-    if (error != std::errc() || stop != end) return std::nullopt;
-    bytes.push_back(static_cast<char>(byte));
-    i += 2;
-  }
-  return bytes;
+  Result<std::string> bytes = PercentDecode(text);
+  if (!bytes.ok() || PercentEncode(*bytes) != text) return std::nullopt;
+  return *std::move(bytes);
 }
 
 /// The words of a text with single spaces between them.
@@ -74,9 +46,9 @@ class Words {
 Result<std::string> EncodeCommitMetadata(const CommitMetadata& metadata) {
   std::string text(kVersion);
   text.push_back(' ');
-  AppendEscaped(metadata.node, &text);
+  text += PercentEncode(metadata.node);
   text.push_back(' ');
-  AppendEscaped(metadata.store, &text);
+  text += PercentEncode(metadata.store);
   text.append(" ").append(std::to_string(metadata.lineage));
   text.append(" ").append(std::to_string(metadata.run_start));
   text.append(" ").append(std::to_string(metadata.last.offset));
