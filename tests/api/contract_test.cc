@@ -91,6 +91,7 @@ class Contract : public ::testing::Test {
       job.state = ReplayState::kDone;
       job.spec.restore = std::string_view(id) == kReplay;
       job.spec.target.provenance = !job.spec.restore;
+      if (!job.spec.restore) job.spec.target.value = ReplayValue::kJson;
       batch.PutJob(id, EncodeJob(job));
     }
     const OffsetMap map{{{"Finhub1", "Finhub1-replay", 0, 40, 31, {{5, 0, 10}, {20, 11, 20}}}}};
