@@ -15,9 +15,9 @@
 //   TD_ASSIGN_OR_RETURN(Config config, Config::Load(sources));
 //   std::cout << config.Show();   // what is in force, and where it comes from; secrets redacted
 //
-// The section of a later version (alerts), and single keys of them, are accepted
-// with a warning that says that they have no effect yet: one file can serve this version and the
-// next.
+// The section of a later version (alerts) is accepted with a warning that it has no effect yet, and
+// what is in it is not looked at.
+// So one file can serve this version and the next.
 //
 // What needs other modules to be checked (mappings, Kafka properties, table columns) is checked by
 // node/plan.h.

@@ -227,13 +227,6 @@ std::string SectionReader::ChooseWord(std::string_view key, const std::vector<st
   return word;
 }
 
-void SectionReader::NotYet(std::string_view key, std::string_view without_effect) {
-  const ConfigValue* value = Has(key) ? table_->Find(key) : nullptr;
-  if (value != nullptr && value->text != without_effect) {
-    findings_->Warn(value->where, KeyPath(key) + " has no effect in this version");
-  }
-}
-
 void SectionReader::Done() {
   if (table_ == nullptr) return;
   for (const auto& [key, value] : table_->members) {

@@ -88,8 +88,6 @@ class SectionReader {
       if (name == word) *out = value;
     }
   }
-  /// A key of a later version: a warning where it is set to something else than `without_effect`.
-  void NotYet(std::string_view key, std::string_view without_effect);
 
   /// Marks `key` as known without reading it; null where it is not set.
   const ConfigValue* Take(std::string_view key);

@@ -35,7 +35,8 @@ void AddDemoCommand(CLI::App* app, Choice* choice) {
   auto args = std::make_shared<DemoArguments>();
   CLI::App* demo = app->add_subcommand(
       "demo",
-      "Everything in one process: a simulated broker, a feed, a node recording it, a query");
+      "Everything in one process: a simulated broker, a feed, a node recording it, queries, a "
+      "replay, a shipped day");
   demo->add_option("--duration", args->duration, "how long to record")->capture_default_str();
   demo->add_option("--data-dir", args->data_dir,
                    "keep the recording in this folder, which must be new or empty")
@@ -43,8 +44,8 @@ void AddDemoCommand(CLI::App* app, Choice* choice) {
   demo->add_option("--seed", args->seed, "the same seed makes the same prices")
       ->capture_default_str();
   demo->footer(
-      "Needs nothing else: no broker, no configuration. Ends by itself; Ctrl-C ends it earlier, "
-      "with the query.\n"
+      "Needs nothing else: no broker, no configuration. Ends by itself, half a minute after it "
+      "began; Ctrl-C ends the recording earlier.\n"
       "Examples:\n"
       "  tapedeck demo\n"
       "  tapedeck demo --duration 5s --data-dir ./recording");
