@@ -1,6 +1,11 @@
 // Probes, status, metrics, the page: what a node says of itself.
 
+#include <fstream>
+#include <regex>
+#include <sstream>
+
 #include "api_rig.h"
+#include "support/source_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -75,6 +80,38 @@ TEST(NodeRoutes, MetricsOfPartitionsComeAndGoWithThem) {
                    "tapedeck_offset{kind=\"durable\",partition=\"0\",topic=\"a\"}"),
             130);
   EXPECT_EQ(rig.Get("/metrics").Header("Content-Type"), "text/plain; version=0.0.4; charset=utf-8");
+}
+
+// docs/metrics.md has every name that the sources hold (tests/tidy); here: what a node shows is of
+// the kind that the page gives, and has the labels that it names.
+TEST(NodeRoutes, MetricsAreOfTheKindAndHaveTheLabelsThatTheirPageSays) {
+  ApiRig rig;
+  rig.node.state()->recorder.partitions = {Partition("a", 0, 100)};
+  std::ifstream in(SourceDir() + "/docs/metrics.md");
+  const std::string page((std::istreambuf_iterator<char>(in)), {});
+  rig.Get("/v1/topics");
+  std::istringstream lines(rig.Get("/metrics").body);
+  size_t checked = 0;
+  std::string row;  // of the page, for the metric whose lines follow
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line);
+    std::string hash, type, name, kind;
+    words >> hash >> type >> name >> kind;
+    if (type == "TYPE") {
+      const size_t at = page.find("| `" + name + "` | " + kind + " | ");
+      ASSERT_NE(at, std::string::npos) << "docs/metrics.md: " << name << ", " << kind;
+      row = page.substr(at, page.find('\n', at) - at);
+      ++checked;
+    } else if (const size_t open = line.find('{'); hash != "#" && open != std::string::npos) {
+      static const std::regex label("[{,]([a-z_]+)=\"");
+      const std::string labels = line.substr(open, line.rfind('}') - open);
+      for (std::sregex_iterator it(labels.begin(), labels.end(), label), end; it != end; ++it) {
+        if ((*it)[1] == "le") continue;
+        EXPECT_NE(row.find((*it)[1].str()), std::string::npos) << line << "\n" << row;
+      }
+    }
+  }
+  EXPECT_GT(checked, 20u);
 }
 
 // B4: an alarm can go off before retention takes what was not read.
