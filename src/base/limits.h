@@ -19,8 +19,8 @@ inline constexpr size_t kTapeBlockRawBytesMax = kMessageBytesMax + (size_t{1} <<
 inline constexpr size_t kTapeBlockSealBytes = size_t{1} << 20;
 /// Messages of one tape block: bounds what a decoder allocates for offsets and lengths.
 inline constexpr size_t kTapeBlockMessagesMax = 1u << 20;
-/// Background merging joins tape blocks towards this size (raw): DESIGN, "large blocks are the
-/// point".
+/// Background merging joins tape blocks towards this size (raw): large ones compress better
+/// and have fewer entries.
 inline constexpr size_t kTapeMergeBytes = size_t{256} << 10;
 /// Rows of a series block: 4,096 rows decode in about 60 us and compress within 2 % of larger
 /// blocks.
@@ -39,7 +39,7 @@ inline constexpr size_t kTablesMax = 1024;
 inline constexpr size_t kTableColumnsMax = 256;
 /// Records that one message may hold: a 64 MiB array of 2-byte elements is a bomb, not a feed.
 inline constexpr size_t kRecordsPerMessageMax = 1u << 20;
-/// Depth of a JSON document (RELIABILITY S12 counts 32 for requests; real feeds nest below 10).
+/// Depth of a JSON document (docs/faults.md, S12: 32 for requests; real feeds nest below 10).
 inline constexpr size_t kJsonDepthMax = 64;
 /// Values of one JSON message: bounds the tree of a decoder at 96 MiB; a full listing of 5,000
 /// coins has 300,000.

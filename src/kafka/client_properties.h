@@ -26,7 +26,7 @@
 
 namespace tapedeck {
 
-/// Name to value, as in librdkafka's CONFIGURATION.md.
+/// Name to value, as librdkafka's own page of configuration has them.
 using KafkaProperties = std::map<std::string, std::string>;
 
 enum class ClientRole : uint8_t { kConsumer, kProducer };

@@ -67,7 +67,7 @@ Fault Convert(const Source& source, ColumnType type, const Operand& operand, Are
 /// A time by its form. `number` tells a JSON number from a text.
 Fault ConvertTime(const Source& source, const Operand& operand, Timestamp* out);
 
-/// An integer as a moment, by size (FEEDS, "Times"); false below 10^8.
+/// An integer as a moment, by size (docs/mapping.md, "Times"); false below 10^8.
 bool UnitBySize(int64_t value, TimeUnit* unit);
 
 }  // namespace tapedeck::rules

@@ -44,7 +44,7 @@ struct Checkpoint {
   uint64_t records = 0;
   uint64_t refused = 0;       // messages with a refusal
   uint64_t skipped = 0;       // messages of which something was skipped
-  int64_t run_start = 0;      // where this uninterrupted run of ours begins (RELIABILITY G5)
+  int64_t run_start = 0;      // where this uninterrupted run of ours begins (docs/faults.md, G5)
   int64_t kafka_max_ms = -1;  // greatest Kafka timestamp so far
   bool operator==(const Checkpoint&) const = default;
 };

@@ -29,7 +29,7 @@ Result<RestoredNode> FromBackup(const RestoreRequest& request, BlobStore* blobs)
   }
   TD_ASSIGN_OR_RETURN(const BackupListing listing,
                       RestoreBackup(blobs, backups.front(), request.data_dir, request.stop));
-  // It is a copy of a disk, and the archive may have gone on since (RELIABILITY G7).
+  // It is a copy of a disk, and the archive may have gone on since (docs/faults.md, G7).
   TD_ASSIGN_OR_RETURN(
       auto store,
       Store::Open(

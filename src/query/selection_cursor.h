@@ -96,7 +96,7 @@ class SelectionCursor {
   bool searching() const { return searching_; }
   /// Right behind the last message given, or where it began; nullopt: before the first.
   const std::optional<MessagePosition>& position() const { return position_; }
-  /// Records of the messages given that were not selected (API.md, extra_records).
+  /// Records of the messages given that were not selected (`extra_records` of a job).
   uint64_t extra_records() const { return extra_records_; }
 
   /// The last message given is given again by the next Next; `before` is the position before it.

@@ -24,7 +24,7 @@ Status RecorderImpl::Append(Lane* lane, const MessageView& message) {
 }
 
 // A hole of one offset is a commit marker; a longer one may be aborted messages or compaction, or a
-// fetch bug of the client (RELIABILITY 4.1). It is read once more by the probe: a message found
+// fetch bug of the client (docs/faults.md). It is read once more by the probe: a message found
 // there was skipped, is recorded now, in order, and alarms.
 Status RecorderImpl::CheckHole(Lane* lane, int64_t to) {
   const MonotonicTime start = parts_.clock->Monotonic();

@@ -2,7 +2,7 @@
 #define TAPEDECK_RECORD_HEALER_H_
 
 // Healer: reads again from Kafka what another node was to record and nobody has shipped
-// (RELIABILITY G5).
+// (docs/faults.md, G5).
 //
 // A hand-over leaves gaps: `elsewhere` where the commit in the group says who recorded the offsets,
 // `elsewhere?` where it does not. A node that is lost takes with it what it had not shipped. So a

@@ -2,7 +2,7 @@
 #define TAPEDECK_RECORD_RESTORE_H_
 
 // RestoreStore: fills a new store from the archive alone, so that its node goes on where the lost
-// one had shipped to (RELIABILITY A18, G5).
+// one had shipped to (docs/faults.md, A18, G5).
 //
 //   TD_ASSIGN_OR_RETURN(auto store, Store::Open({.dir = dir, .node_id = "tapedeck-1"}));
 //   TD_ASSIGN_OR_RETURN(RestoreReport report, RestoreStore(store.get(), *manifests, blobs, {}));

@@ -2,7 +2,7 @@
 #define TAPEDECK_RECORD_START_PLAN_H_
 
 // StartPlan: where recording of an assigned partition begins, and which gaps that leaves
-// (RELIABILITY G5).
+// (docs/faults.md, G5).
 //
 // The store decides, except at a hand-over: where another store has recorded further than we have,
 // its commit in the group says so. Pure: facts in, plan out.

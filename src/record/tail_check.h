@@ -4,7 +4,7 @@
 // The tail check: is the log in Kafka still the log that the tape was made from?
 //
 // librdkafka 2.0.2 notices neither a truncated log nor a topic that was deleted and made again
-// (RELIABILITY finding 4). So the last recorded message and an older anchor are read again, by a
+// (docs/faults.md). So the last recorded message and an older anchor are read again, by a
 // consumer of their own, and compared by hash. Equal: go on. Not there any more (retention,
 // compaction): nothing can be said. Different, or the log ends before them: the log has changed
 // under us.

@@ -2,7 +2,7 @@
 #define TAPEDECK_REPLAY_OWN_REPLAYS_H_
 
 // OwnReplays: tells the recorder which messages this node's own replays have sent, so that a loop
-// does not grow (RELIABILITY G12).
+// does not grow (docs/faults.md, G12).
 //
 //   OwnReplays own(&view_of_the_store, "tapedeck", "node-1");
 //   recorder_parts.is_own_replay = [&](const std::string& cluster, const TopicPartition& tp,

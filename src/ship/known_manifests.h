@@ -2,7 +2,7 @@
 #define TAPEDECK_SHIP_KNOWN_MANIFESTS_H_
 
 // KnownManifests: tells a manifest that this store made from one that another life of it made under
-// the same id: a disk from before it was set back, a copy (RELIABILITY G7).
+// the same id: a disk from before it was set back, a copy (docs/faults.md, G7).
 //
 //   const KnownManifests known(state, node_id, store_id, store->View());
 //   if (!known.Has(name)) …            // somebody else goes by our id

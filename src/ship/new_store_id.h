@@ -2,7 +2,7 @@
 #define TAPEDECK_SHIP_NEW_STORE_ID_H_
 
 // A store that goes on under another id: a disk that was set back, a copy, a restored backup
-// (RELIABILITY G7).
+// (docs/faults.md, G7).
 //
 // Names in the archive hold the id of the store that made them, and it makes each for one content
 // only. A store whose past is older than its archive would break that: it would ship days and

@@ -4,7 +4,7 @@
 // Putting an object so that it is certain, and getting it back.
 //
 // Names hold a hash of the content, and nobody else makes them: what is there under our name is
-// either equal or damaged. Whether it is there says nothing; its bytes do (RELIABILITY G7).
+// either equal or damaged. Whether it is there says nothing; its bytes do (docs/faults.md, G7).
 //
 //   TD_RETURN_IF_ERROR(PutOnce(journey, name, BlobContent::File(path), manifest));
 //   TD_ASSIGN_OR_RETURN(bool same, ReadBack(journey, object, path));

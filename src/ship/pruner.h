@@ -18,7 +18,7 @@
 // deleted is compacted.
 //
 // Deletions are points, in batches of at most kBatchKeys: a range tombstone costs every later read
-// (RELIABILITY 4.2).
+// (docs/faults.md).
 //
 // Owned by the shipper's thread.
 

@@ -4,8 +4,8 @@
 // Ballast: a file that only takes up room, deleted when the disk is full so that RocksDB can write
 // its memtables out and go on.
 //
-// RocksDB recovers from a full disk only with more free room than its memtables have (RELIABILITY
-// findings 2 and 3); twice that is kept.
+// RocksDB recovers from a full disk only with more free room than its memtables have
+// (docs/faults.md, RocksDB); twice that is kept.
 //
 // Owned by one thread.
 

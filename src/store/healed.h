@@ -2,8 +2,8 @@
 #define TAPEDECK_STORE_HEALED_H_
 
 // Ranges of a tape that were recorded after what lies behind them: gaps that were read again from
-// Kafka (RELIABILITY G5), until tape manifests list them. The tape is shipped by one offset that
-// only grows (TapeShip::shipped); what was healed below it is told here.
+// Kafka (docs/faults.md, G5), until tape manifests list them. The tape is shipped by one offset
+// that only grows (TapeShip::shipped); what was healed below it is told here.
 //
 //   m "healed-<tp>" := version:u8=1 ranges:varint { from:zigzag to:zigzag }
 //

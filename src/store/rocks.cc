@@ -22,7 +22,7 @@ constexpr size_t kBlockBytes = size_t{16} << 10;
 constexpr size_t kReadAheadBytes = kMiB;
 
 // Never a file on the disk of the store: RocksDB's own LOG aborts the process once that disk is
-// full (RELIABILITY finding 1).
+// full (docs/faults.md, A8).
 class LogAdapter final : public rocksdb::Logger {
  public:
   LogAdapter()

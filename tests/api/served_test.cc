@@ -1,4 +1,4 @@
-// The routes behind the real server, over real sockets: RELIABILITY's rows F3, F4, F5 and F7.
+// The routes behind the real server, over real sockets: rows F3, F4, F5 and F7 of docs/faults.md.
 
 #include <chrono>
 #include <thread>

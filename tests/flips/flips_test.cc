@@ -1,4 +1,4 @@
-// One changed byte in any file of a store (RELIABILITY A5): `verify` exits with 4 and names the
+// One changed byte in any file of a store (docs/faults.md, A5): `verify` exits with 4 and names the
 // file, and no answer is ever wrong: it is as before, or it is an error.
 //
 // Some bytes of each file are tried, others on every run; all of them with TAPEDECK_FLIPS=all

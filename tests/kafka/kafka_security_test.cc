@@ -1,5 +1,5 @@
 // SASL and TLS on a real broker: what a wrong password looks like, and that no secret is ever
-// written (RELIABILITY B17, S5).
+// written (docs/faults.md, B17, S5).
 
 #include <gtest/gtest.h>
 

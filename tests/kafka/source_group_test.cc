@@ -84,7 +84,7 @@ TEST_P(SourceConformance, TwoMembersShareAndOneTakesOverWhatTheOtherLeaves) {
   EXPECT_TRUE(first.PollUntil([&] { return first.listener.assigned.size() == 4; }));
 }
 
-// RELIABILITY C4
+// C4 of docs/faults.md
 TEST_P(SourceConformance, AStaticMemberThatComesBackKeepsItsPartitionsWithoutARebalance) {
   NEEDS(kStaticMembership);
   std::string topic = Named("t");
@@ -127,7 +127,7 @@ TEST_P(SourceConformance, AStaticMemberThatLeavesGivesItsPartitionsUpAtOnce) {
   EXPECT_LT(SystemClock().Monotonic() - before, seconds(4));
 }
 
-// RELIABILITY C5
+// C5 of docs/faults.md
 TEST_P(SourceConformance, OfTwoWithOneInstanceIdTheOlderIsFenced) {
   NEEDS(kStaticMembership);
   std::string topic = Named("t");
@@ -144,7 +144,7 @@ TEST_P(SourceConformance, OfTwoWithOneInstanceIdTheOlderIsFenced) {
   EXPECT_EQ(older.source->Poll(milliseconds(10)).status().code(), StatusCode::kFailedPrecondition);
 }
 
-// RELIABILITY B7
+// B7 of docs/faults.md
 TEST_P(SourceConformance, PartitionsAddedLaterAreFound) {
   NEEDS(kAddPartitions);
   std::string topic = Named("t");
@@ -176,7 +176,7 @@ TEST_P(SourceConformance, ADeletedTopicIsReported) {
   EXPECT_TRUE(recording.error.ok()) << recording.error.ToString();
 }
 
-// RELIABILITY B1
+// B1 of docs/faults.md
 TEST_P(SourceConformance, BrokersThatComeBackAreReadOnWithoutLossOrRepeat) {
   NEEDS(kOutage);
   std::string topic = Named("t");
@@ -201,7 +201,7 @@ TEST_P(SourceConformance, BrokersThatComeBackAreReadOnWithoutLossOrRepeat) {
   EXPECT_TRUE(recording.error.ok()) << recording.error.ToString();
 }
 
-// RELIABILITY C8
+// C8 of docs/faults.md
 TEST_P(SourceConformance, ACoordinatorThatMovesDoesNotStopReading) {
   NEEDS(kMovingCoordinator);
   std::string topic = Named("t");
@@ -228,7 +228,7 @@ TEST_P(SourceConformance, ACoordinatorThatMovesDoesNotStopReading) {
   EXPECT_EQ(recording.Values({topic, 0}), Numbered("m", 0, 40));
 }
 
-// RELIABILITY A17, the client's part
+// A17 of docs/faults.md, the client's part
 TEST_P(SourceConformance, CloseEndsInTimeWithoutBrokers) {
   NEEDS(kOutage);
   std::string topic = Named("t");

@@ -363,7 +363,7 @@ TEST_P(SourceConformance, AStartBelowTheLogsStartIsReported) {
   EXPECT_EQ(recording.Values(tp), Numbered("m", 40, 100));
 }
 
-// RELIABILITY B10
+// B10 of docs/faults.md
 TEST_P(SourceConformance, ADamagedBatchStopsItsPartitionAndNoOther) {
   NEEDS(kLogFiles);
   std::string topic = Named("t");

@@ -92,7 +92,7 @@ class OthersInArchive : public ::testing::Test {
   StoreFiller other_{dir_.File("other"), 64, "node-m"};
 };
 
-// Contract 7: an answer states its gaps, whoever noticed them.
+// Promise 7 of docs/faults.md: an answer states its gaps, whoever noticed them.
 TEST_F(OthersInArchive, AGapOfATapeThatOnlyOthersRecordedIsToldWithItsReason) {
   const TpId tp = other_.AddTape(kTicks);
   Record(&other_, tp, 80);

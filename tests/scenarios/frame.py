@@ -31,7 +31,7 @@ class Skip(Exception):
 
 
 def scenario(group, rows, broker=()):
-    """Registers a scenario. `rows`: of RELIABILITY.md. `broker`: arguments of `kafka start` for its group."""
+    """Registers a scenario. `rows`: of docs/faults.md. `broker`: arguments of `kafka start` for its group."""
     def add(function):
         SCENARIOS.append({"group": group, "rows": rows, "name": function.__name__, "run": function, "broker": tuple(broker)})
         return function

@@ -1,4 +1,4 @@
-"""Several nodes in one consumer group: joining, leaving, replaced disks, doubled names (rows C of RELIABILITY.md)."""
+"""Several nodes in one consumer group: joining, leaving, replaced disks, doubled names (rows C of docs/faults.md)."""
 
 import contextlib
 import shutil

@@ -1,4 +1,4 @@
-"""Three brokers: leaders and the group's coordinator move while a node records (rows B3, C8 of RELIABILITY.md)."""
+"""Three brokers: leaders and the group's coordinator move while a node records (rows B3, C8 of docs/faults.md)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Slow disks, slow steps, little memory, few files, few threads (rows A9, A12, A13, C3 of RELIABILITY.md)."""
+"""Slow disks, slow steps, little memory, few files, few threads (rows A9, A12, A13, C3 of docs/faults.md)."""
 
 import base64
 import json

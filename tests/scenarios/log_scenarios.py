@@ -1,4 +1,4 @@
-"""What Kafka does every day: outages, new partitions, compaction, transactions, odd messages (rows B of RELIABILITY.md)."""
+"""What Kafka does every day: outages, new partitions, compaction, transactions, odd messages (rows B of docs/faults.md)."""
 
 import base64
 import json

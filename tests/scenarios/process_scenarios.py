@@ -1,4 +1,4 @@
-"""What happens to the process and its disk: stops, kills, full disks, changed configuration, readers beside it (rows A of RELIABILITY.md)."""
+"""What happens to the process and its disk: stops, kills, full disks, changed configuration, readers beside it (rows A of docs/faults.md)."""
 
 import os
 import pathlib

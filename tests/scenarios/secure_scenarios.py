@@ -1,4 +1,4 @@
-"""Rights that change while a node records: passwords, access to topics (row B17 of RELIABILITY.md)."""
+"""Rights that change while a node records: passwords, access to topics (row B17 of docs/faults.md)."""
 
 import contextlib
 import re

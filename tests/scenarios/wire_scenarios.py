@@ -1,4 +1,4 @@
-"""What comes over the network and is not well: spoiled connections, batches that cannot be decoded, bombs, quotas (rows B of RELIABILITY.md)."""
+"""What comes over the network and is not well: spoiled connections, batches that cannot be decoded, bombs, quotas (rows B of docs/faults.md)."""
 
 import contextlib
 import time

@@ -1,4 +1,4 @@
-// Old objects are read again before somebody needs them (RELIABILITY D14).
+// Old objects are read again before somebody needs them (docs/faults.md, D14).
 
 #include "ship/scrub.h"
 

@@ -1,4 +1,4 @@
-// A writer that is killed, and a reader beside a writer (RELIABILITY A1, A2).
+// A writer that is killed, and a reader beside a writer (docs/faults.md, A1, A2).
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
-// Damaged files: torn tails and flipped bytes (RELIABILITY A4, A5). Whatever is damaged, no answer
-// is wrong: it is right, or it is an error.
+// Damaged files: torn tails and flipped bytes (docs/faults.md, A4, A5). Whatever is damaged, no
+// answer is wrong: it is right, or it is an error.
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>

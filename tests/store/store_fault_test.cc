@@ -1,5 +1,5 @@
 // The store on a disk that fails: power cuts, failed syncs, failed reads, a disk that turns
-// read-only (RELIABILITY A3, A6, A7, A10).
+// read-only (docs/faults.md, A3, A6, A7, A10).
 
 #include <gtest/gtest.h>
 

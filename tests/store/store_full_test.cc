@@ -1,5 +1,6 @@
-// A disk that is full, and has room again (RELIABILITY A8): writing stops, reading goes on, nothing
-// acknowledged is lost, nothing else is there, the process lives, and TryResume brings it back.
+// A disk that is full, and has room again (docs/faults.md, A8): writing stops, reading goes on,
+// nothing acknowledged is lost, nothing else is there, the process lives, and TryResume brings
+// it back.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

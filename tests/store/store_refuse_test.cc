@@ -1,4 +1,4 @@
-// What is refused at opening, and why (RELIABILITY A11, A15).
+// What is refused at opening, and why (docs/faults.md, A11, A15).
 
 #include <gtest/gtest.h>
 #include <rocksdb/db.h>
