@@ -147,6 +147,25 @@ class TidyTest(unittest.TestCase):
         self.assert_only("readme", "src/store/README.md", {"src/store/README.md": "#store\n\nWhy it exists : rows.\n"})
         self.assert_only("readme", "src/store/README.md", {"src/store/README.md": "# store\n\nWhy :\n" + " " * 16 + "rows.\n" * 2})
 
+    def test_metrics_and_their_page(self):
+        page = "| `tapedeck_a_total` | counter | | A | |\n"
+        source = 'auto a = Add("tapedeck_a_total");  // was called "tapedeck_old"\n'
+        self.assertEqual(self.findings({"docs/metrics.md": page, "src/store/a.cc": source}), [])
+        self.assert_only("metric", "src/store/a.cc", {"docs/metrics.md": page, "src/store/a.cc": source + 'Add("tapedeck_b");\n'})
+        self.assert_only("metric", "docs/metrics.md", {"docs/metrics.md": page + page.replace("_a_", "_b_"), "src/store/a.cc": source})
+
+    def test_documents_that_are_not_in_the_tree(self):
+        page = {"docs/faults.md": "| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
+                "tests/store/a_test.cc": "TEST_F(Store, IsKilled) {}\n", "tests/scenarios/a.py": "def a_node_is_killed_here(rig):\n"}
+        well = '// docs/faults.md, G7; see faults.md and https://a.host/of/OTHERS.md\n'
+        self.assertEqual(self.findings(page | {"src/store/a.cc": well}), [])
+        for text in ("// docs/gone.md\n", "// DESIGN.md\n", "// (ROBUSTNESS A1)\n", "// docs/faults.md, A9\n"):
+            self.assert_only("document", "src/store/a.cc", page | {"src/store/a.cc": text})
+        self.assert_only("document", "tests/store/b_test.cc", page | {"tests/store/b_test.cc": "TEST(Store, B4IsGone) {}\n"})
+        self.assert_only("document", "tests/scenarios/b.py", page | {"tests/scenarios/b.py": '@scenario("log", "A1 B4")\n'})
+        for gone in ("Store.IsNot", "Other.*", "nobody_wrote_this_one"):
+            self.assert_only("proof", "docs/faults.md", page | {"docs/faults.md": page["docs/faults.md"] + f"| A2 | | `{gone}` |\n"})
+
     def test_decision_without_number(self):
         self.assert_only("decision", "docs/decisions/why.md", {"docs/decisions/why.md": "",
                                                                "docs/decisions/0001-toml-in-config.md": ""})

@@ -14,6 +14,9 @@ Checked:
   time        wall clock, sleep or an unseeded random outside base: time and chance are parameters
   readme      a module without README.md, or one whose first line is not "# <module>", or that looks as if a formatter of code went over it
   twice       a class that two files of one program define under one name: the linker keeps either, and says nothing
+  metric      a metric of src that docs/metrics.md lacks, or the other way round
+  document    a document that is named and is not in the tree, or a row (A1, G7) that docs/faults.md does not have
+  proof       a test or scenario that docs/faults.md names and nobody has written
   decision    a file in docs/decisions that is not NNNN-words.md
 """
 
@@ -393,6 +396,85 @@ def check_readme(report, path, name, text):
             break
 
 
+# What may name documents; tests/tidy is about names that do not exist.
+WRITTEN = {".h", ".cc", ".py", ".md", ".sh", ".cmake", ".txt", ".yaml", ".toml", ".fbs", ".service", ""}
+TOPS = ("src", "tools", "tests", "bench", "include", "schemas", "mappings", "ops", "scripts", "docs", "examples", "cmake")
+ROW = r"[A-HOS]\d{1,2}"
+
+
+def written_files(root):
+    for file in sorted([*root.glob("*"), *(file for top in TOPS for file in (root / top).rglob("*"))]):
+        path = file.relative_to(root).as_posix()
+        if file.is_file() and file.suffix in WRITTEN and not path.startswith("tests/tidy/"):
+            yield path, file
+
+
+def is_document(root, file, name):
+    return any((place / name).exists() for place in (root, file.parent, root / "docs"))
+
+
+def check_documents(report, root):
+    page = root / "docs" / "faults.md"
+    rows = set(re.findall(rf"\b{ROW}\b", page.read_text())) if page.exists() else set()
+    for path, file in written_files(root):
+        for number, line in enumerate(file.read_text(errors="replace").split("\n"), 1):
+            for name in re.findall(r"(?<![\w:/.-])(?!\w+://)[\w./-]*\w\.md\b", line):
+                if "NNNN" not in name and not is_document(root, file, name.lstrip("/")):
+                    report.add(path, number, "document", f"{name} is not in the tree")
+            cited = re.findall(rf"\b[A-Z]{{5,}}(?:\.md)?,? ({ROW})\b", line)
+            if cited:
+                report.add(path, number, "document", f"rows such as {cited[0]} are those of docs/faults.md")
+            if found := re.search(rf"faults\.md\W+(?:row )?({ROW}(?:(?:, | and ){ROW})*)|"
+                                  rf"@scenario\(\"\w+\", \"((?:{ROW} ?)+)\"|^TEST\w*\(\w+, ({ROW})(?=[A-Z_])", line):
+                for row in sorted(set(re.findall(ROW, " ".join(filter(None, found.groups())))) - rows):
+                    report.add(path, number, "document", f"docs/faults.md has no row {row}")
+
+
+def check_proofs(report, root):
+    """`Suite.Test`, `Suite.Begins…`, `Suite.*`, and functions of scenarios, all in backticks."""
+    page = root / "docs" / "faults.md"
+    if not page.exists():
+        return
+    tests, functions = set(), set()
+    for file in (root / "tests").rglob("*.cc"):
+        tests |= {".".join(found) for found in re.findall(r"(?m)^TEST\w*\(\s*(\w+),\s*(\w+)\)", file.read_text(errors="replace"))}
+    for file in (root / "tests" / "scenarios").glob("*.py"):
+        functions |= set(re.findall(r"(?m)^def (\w+)\(", file.read_text()))
+    for number, line in enumerate(page.read_text().split("\n"), 1):
+        for name in re.findall(r"`([^`]+)`", line) if line.startswith("|") else ():
+            begin = name.rstrip("…*")
+            if re.fullmatch(r"[A-Z]\w+\.\w*[…*]?", name):
+                is_there = any(test.startswith(begin) for test in tests) if begin != name else name in tests
+            elif re.fullmatch(r"[a-z0-9]+(?:_[a-z0-9]+){3,}", name) and not name.startswith("tapedeck_"):
+                is_there = name in functions
+            else:
+                continue
+            if not is_there:
+                report.add("docs/faults.md", number, "proof", f"there is no {name}")
+
+
+METRIC = r"(?:tapedeck|process)_[a-z0-9_]+"
+
+
+def check_metrics(report, root):
+    """Names of metrics are literals of the program, so the sources have them all. Rows of the page begin with the name."""
+    page = root / "docs" / "metrics.md"
+    if not page.exists():
+        return
+    counted = {}
+    for source in sorted((root / "src").rglob("*.cc")):
+        text = LITERALS.sub(lambda match: blank(match) if match.group(0)[0] == "/" else match.group(0),
+                            source.read_text(errors="replace"))
+        for found in re.finditer(f'"({METRIC})"', text):
+            counted.setdefault(found.group(1), (source.relative_to(root).as_posix(), text.count("\n", 0, found.start()) + 1))
+    told = {found.group(1): number for number, line in enumerate(page.read_text().split("\n"), 1)
+            if (found := re.match(rf"\| `({METRIC})` \| (?:counter|gauge|histogram) \| ", line))}
+    for name in sorted(counted.keys() - told.keys()):
+        report.add(*counted[name], "metric", f"docs/metrics.md has no row for {name}")
+    for name in sorted(told.keys() - counted.keys()):
+        report.add("docs/metrics.md", told[name], "metric", f"nothing in src counts {name}")
+
+
 def programs(root):
     """Yields (name, its .cc files beside those of src) of each program; "" is the modules alone."""
     yield "", []
@@ -465,6 +547,9 @@ def check(root):
                 check_source(report, root, file, modules, tools)
     check_folders(report, root, modules)
     check_twice(report, root)
+    check_metrics(report, root)
+    check_documents(report, root)
+    check_proofs(report, root)
     for path, rule in EXEMPT:
         if not (root / path).exists():
             report.add(path, 1, "exempt", f"exempt from '{rule}', and gone: remove the exemption")
