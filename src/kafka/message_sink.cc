@@ -184,7 +184,8 @@ class KafkaSink final : public MessageSink {
   /// A transaction fails for any message of it: what is wrong with the message is what counts.
   Status Because(Status status) const {
     if (status.ok() || !producer_->first_failure_is_final()) return status;
-    return Failure();
+    Status failure = Failure();  // none where that message was of a transaction before this one
+    return failure.ok() ? status : failure;
   }
 
   /// While the broker says that trying once more may help.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "kafka/rdkafka_client.h"
 
@@ -68,7 +69,7 @@ struct OptionsDestroy {
   }
 };
 
-Status ReadPartitions(rd_kafka_t* client, const Limit& limit, TopicFacts* facts) {
+Status CountPartitions(rd_kafka_t* client, const Limit& limit, TopicFacts* facts) {
   RdkTopic handle(rd_kafka_topic_new(client, facts->topic.c_str(), nullptr));
   if (handle == nullptr) return RdkStatus(rd_kafka_last_error(), "opening " + facts->topic);
   const rd_kafka_metadata_t* metadata = nullptr;
@@ -84,21 +85,45 @@ Status ReadPartitions(rd_kafka_t* client, const Limit& limit, TopicFacts* facts)
   TD_RETURN_IF_ERROR(status);
   facts->exists = true;
   facts->partitions = partitions;
-  facts->ends.clear();
-  for (int p = 0; p < partitions; ++p) {
-    int64_t low = 0;
-    int64_t high = 0;
-    TD_RETURN_IF_ERROR(RdkStatus(
-        rd_kafka_query_watermark_offsets(client, facts->topic.c_str(), p, &low, &high, limit.Ms()),
-        doing));
-    facts->ends.push_back(high);
+  return Status::Ok();
+}
+
+// Of all partitions of all topics at once: one request for each broker, however many there are.
+Status ReadEnds(rd_kafka_t* client, const Limit& limit, std::vector<TopicFacts>* topics) {
+  std::vector<TopicPartition> all;
+  for (const TopicFacts& topic : *topics) {
+    for (int32_t p = 0; p < topic.partitions; ++p) all.push_back({topic.topic, p});
+  }
+  if (all.empty()) return Status::Ok();
+  RdkPartitions list = MakePartitions(all);
+  // What is asked for stands in place of a time; answered as a read_committed consumer sees it.
+  for (size_t i = 0; i < all.size(); ++i) list->elems[i].offset = RD_KAFKA_OFFSET_END;
+  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_offsets_for_times(client, list.get(), limit.Ms()),
+                               "looking at the ends of the target's partitions"));
+  std::map<TopicPartition, int64_t> ends;
+  for (size_t i = 0; i < static_cast<size_t>(list->cnt); ++i) {
+    const rd_kafka_topic_partition_t& one = list->elems[i];
+    const TopicPartition tp{one.topic, one.partition};
+    TD_RETURN_IF_ERROR(RdkStatus(one.err, "looking at the end of " + tp.ToString()));
+    ends[tp] = one.offset;
+  }
+  for (TopicFacts& topic : *topics) {
+    topic.ends.clear();
+    for (int32_t p = 0; p < topic.partitions; ++p) {
+      const auto found = ends.find({topic.topic, p});
+      if (found == ends.end() || found->second < 0) {
+        return Status::Unavailable("no broker tells where " + topic.topic + "[" +
+                                   std::to_string(p) + "] ends");
+      }
+      topic.ends.push_back(found->second);
+    }
   }
   return Status::Ok();
 }
 
-// A cluster without one, such as librdkafka's simulated one, answers nothing that it would be
-// asked.
-Result<bool> HasController(rd_kafka_t* client, const Limit& limit) {
+// Without one nobody is asked how a topic is set, and nothing may be sent unasked. A cluster that
+// has lost it chooses another soon.
+Status FindController(rd_kafka_t* client, const Limit& limit) {
   constexpr std::chrono::milliseconds kKnownWithin{1'000};  // from metadata, which are there
   const int32_t controller =
       rd_kafka_controllerid(client, std::min(limit.Ms(), static_cast<int>(kKnownWithin.count())));
@@ -108,7 +133,7 @@ Result<bool> HasController(rd_kafka_t* client, const Limit& limit) {
   bool found = false;
   for (int i = 0; i < metadata->broker_cnt; ++i) found |= metadata->brokers[i].id == controller;
   rd_kafka_metadata_destroy(metadata);
-  return found;
+  return found ? Status::Ok() : Status::Unavailable("the target cluster has no controller");
 }
 
 // Without the right to describe configurations the map stays empty.
@@ -165,22 +190,21 @@ Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question) {
     return Status::Unavailable("no broker of " + question.bootstrap_servers + " answers");
   }
   facts.cluster_id = id.get();
-  bool asked_controller = false;
   bool has_controller = false;
   for (const std::string& topic : question.topics) {
     TopicFacts one;
     one.topic = topic;
     TD_RETURN_IF_ERROR(
-        AskUntilSettled(limit, [&] { return ReadPartitions(client.get(), limit, &one); }));
-    if (one.exists && !asked_controller) {
-      TD_ASSIGN_OR_RETURN(has_controller, HasController(client.get(), limit));
-      asked_controller = true;
+        AskUntilSettled(limit, [&] { return CountPartitions(client.get(), limit, &one); }));
+    if (one.exists && !std::exchange(has_controller, true)) {
+      TD_RETURN_IF_ERROR(
+          AskUntilSettled(limit, [&] { return FindController(client.get(), limit); }));
     }
-    if (one.exists && has_controller) {
-      TD_RETURN_IF_ERROR(ReadConfig(client.get(), limit.Ms(), &one));
-    }
+    if (one.exists) TD_RETURN_IF_ERROR(ReadConfig(client.get(), limit.Ms(), &one));
     facts.topics.push_back(std::move(one));
   }
+  TD_RETURN_IF_ERROR(
+      AskUntilSettled(limit, [&] { return ReadEnds(client.get(), limit, &facts.topics); }));
   if (!facts.topics.empty() && facts.topics[0].exists) {
     const Status group = AskUntilSettled(
         limit, [&] { return ReadGroup(client.get(), limit.Ms(), facts.topics[0].topic); });

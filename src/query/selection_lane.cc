@@ -253,7 +253,11 @@ Status SelectionLane::Next() {
       run_ = nullptr;
       continue;
     }
-    if (tp_ && stored->tp != *tp_) continue;  // of another cluster's topic of this name
+    if (tp_ && stored->tp != *tp_) {  // of another cluster's topic of this name
+      searching_ = TurnOver();
+      if (searching_) return Status::Ok();
+      continue;
+    }
     looked_to_ = stored->message.offset;
     TD_ASSIGN_OR_RETURN(const bool selected, Select(*stored));
     if (selected) return Status::Ok();

@@ -187,6 +187,23 @@ TEST(TargetFacts, SayWhatThereIsAndHowItIsSet) {
   EXPECT_FALSE(facts->topics[1].exists);
 }
 
+TEST(TargetFacts, OfManyPartitionsAreAskedForAtOnce) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("wide-facts", 60);
+  kafka->admin().CreateTopic("more-facts", 2);
+  kafka->admin().Produce({{.topic = "wide-facts", .partition = 59, .value = "x"},
+                          {.topic = "more-facts", .partition = 1, .value = "y"}});
+  auto facts = ReadTargetFacts({.bootstrap_servers = kafka->bootstrap_servers(),
+                                .topics = {"wide-facts", "absent-facts", "more-facts"},
+                                .group = "facts-group"});
+  ASSERT_GOOD(facts.status());
+  std::vector<int64_t> ends(60, 0);
+  ends.back() = 1;
+  EXPECT_EQ(facts->topics[0].ends, ends);
+  EXPECT_TRUE(facts->topics[1].ends.empty());
+  EXPECT_EQ(facts->topics[2].ends, (std::vector<int64_t>{0, 1}));
+}
+
 TEST(TargetFacts, ABrokerThatDoesNotAnswerIsUnavailable) {
   auto facts = ReadTargetFacts(
       {.bootstrap_servers = "127.0.0.1:1", .topics = {"x"}, .group = "g", .timeout = 500ms});
