@@ -14,16 +14,17 @@ constexpr uint64_t kLookEvery = 1024;  // messages
 
 Result<std::map<TopicPartition, OffsetRuns>> RecordedOffsets(const WorkerParts& parts,
                                                              const ReplayJob& job,
-                                                             const std::function<bool()>& give_up) {
+                                                             const GiveUp& stop) {
   std::map<TopicPartition, OffsetRuns> recorded;
   TD_ASSIGN_OR_RETURN(auto cursor, SelectionCursor::Open({.open_point = parts.open_point,
                                                           .clock = parts.clock,
                                                           .memory_bytes = parts.memory_bytes,
                                                           .view_life = kViewLife,
-                                                          .missing = job.missing},
+                                                          .missing = job.missing,
+                                                          .gone = stop.flag},
                                                          job.selection, std::nullopt));
   for (uint64_t n = 0;; ++n) {
-    if ((n % kLookEvery == 0 || cursor->searching()) && give_up()) {
+    if ((n % kLookEvery == 0 || cursor->searching()) && stop.ordered()) {
       return Status::Cancelled("the table of offsets was interrupted");
     }
     TD_ASSIGN_OR_RETURN(const SelectedMessage* message,
@@ -39,8 +40,8 @@ Result<std::map<TopicPartition, OffsetRuns>> RecordedOffsets(const WorkerParts& 
 }  // namespace
 
 Result<OffsetMap> MapOffsets(const WorkerParts& parts, const ReplayJob& job,
-                             const FoundOffsets& found, const std::function<bool()>& give_up) {
-  TD_ASSIGN_OR_RETURN(const auto recorded, RecordedOffsets(parts, job, give_up));
+                             const FoundOffsets& found, const GiveUp& stop) {
+  TD_ASSIGN_OR_RETURN(const auto recorded, RecordedOffsets(parts, job, stop));
   OffsetMap map;
   for (const TapeRange& range : job.selection.ranges) {
     OffsetMap::Partition partition;

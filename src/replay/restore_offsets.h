@@ -8,10 +8,13 @@
 // partition is the n-th that is found in the target's. The tape is read once more for it.
 //
 // Errors: as of SelectionCursor, kCorruption where the counts differ, kResourceExhausted where
-// there are more holes than a table may have, kCancelled where `give_up` says so.
+// there are more holes than a table may have, kCancelled where `stop` says so. kNotFound and
+// kFailedPrecondition: what was restored has left the store since.
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <memory>
 
 #include "base/status.h"
 #include "replay/offset_map.h"
@@ -22,8 +25,14 @@ namespace tapedeck {
 /// Offsets in the target, by its topic and partition.
 using FoundOffsets = std::map<TopicPartition, OffsetRuns>;
 
+/// When to stop: asked now and then, and a flag that ends a read under way.
+struct GiveUp {
+  std::function<bool()> ordered;
+  std::shared_ptr<const std::atomic<bool>> flag;
+};
+
 Result<OffsetMap> MapOffsets(const WorkerParts& parts, const ReplayJob& job,
-                             const FoundOffsets& found, const std::function<bool()>& give_up);
+                             const FoundOffsets& found, const GiveUp& stop);
 
 }  // namespace tapedeck
 

@@ -20,6 +20,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kKeepEvery{1'000};
 // Brokers forget a group's offsets after seven days by default.
 constexpr std::chrono::hours kRenewEvery{24};
+// After a renewal that failed: others have their turn.
+constexpr std::chrono::minutes kRenewAgain{1};
 
 Status NoJob(std::string_view id) {
   return Status::NotFound("there is no replay job " + Quoted(id));
@@ -54,7 +56,10 @@ Result<OffsetMap> ReplayRunner::Offsets(std::string_view id) const {
   TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
   const Result<std::string> bytes = point->view().Get(keys::Job(OffsetEntryId(job.id)));
   if (bytes.status().code() == StatusCode::kNotFound) {
-    return Status::FailedPrecondition("job " + job.id + " was done by a version without offsets");
+    return Status::FailedPrecondition(
+        "job " + job.id +
+        " has no table of offsets: what it restored had left the store before the table was made, "
+        "or a version without tables has done it");
   }
   TD_RETURN_IF_ERROR(bytes.status());
   return DecodeOffsetMap(*bytes);
@@ -157,7 +162,10 @@ void ReplayRunner::Reap(bool all) {
   for (const auto& slot : over) slot->thread.join();
   std::vector<std::unique_ptr<ReplayWorker>> workers;  // end behind the lock: readers close first
   std::lock_guard lock(mutex_);
-  for (const auto& slot : over) workers.push_back(std::move(slot->worker));
+  for (const auto& slot : over) {
+    workers.push_back(std::move(slot->worker));
+    slot->renewing = false;
+  }
   std::erase_if(leaving_, [](const auto& slot) { return slot->worker == nullptr; });
 }
 
@@ -227,6 +235,8 @@ void ReplayRunner::RenewOne() {
   std::lock_guard lock(mutex_);
   if (stopping_) return;
   const MonotonicTime now = parts_.clock->Monotonic();
+  auto is_renewing = [](const auto& entry) { return entry.second->renewing; };
+  if (std::any_of(slots_.begin(), slots_.end(), is_renewing)) return;
   for (const auto& entry : slots_) {
     Slot* slot = entry.second.get();
     if (slot->worker != nullptr || !slot->stored) continue;
@@ -236,9 +246,12 @@ void ReplayRunner::RenewOne() {
         job.spec.delivery != SinkDelivery::kExactlyOnce) {
       continue;
     }
-    (void)Begin(slot, job, [slot] {  // without a thread the next round tries again
+    slot->renewing = Begin(slot, job, [this, slot] {  // without a thread the next round tries again
       const Status status = slot->worker->Renew();
-      if (!status.ok()) TD_LOG(kWarn, "replay", "renew", status.ToString());
+      if (status.ok()) return;
+      TD_LOG(kWarn, "replay", "renew", status.ToString());
+      std::lock_guard failed(mutex_);
+      slot->renewed = parts_.clock->Monotonic() - kRenewEvery + kRenewAgain;
     });
     return;
   }

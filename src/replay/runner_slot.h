@@ -19,6 +19,7 @@ struct ReplayRunner::Slot {
   std::unique_ptr<ReplayWorker> worker;  // while its thread runs
   bool stored = false;                   // else its first write is under way, or will be taken back
   bool deleting = false;                 // by one request
+  bool renewing = false;                 // what its thread does
   std::thread thread;
   std::atomic<bool> ended{false};        // the thread may be joined
   std::atomic<bool> forgotten{false};    // it is not in the store and does not come back

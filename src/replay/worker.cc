@@ -122,11 +122,18 @@ Status ReplayWorker::Attempt(bool again, std::optional<ReplayOutcome>* outcome) 
 Status ReplayWorker::KeepOffsets() {
   const ReplayJob job = desk_->job();
   if (!job.spec.restore || !parts_.keep_offsets) return Status::Ok();
-  const Result<OffsetMap> map =
-      MapOffsets(parts_, job, trail_->found(), [this] { return !!Ordered(); });
+  const GiveUp stop{[this] { return !!Ordered(); }, desk_->stop_flag()};
+  const Result<OffsetMap> map = MapOffsets(parts_, job, trail_->found(), stop);
   // Too many holes: another try finds as many.
   if (map.status().code() == StatusCode::kResourceExhausted)
     return Status::InvalidArgument(std::string(map.status().message()));
+  // The messages are there and were compared: a restore whose source has left the store since is
+  // done, without a table.
+  if (map.status().code() == StatusCode::kNotFound ||
+      map.status().code() == StatusCode::kFailedPrecondition) {
+    TD_LOG(kWarn, "replay", "no-offsets", map.status().ToString(), {{"job", job.id}});
+    return Status::Ok();
+  }
   TD_RETURN_IF_ERROR(map.status());
   return parts_.keep_offsets(EncodeOffsetMap(*map));
 }

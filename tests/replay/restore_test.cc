@@ -144,6 +144,24 @@ TEST_F(RestoreTest, StoppedInTheMiddleARangeIsRestoredWithTheSameTable) {
   ExpectMoves(*map, recorded, Found(kafka, "range-replay"));
 }
 
+TEST_F(RestoreTest, WhatRetainDropsBeforeTheTableIsMadeCostsTheTableAndNotTheJob) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("late-replay", 2, {{"retention.ms", "-1"}});
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(3000);
+  rig.Start();
+  json request = Restore("late-replay");
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 2000}};
+  const std::string id = rig.Create(request);
+  ASSERT_TRUE(rig.WaitSent(id, 3000));
+  rig.Drop(TpId{1}, 1000);  // of what was sent
+  ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
+  EXPECT_EQ(Found(kafka, "late-replay").at(0).size(), 3000u);
+  const Status none = rig.runner().Offsets(id).status();
+  EXPECT_EQ(none.code(), StatusCode::kFailedPrecondition) << none.ToString();
+  EXPECT_NE(none.message().find("had left the store"), std::string_view::npos) << none.ToString();
+}
+
 TEST_F(RestoreTest, ATargetThatIsNotEmptyOrHasOtherPartitionsIsRefusedAndSoIsHalfARestore) {
   TD_SHARED_KAFKA(kafka);
   kafka->admin().CreateTopic("filled-replay", 2);
