@@ -21,11 +21,12 @@ TEST(StartThread, RunsWhatItIsGiven) {
 constexpr int kRefused = 10;
 constexpr int kStarted = 11;
 constexpr int kOther = 12;
+constexpr int kMayNot = 13;
 constexpr uid_t kNobodyElse = 61'357;  // root has no limit
 
 // In a child, which gives up what it may do.
 [[noreturn]] void TryWithoutThreads() {
-  if (::geteuid() == 0 && ::setuid(kNobodyElse) != 0) ::_exit(kOther);
+  if (::geteuid() == 0 && ::setuid(kNobodyElse) != 0) ::_exit(kMayNot);
   const rlimit one{1, 1};
   if (::setrlimit(RLIMIT_NPROC, &one) != 0) ::_exit(kOther);
   Result<std::thread> thread = StartThread([] {});
@@ -46,6 +47,9 @@ TEST(StartThread, A13WhereNoThreadIsLeftTheProcessGoesOnAndSaysSo) {
   int how = 0;
   ASSERT_EQ(::waitpid(child, &how, 0), child);
   ASSERT_TRUE(WIFEXITED(how)) << "signal " << WTERMSIG(how);
+  if (WEXITSTATUS(how) == kMayNot) {
+    GTEST_SKIP() << "root has no limit of threads, and may not become somebody else here";
+  }
   EXPECT_EQ(WEXITSTATUS(how), kRefused);
 }
 
