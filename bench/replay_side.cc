@@ -188,6 +188,7 @@ void Bare(const std::string& servers, const std::string& dir, const std::string&
   }
   auto producer = Must(Producer::Open({.bootstrap_servers = servers,
                                        .idempotent = true,
+                                       .linger = kLingerAtMax,
                                        .queue_messages_max = (32u << 20) / 64,
                                        .queue_bytes_max = 32u << 20}));
   const auto begin = Clock_t::now();

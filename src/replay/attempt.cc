@@ -210,6 +210,11 @@ Status ReplayAttempt::TakeOrders(bool* leave) {
   if (*leave) return Status::Ok();
   const bool commands = job.last_command > progress_.command;
   if (!commands) return Status::Ok();
+  // Its sink was made for another pace (kLingerAtMax). In transactions nobody sees when messages
+  // arrive; else another attempt goes on.
+  *leave =
+      !exactly_once_ && (job.pace.mode == PaceMode::kMax) != (job_.pace.mode == PaceMode::kMax);
+  if (*leave) return Status::Ok();
   TD_RETURN_IF_ERROR(CommitOpen());
   NotePosition();
   TD_RETURN_IF_ERROR(CarryOut(job));

@@ -18,6 +18,7 @@
 // Owned by one thread; the job outlives it.
 
 #include <array>
+#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +32,13 @@
 #include "replay/job.h"
 
 namespace tapedeck {
+
+/// How long a message waits in the client for others, at maximum pace. librdkafka's sending thread
+/// spins while a message that has waited longer stands behind a request of its partition; so this
+/// is longer than an answer takes.
+inline constexpr std::chrono::milliseconds kLingerAtMax{50};
+/// And where messages have their time.
+inline constexpr std::chrono::milliseconds kLingerPaced{1};
 
 /// The value of tapedeck-replay.
 std::string ReplayName(std::string_view group, std::string_view node, std::string_view job);

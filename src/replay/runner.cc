@@ -124,7 +124,7 @@ Result<std::unique_ptr<MessageSink>> OpenSink(const ReplayTargetConfig& target,
   sink.name = ReplayGroup(job.id);
   sink.group = sink.name;
   sink.progress_at = {TargetTopics(job.spec.target, job.selection).front(), 0};
-  sink.linger = milliseconds(job.pace.mode == PaceMode::kMax ? 5 : 1);
+  sink.linger = job.pace.mode == PaceMode::kMax ? kLingerAtMax : kLingerPaced;
   sink.transaction_timeout = options.transaction_timeout;
   sink.queue_bytes_max = options.memory_bytes;
   return OpenKafkaSink(sink);
