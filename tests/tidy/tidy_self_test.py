@@ -168,7 +168,8 @@ class TidyTest(unittest.TestCase):
 
     def test_decision_without_number(self):
         self.assert_only("decision", "docs/decisions/why.md", {"docs/decisions/why.md": "",
-                                                               "docs/decisions/0001-toml-in-config.md": ""})
+                                                               "docs/decisions/0001-toml-in-config.md": "# 0001: TOML"})
+        self.assert_only("decision", "docs/decisions/0002-why.md", {"docs/decisions/0002-why.md": "# 2. why\n"})
 
     def test_class_that_two_files_of_one_program_define(self):
         here = "namespace tapedeck {\nclass Reader final : public Base<int> {\n  int x = {1};\n};\n}\n"

@@ -17,7 +17,7 @@ Checked:
   metric      a metric of src that docs/metrics.md lacks, or the other way round
   document    a document that is named and is not in the tree, or a row (A1, G7) that docs/faults.md does not have
   proof       a test or scenario that docs/faults.md names and nobody has written
-  decision    a file in docs/decisions that is not NNNN-words.md
+  decision    a file in docs/decisions that is not NNNN-words.md, headed "# NNNN: words"
 """
 
 import collections
@@ -384,6 +384,8 @@ def check_folders(report, root, modules):
     for entry in (root / "docs" / "decisions").glob("*"):
         if not re.fullmatch(r"\d{4}-[a-z0-9][a-z0-9-]*\.md", entry.name):
             report.add(entry.relative_to(root).as_posix(), 1, "decision", "decisions are called NNNN-words-of-it.md")
+        elif not entry.read_text().startswith(f"# {entry.name[:4]}: "):
+            report.add(entry.relative_to(root).as_posix(), 1, "decision", f"its first line is not '# {entry.name[:4]}: what it is'")
 
 
 def check_readme(report, path, name, text):
