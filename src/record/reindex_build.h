@@ -4,8 +4,8 @@
 // ReindexBuilder: decodes tapes by the mappings in force and writes the rows of the planned days
 // into generations that nobody reads yet; collects what has to change beside them.
 //
-//   ReindexBuilder builder(&scope, job.days, options, write);
-//   for (const auto& tape : scope.tapes()) TD_RETURN_IF_ERROR(scope.Read(tape, to, &builder));
+//   ReindexBuilder builder(scope.get(), job.days, store, now, options, &messages, write);
+//   for (const auto& tape : scope->tapes()) TD_RETURN_IF_ERROR(scope->Read(tape, to, &builder));
 //   TD_ASSIGN_OR_RETURN(ReindexBuilt built, builder.Finish());
 //
 // Rows are gathered up to `piece_bytes` and written as one batch of series blocks, as a flush does
@@ -16,8 +16,8 @@
 // stays as it is, and the planned days that it touches are `mixed`. Of archived messages there
 // are only refusals to change; their summaries are in manifests, which never change.
 //
-// Errors: kFailedPrecondition: more changes than `changes_bytes_max`; those of `write`. One
-// thread's; the scope outlives it.
+// Errors: kFailedPrecondition: more changes than `changes_bytes_max`; those of `write`. Owned
+// by one thread; scope, store and counter outlive it.
 
 #include <atomic>
 #include <functional>

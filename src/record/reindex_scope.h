@@ -5,8 +5,8 @@
 // which mappings they were decoded and are decoded now, and which days get rows.
 //
 //   const ReindexMappings mappings(options.topics);
-//   TD_ASSIGN_OR_RETURN(ReindexScope scope, ReindexScope::Make(point, &mappings, request, stop));
-//   TD_ASSIGN_OR_RETURN(auto days, scope.FindDays());       // decodes what another mapping decoded
+//   TD_ASSIGN_OR_RETURN(auto scope, ReindexScope::Make(point, &mappings, request, stop));
+//   TD_ASSIGN_OR_RETURN(auto days, scope->FindDays());      // decodes what another mapping decoded
 //
 // A tape feeds what its mapping in force fills, and what any mapping did that has decoded some of
 // it. A tape of a topic that is not recorded any more keeps the mappings that it has.

@@ -7,7 +7,7 @@
 // index entries, refusals and counters of tapes, the mappings in force, the job as done, and the
 // flush number, which goes up by one so that readers can tell the state before from the one after.
 //
-//   ReindexSwitch change(parts, &scope, &built, job);
+//   ReindexSwitch change(parts, scope.get(), &built, job, stop);
 //   TD_RETURN_IF_ERROR(change.Prepare());          // beside recording; reads, may take long
 //   TD_ASSIGN_OR_RETURN(ReindexJob done, change.Write());
 //

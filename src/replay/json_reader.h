@@ -1,7 +1,7 @@
 #ifndef TAPEDECK_REPLAY_JSON_READER_H_
 #define TAPEDECK_REPLAY_JSON_READER_H_
 
-// JsonReader: the fields of a JSON object, read strictly. Inside this module's .cc files only.
+// JsonReader: the fields of a JSON object, read strictly: bodies of requests. For .cc files.
 //
 //   JsonReader reader(json, "pace");
 //   pace.speed = reader.Number("speed", 1.0);

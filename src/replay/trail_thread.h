@@ -3,10 +3,10 @@
 
 // TrailThread: reads a job's output back while it is being sent. A part of ReplayWorker.
 //
-//   TrailThread trail(open_trail, job, name);
+//   TrailThread trail(parts, job);                            // parts outlive it
+//   TD_RETURN_IF_ERROR(trail.Start());
 //   … send …
-//   TD_RETURN_IF_ERROR(trail.Finish(sent, digest, stop));     // waits for what is still to be read
-//
+//   TD_RETURN_IF_ERROR(trail.Finish(sent, digest, give_up));  // waits for what is still to be read
 // Errors of reading that may pass are tried again with another reader, from the beginning of what
 // was not read. Owned by one thread; counters are read by any.
 
