@@ -154,6 +154,13 @@ class TidyTest(unittest.TestCase):
         self.assert_only("metric", "src/store/a.cc", {"docs/metrics.md": page, "src/store/a.cc": source + 'Add("tapedeck_b");\n'})
         self.assert_only("metric", "docs/metrics.md", {"docs/metrics.md": page + page.replace("_a_", "_b_"), "src/store/a.cc": source})
 
+    def test_example_that_would_not_compile(self):
+        head = "//   Reader reader(point, {.a = 1, .b = [&] { return x->y; }});\n//   auto other = Reader::Make(point);\n"
+        body = "class Reader {\n public:\n  Reader(Point p, Options o = {});\n  static Result<Reader> Make(Point p, int many = 3, std::map<int, int> m = {});\n};\n"
+        self.assertEqual(self.findings({"src/store/a.h": head + body}), [])
+        for other in (body.replace("Options o = {}", ""), body.replace("Point p, int many = 3", "Point p, int many")):
+            self.assert_only("example", "src/store/a.h", {"src/store/a.h": head + other.replace("Point p, )", "Point p)")})
+
     def test_documents_that_are_not_in_the_tree(self):
         page = {"docs/faults.md": "| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
                 "tests/store/a_test.cc": "TEST_F(Store, IsKilled) {}\n", "tests/scenarios/a.py": "def a_node_is_killed_here(rig):\n"}

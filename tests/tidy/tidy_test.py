@@ -15,6 +15,7 @@ Checked:
   readme      a module without README.md, or one whose first line is not "# <module>", or that looks as if a formatter of code went over it
   twice       a class that two files of one program define under one name: the linker keeps either, and says nothing
   metric      a metric of src that docs/metrics.md lacks, or the other way round
+  example     an example at the head of a header that gives its own class other arguments than it takes
   document    a document that is named and is not in the tree, or a row (A1, G7) that docs/faults.md does not have
   proof       a test or scenario that docs/faults.md names and nobody has written
   decision    a file in docs/decisions that is not NNNN-words.md, headed "# NNNN: words"
@@ -360,6 +361,8 @@ def check_source(report, root, file, modules, tools):
         tests = {entry.name for entry in (root / "tests").iterdir()} if (root / "tests").is_dir() else set()
         check_includes(report, path, text, set(modules), None, modules, {"", "bench", "tests", *tests, *tools})
     check_sizes(report, path, text, code, is_test=top in ("tests", "bench"))
+    if top == "src" and path.endswith(".h"):
+        check_examples(report, path, text)
     if top in ("src", "tools") and folder != "base":
         check_time(report, path, code)
 
@@ -413,6 +416,39 @@ def written_files(root):
 
 def is_document(root, file, name):
     return any((place / name).exists() for place in (root, file.parent, root / "docs"))
+
+
+def arguments(text, start):
+    """How many there are in the parentheses that open at `start`, and how many of them have defaults; None where they do not close."""
+    depth, count, last = 0, 0, start + 1
+    for position in range(start, len(text)):
+        if text[position] in "([{<":
+            depth += 1
+        elif text[position] in ")]}" or (text[position] == ">" and text[position - 1] != "-"):
+            depth -= 1
+            if depth == 0:
+                inside = text[start + 1:position]
+                return (count + 1 if inside.strip() else 0), len(re.findall(r"(?<![=!<>])=(?!=)", re.sub(r"\{[^{}]*\}", "", inside)))
+        elif text[position] == "," and depth == 1:
+            count += 1
+    return None
+
+
+def check_examples(report, path, text):
+    """`Type name(…)` and `Type::Make(…)` in the indented lines of the first comments, against the declarations below."""
+    example = "\n".join(re.sub(r"//.*", "", line[2:]) if line.startswith("//   ") else "" for line in text.split("\n"))
+    code = without_literals(text)
+    for found in re.finditer(r"\b([A-Z]\w+)(?: \w+|::(Make|Open|Take|Start|Create|Read|Load))\(", example):
+        name = found.group(1)
+        body = re.search(rf"\b(?:class|struct) {name}\b[^;{{]*{{", code)
+        given = arguments(example, found.end() - 1)
+        if body is None or given is None:
+            continue
+        called = found.group(2) or name
+        declared = [arguments(code, place.end() - 1) for place in re.finditer(rf"(?<![\w~:.>]){called}\(", code) if place.start() > body.start()]
+        if declared and not any(taken is None or taken[0] - taken[1] <= given[0] <= taken[0] for taken in declared):
+            report.add(path, example.count("\n", 0, found.start()) + 1, "example",
+                       f"{name} is given {given[0]} arguments; it takes {' or '.join(str(taken[0]) for taken in declared)}")
 
 
 def check_documents(report, root):
