@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <mutex>
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
@@ -19,6 +21,9 @@
 
 namespace tapedeck {
 namespace {
+
+// Folders that a store remembers to have synced; beyond it they are synced again.
+constexpr size_t kDurableFoldersMax = 10'000;
 
 /// Folder and last part of a name.
 std::pair<std::string, std::string> Split(const std::string& name) {
@@ -72,10 +77,14 @@ class LocalStore final : public BlobStore {
   Result<OpenFile> MakeUnfinished(int folder, std::string* name);
   Result<PutReport> CompareWithPresent(const std::string& name, const Source& source);
   Status Fill(OpenFile* file, const Source& source, const std::string& name);
+  /// The folder, which a power cut does not take away any more.
+  Result<OpenFile> DurableFolder(const std::string& name);
 
   const std::string folder_;
   const OpenFile root_;
   std::atomic<uint64_t> next_unfinished_{0};
+  std::mutex mutex_;
+  std::set<std::string> durable_;  // folders; protected by mutex_
 };
 
 Result<std::pair<OpenFile, BlobStat>> LocalStore::OpenObject(const std::string& name) {
@@ -107,6 +116,26 @@ Result<OpenFile> LocalStore::MakeUnfinished(int folder, std::string* name) {
     return file;
   }
   return Status::ResourceExhausted(Describe() + ": too many unfinished files");
+}
+
+// A folder that is there may be the work of a process that ended before it synced the one above: so
+// each is synced once by every store that puts into it.
+Result<OpenFile> LocalStore::DurableFolder(const std::string& name) {
+  Result<OpenFile> folder = MakeFolderBeneath(root_.fd(), name);
+  if (!folder.ok()) return std::move(folder).status().WithContext(Describe());
+  {
+    std::lock_guard lock(mutex_);
+    if (durable_.contains(name)) return folder;
+  }
+  for (std::string below = name; !below.empty();) {
+    below = Split(below).first;
+    TD_ASSIGN_OR_RETURN(OpenFile above, OpenBeneath(root_.fd(), below, O_RDONLY | O_DIRECTORY));
+    TD_RETURN_IF_ERROR(SyncFd(above.fd(), "the folder " + below));
+  }
+  std::lock_guard lock(mutex_);
+  if (durable_.size() >= kDurableFoldersMax) durable_.clear();
+  durable_.insert(name);
+  return folder;
 }
 
 Status LocalStore::Fill(OpenFile* file, const Source& source, const std::string& name) {
@@ -143,18 +172,17 @@ Result<PutReport> LocalStore::Put(const std::string& name, const BlobContent& co
     if (present.ok() || present.status().code() != StatusCode::kNotFound) return present;
   }
   const auto [folder_name, last] = Split(name);
-  Result<OpenFile> folder = MakeFolderBeneath(root_.fd(), folder_name);
-  if (!folder.ok()) return std::move(folder).status().WithContext(Describe());
+  TD_ASSIGN_OR_RETURN(const OpenFile folder, DurableFolder(folder_name));
   std::string unfinished;
-  TD_ASSIGN_OR_RETURN(OpenFile file, MakeUnfinished(folder->fd(), &unfinished));
+  TD_ASSIGN_OR_RETURN(OpenFile file, MakeUnfinished(folder.fd(), &unfinished));
   Status done = Fill(&file, source, name);
   if (done.ok() && mode == PutMode::kCreate) {
-    done = RenameToFree(folder->fd(), unfinished, last);
+    done = RenameToFree(folder.fd(), unfinished, last);
   } else if (done.ok() &&
-             ::renameat(folder->fd(), unfinished.c_str(), folder->fd(), last.c_str()) != 0) {
+             ::renameat(folder.fd(), unfinished.c_str(), folder.fd(), last.c_str()) != 0) {
     done = StatusFromErrno(errno, "renaming to " + name);
   }
-  if (!done.ok()) ::unlinkat(folder->fd(), unfinished.c_str(), 0);
+  if (!done.ok()) ::unlinkat(folder.fd(), unfinished.c_str(), 0);
   if (done.code() == StatusCode::kAlreadyExists) {
     Result<PutReport> present = CompareWithPresent(name, source);
     if (present.ok() || present.status().code() != StatusCode::kNotFound) return present;
@@ -162,7 +190,7 @@ Result<PutReport> LocalStore::Put(const std::string& name, const BlobContent& co
                                       " is a folder, or was deleted at this moment");
   }
   TD_RETURN_IF_ERROR(done);
-  TD_RETURN_IF_ERROR(SyncFd(folder->fd(), "the folder of " + name));
+  TD_RETURN_IF_ERROR(SyncFd(folder.fd(), "the folder of " + name));
   return PutReport{.bytes = source.size()};
 }
 
@@ -211,12 +239,12 @@ Result<std::unique_ptr<BlobStore>> OpenLocalStore(const std::string& folder) {
     return Status::InvalidArgument("the folder of a store is an absolute path");
   std::string path = folder;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  if (::mkdir(path.c_str(), 0750) == 0) {
-    const size_t slash = path.rfind('/');
-    TD_RETURN_IF_ERROR(SyncDirectory(slash == 0 ? "/" : path.substr(0, slash)));
-  } else if (errno != EEXIST) {
+  if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
     return StatusFromErrno(errno, "making the folder " + path);
-  }
+  const size_t slash = path.rfind('/');
+  const Status synced = SyncDirectory(slash == 0 ? "/" : path.substr(0, slash));
+  // One that others made above a folder that is not ours to read has been there for long.
+  if (!synced.ok() && ::access(path.substr(0, slash).c_str(), R_OK) == 0) return synced;
   OpenFile root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.fd() < 0) return StatusFromErrno(errno, "opening " + path);
   return std::unique_ptr<BlobStore>(new LocalStore(std::move(path), std::move(root)));
