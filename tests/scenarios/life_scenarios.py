@@ -14,9 +14,11 @@ import time
 import urllib.error
 import urllib.request
 
+import rig
 from archive_scenarios import ask
 from done_scenarios import Archive, verify
 from frame import Skip, check, scenario, wait_for
+from process_scenarios import SmallDisk
 
 FIRST_DAY = datetime.date(2024, 7, 2)
 QUICK = 'keep_local = "0s"\ntape_ship = "1s"\n'
@@ -255,3 +257,60 @@ def half_a_million_symbols_and_one_of_most_rows_take_bounded_memory_and_objects(
     code, text = verify(node, archive, "--data-dir", str(node.data_dir))
     check(code == 0, f"verify: exit {code}: {text[-2000:]}")
     print(f"  {len(objects)} objects; at most {recorded >> 20} MiB while recording, {shipping >> 20} MiB while shipping", flush=True)
+
+
+def wide(world, count):
+    """Trades with 20 KB beside them that do not shrink much."""
+    for _, value in trades(world, FIRST_DAY, count):
+        yield value[:-1] + b', "note": "' + world.random.randbytes(10_000).hex().encode() + b'"}'
+
+
+@scenario("archive", "D18")
+def a_bucket_that_is_away_until_the_disk_fills_is_caught_up_with_and_recording_goes_on(world):
+    disk = SmallDisk(world, 640)
+    (disk.path / "of-others").write_bytes(bytes(400 << 20))  # which stays: only what is pruned makes room
+    archive = Archive(world, "auto")
+    topic = world.topic(1)
+    node = world.node(topic, store=disk.path / "store", more=archive.config(QUICK))
+    node.start(environment=archive.environment | {
+        "TAPEDECK_STORE__DISK_WARN": "60%", "TAPEDECK_STORE__DISK_STOP": "75%", "TAPEDECK_LIMITS__MEMORY": "256MiB"})
+    s3 = [str(rig.SERVICES / "s3")]
+    subprocess.run(s3 + ["pause", archive.place["dir"]], check=True)
+    sent = []
+
+    def send():
+        values = list(wide(world, 100))
+        world.admin("produce", lines=[{"topic": topic, "partition": 0, "timestamp": 1_719_900_000_000 + len(sent) + i,
+                                       "value_b64": base64.b64encode(value).decode()} for i, value in enumerate(values)])
+        sent.extend(values)
+
+    def stalled(since=0):
+        lines = [e for e in node.events[since:] if e.get("event") == "progress"]
+        return bool(lines) and "stall" in lines[-1]
+
+    waiting = 0  # RocksDB gives back some room by itself: until nothing came for a while
+    while waiting < 8:
+        check(len(sent) < 20_000, f"a disk that is full does not show; log: {node.log}")
+        waiting = waiting + 1 if stalled() else 0
+        if waiting in (0, 4):  # and more than there is room for
+            send()
+        time.sleep(0.5)
+    usage = shutil.disk_usage(disk.path)
+    check(usage.used < 0.95 * usage.total, f"it goes on recording: {usage}")
+    check(answer(node.wait_event("ready", 10)["url"], "/v1/trades?symbols=*&limit=10")[0] == 200, "reads go on")
+    before = ask(node, "/v1/coverage")["partitions"][0]
+    subprocess.run(s3 + ["resume", archive.place["dir"]], check=True)
+    wait_for(f"recording goes on by itself; log: {node.log}", lambda: not stalled(), 240, 0.5)
+    send()
+    world.caught_up(node, topic, 240)
+    check(node.running() and node.starts == 1, "it was to go on by itself")
+    ask(node, "/v1/flush", "POST")
+    wait_for("the tape is in the archive", lambda: all(
+        p["shipped"] == p["stored"] == len(sent) for p in ask(node, "/v1/coverage")["partitions"]), 240, 0.5)
+    status, body = answer(node.wait_event("ready", 10)["url"], f"/v1/messages?topic={topic}&partition=0&from_offset=0&format=ndjson")
+    found = [json.loads(line)["value"].encode() for line in body.splitlines()]
+    check(status == 200 and found == sent, f"messages: {status}, {len(found)} of {len(sent)}")
+    world.stop(node)
+    code, text = verify(node, archive, "--data-dir", str(node.data_dir))
+    check(code == 0, f"verify: exit {code}: {text[-2000:]}")
+    print(f"  {len(sent)} messages, {before['stored']} of them when the disk was full", flush=True)
