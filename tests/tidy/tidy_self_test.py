@@ -161,6 +161,11 @@ class TidyTest(unittest.TestCase):
         for other in (body.replace("Options o = {}", ""), body.replace("Point p, int many = 3", "Point p, int many")):
             self.assert_only("example", "src/store/a.h", {"src/store/a.h": head + other.replace("Point p, )", "Point p)")})
 
+    def test_page_that_nobody_is_led_to(self):
+        listed = {"README.md": "[one](docs/one.md)\n", "docs/one.md": "# One\n"}
+        self.assertEqual(self.findings(listed), [])
+        self.assert_only("unlisted", "docs/two.md", listed | {"docs/two.md": "# Two\n"})
+
     def test_documents_that_are_not_in_the_tree(self):
         page = {"docs/faults.md": "| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
                 "tests/store/a_test.cc": "TEST_F(Store, IsKilled) {}\n", "tests/scenarios/a.py": "def a_node_is_killed_here(rig):\n"}

@@ -17,6 +17,7 @@ Checked:
   metric      a metric of src that docs/metrics.md lacks, or the other way round
   example     an example at the head of a header that gives its own class other arguments than it takes
   document    a document that is named and is not in the tree, or a row (A1, G7) that docs/faults.md does not have
+  unlisted    a page of docs/ that README.md does not lead to
   proof       a test or scenario that docs/faults.md names and nobody has written
   decision    a file in docs/decisions that is not NNNN-words.md, headed "# NNNN: words"
 """
@@ -451,6 +452,17 @@ def check_examples(report, path, text):
                        f"{name} is given {given[0]} arguments; it takes {' or '.join(str(taken[0]) for taken in declared)}")
 
 
+def check_readme_of_the_project(report, root):
+    readme = root / "README.md"
+    if not readme.exists():
+        return
+    text = readme.read_text()
+    for page in sorted((root / "docs").glob("*.*")):
+        name = page.relative_to(root).as_posix()
+        if f"]({name})" not in text:
+            report.add(name, 1, "unlisted", "README.md does not lead to it")
+
+
 def check_documents(report, root):
     page = root / "docs" / "faults.md"
     rows = set(re.findall(rf"\b{ROW}\b", page.read_text())) if page.exists() else set()
@@ -587,6 +599,7 @@ def check(root):
     check_twice(report, root)
     check_metrics(report, root)
     check_documents(report, root)
+    check_readme_of_the_project(report, root)
     check_proofs(report, root)
     for path, rule in EXEMPT:
         if not (root / path).exists():
