@@ -148,7 +148,7 @@ class TidyTest(unittest.TestCase):
         self.assert_only("readme", "src/store/README.md", {"src/store/README.md": "# store\n\nWhy :\n" + " " * 16 + "rows.\n" * 2})
 
     def test_metrics_and_their_page(self):
-        page = "| `tapedeck_a_total` | counter | | A | |\n"
+        page = "| name | type | | | |\n|---|---|---|---|---|\n| `tapedeck_a_total` | counter | | A | |\n"
         source = 'auto a = Add("tapedeck_a_total");  // was called "tapedeck_old"\n'
         self.assertEqual(self.findings({"docs/metrics.md": page, "src/store/a.cc": source}), [])
         self.assert_only("metric", "src/store/a.cc", {"docs/metrics.md": page, "src/store/a.cc": source + 'Add("tapedeck_b");\n'})
@@ -161,13 +161,18 @@ class TidyTest(unittest.TestCase):
         for other in (body.replace("Options o = {}", ""), body.replace("Point p, int many = 3", "Point p, int many")):
             self.assert_only("example", "src/store/a.h", {"src/store/a.h": head + other.replace("Point p, )", "Point p)")})
 
+    def test_table_that_an_empty_line_has_cut(self):
+        table = "| a | b |\n|---|:-:|\n| 1 | 2 |\n"
+        self.assertEqual(self.findings({"docs/formats.md": table + "\n```\n| ascii |\n```\n"}), [])
+        self.assert_only("table", "docs/formats.md", {"docs/formats.md": table + "\n| 3 | 4 |\n"})
+
     def test_page_that_nobody_is_led_to(self):
         listed = {"README.md": "[one](docs/one.md)\n", "docs/one.md": "# One\n"}
         self.assertEqual(self.findings(listed), [])
         self.assert_only("unlisted", "docs/two.md", listed | {"docs/two.md": "# Two\n"})
 
     def test_documents_that_are_not_in_the_tree(self):
-        page = {"docs/faults.md": "| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
+        page = {"docs/faults.md": "| row | what | proof |\n|---|---|---|\n| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
                 "tests/store/a_test.cc": "TEST_F(Store, IsKilled) {}\n", "tests/scenarios/a.py": "def a_node_is_killed_here(rig):\n"}
         well = '// docs/faults.md, G7; see faults.md and https://a.host/of/OTHERS.md\n'
         self.assertEqual(self.findings(page | {"src/store/a.cc": well}), [])

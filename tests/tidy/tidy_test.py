@@ -17,6 +17,7 @@ Checked:
   metric      a metric of src that docs/metrics.md lacks, or the other way round
   example     an example at the head of a header that gives its own class other arguments than it takes
   document    a document that is named and is not in the tree, or a row (A1, G7) that docs/faults.md does not have
+  table       a table of a page that an empty line has cut in two, or without its heading
   unlisted    a page of docs/ that README.md does not lead to
   proof       a test or scenario that docs/faults.md names and nobody has written
   decision    a file in docs/decisions that is not NNNN-words.md, headed "# NNNN: words"
@@ -452,6 +453,16 @@ def check_examples(report, path, text):
                        f"{name} is given {given[0]} arguments; it takes {' or '.join(str(taken[0]) for taken in declared)}")
 
 
+def check_tables(report, root):
+    for page in sorted([*root.glob("*.md"), *(root / "docs").rglob("*.md"), *(root / "src").glob("*/README.md")]):
+        lines, is_code = page.read_text().split("\n"), False
+        for number, line in enumerate(lines, 1):
+            is_code ^= line.startswith("```")
+            begins = line.startswith("|") and (number == 1 or not lines[number - 2].startswith("|"))
+            if begins and not is_code and not re.fullmatch(r"\|[-:| ]+", lines[number] if number < len(lines) else ""):
+                report.add(page.relative_to(root).as_posix(), number, "table", "no heading: is it the rest of the table above?")
+
+
 def check_readme_of_the_project(report, root):
     readme = root / "README.md"
     if not readme.exists():
@@ -600,6 +611,7 @@ def check(root):
     check_metrics(report, root)
     check_documents(report, root)
     check_readme_of_the_project(report, root)
+    check_tables(report, root)
     check_proofs(report, root)
     for path, rule in EXEMPT:
         if not (root / path).exists():
