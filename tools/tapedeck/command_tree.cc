@@ -37,6 +37,7 @@ OptionNode ReadOption(const CLI::Option& option) {
     node.names = {option.get_name(/*positional=*/true)};
   }
   node.description = option.get_description();
+  node.default_value = option.get_default_str();
   node.required = option.get_required();
   node.many = option.get_expected_max() > 1;
   ReadType(option, &node);

@@ -25,6 +25,7 @@ struct OptionNode {
   std::string value;                 // what it takes, such as FILE; "" for a flag
   std::vector<std::string> choices;  // where only some values are allowed
   std::string description;
+  std::string default_value;  // as --help shows it; "" where it shows none
   bool required = false;
   bool many = false;  // of a positional: several
 };

@@ -38,21 +38,25 @@ std::string OptionText(const OptionNode& option) {
   }
   out = ".TP\n" + out + "\n" + Roff(option.description);
   if (option.required) out += " (required)";
+  if (!option.default_value.empty()) out += " (default: " + Roff(option.default_value) + ")";
   return out + "\n";
 }
 
-/// Notes as a paragraph; examples, which are indented, as they are typed.
+/// Notes as a paragraph, which goes on over the ends of their lines; a heading ("Examples:") as one
+/// of its own; examples, which are indented, as they are typed.
 std::string FooterText(const std::string& footer) {
   std::string out;
   bool listing = false;
+  bool paragraph = false;
   for (size_t from = 0; from < footer.size();) {
     const size_t end = std::min(footer.find('\n', from), footer.size());
     const std::string line = footer.substr(from, end - from);
     from = end + 1;
     const bool is_example = line.starts_with("  ");
     if (is_example != listing) out += is_example ? ".PP\n.nf\n" : ".fi\n";
-    if (!is_example && !listing) out += ".PP\n";
-    if (!is_example && listing) out += ".PP\n";
+    const bool is_heading = line.ends_with(':') && line.find(' ') == std::string::npos;
+    if (!is_example && !line.empty() && (!paragraph || is_heading)) out += ".PP\n";
+    paragraph = !is_example && !line.empty() && !is_heading;
     listing = is_example;
     if (!line.empty()) out += Roff(line) + "\n";
   }

@@ -227,8 +227,7 @@ void AddVerifyCommand(CLI::App* app, Choice* choice) {
       ->check(WholeNumberFrom(0));
   verify->footer(
       "Exits with 4 where anything differs, and says where. With the node stopped it opens the "
-      "store as the node "
-      "would;\n"
+      "store as the node would;\n"
       "beside a running node it reads what was written when it began.\n"
       "Examples:\n"
       "  tapedeck verify -d /var/lib/tapedeck\n"
