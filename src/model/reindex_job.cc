@@ -42,7 +42,11 @@ Json DaysJson(const std::vector<keys::DayKey>& days) {
 
 Json EndsJson(const std::vector<ReindexJob::End>& ends) {
   Json list = Json::array();
-  for (const ReindexJob::End& end : ends) list.push_back({Raw(end.tp), end.to});
+  for (const ReindexJob::End& end : ends) {
+    Json one = {Raw(end.tp), end.to};
+    for (const ReindexJob::Span& gap : end.gaps) one.push_back({gap.from, gap.to});
+    list.push_back(std::move(one));
+  }
   return list;
 }
 
@@ -62,8 +66,12 @@ ReindexJob JobOf(const Json& json) {
     job.days.push_back({TableId{day.at(0).get<uint16_t>()}, Day(day.at(1).get<int32_t>()),
                         day.at(2).get<uint32_t>()});
   }
-  for (const Json& end : json.at("ends"))
-    job.ends.push_back({TpId{end.at(0).get<uint32_t>()}, end.at(1).get<int64_t>()});
+  for (const Json& end : json.at("ends")) {
+    ReindexJob::End one{TpId{end.at(0).get<uint32_t>()}, end.at(1).get<int64_t>()};
+    for (size_t i = 2; i < end.size(); ++i)
+      one.gaps.push_back({end.at(i).at(0).get<int64_t>(), end.at(i).at(1).get<int64_t>()});
+    job.ends.push_back(std::move(one));
+  }
   const Json& result = json.at("result");
   job.result = {result.at("messages").get<uint64_t>(), result.at("records").get<uint64_t>(),
                 result.at("replaced").get<uint64_t>(), result.at("refused").get<uint64_t>()};

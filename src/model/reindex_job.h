@@ -63,10 +63,17 @@ struct ReindexJob {
   /// Reserved: each with the generation that it will be. Empty before, and where nothing is to
   /// be rebuilt.
   std::vector<keys::DayKey> days;
-  /// By tape: it is decoded below this offset. Set with `days`.
+  /// By tape: it is decoded below this offset, but for the gaps that it had when the days were
+  /// reserved: what is read again for them later has rows in generations behind. Set with `days`.
+  struct Span {
+    int64_t from = 0;
+    int64_t to = 0;
+    bool operator==(const Span&) const = default;
+  };
   struct End {
     TpId tp{};
     int64_t to = 0;
+    std::vector<Span> gaps = {};
     bool operator==(const End&) const = default;
   };
   std::vector<End> ends;

@@ -7,9 +7,6 @@
 namespace tapedeck {
 namespace {
 
-// What a change holds beside its texts.
-constexpr size_t kChangeBytes = 96;
-
 // The store's small state with only the planned generations, open: so that rows go there.
 StoreState StateFor(const ReindexScope& scope, const std::vector<keys::DayKey>& days) {
   StoreState state = scope.point().state();
@@ -37,13 +34,7 @@ bool Skipped(const DecodedMessage& message) {
 }
 
 size_t BytesOf(const RefusalChange& change) {
-  return kChangeBytes + (change.second ? change.second->reason.size() : 0);
-}
-
-size_t BytesOf(const TapeIndexEntry& index) {
-  size_t bytes = 2 * kChangeBytes;
-  for (const std::string& symbol : index.symbols) bytes += sizeof symbol + symbol.size();
-  return bytes;
+  return kReindexChangeBytes + (change.second ? change.second->reason.size() : 0);
 }
 
 }  // namespace
@@ -147,6 +138,7 @@ Status ReindexBuilder::Take(const ReindexMessage& message) {
   ++built_.messages;
   messages_->fetch_add(1, std::memory_order_relaxed);
   part_.tp = message.now.tp;
+  ++part_.messages;
   part_.changed = part_.changed || message.before != nullptr;
   std::set<keys::DayKey> days;
   bool inside = TakeRows(message.now, /*keep=*/true, &days);
@@ -176,7 +168,8 @@ Status ReindexBuilder::Take(const ReindexMessage& message) {
 
 Status ReindexBuilder::End() {
   if (!part_.index || !part_.changed) return CheckRoom();
-  if (part_.outside) {
+  // One that has grown since the days were reserved is the next reindex's.
+  if (part_.outside || part_.messages != part_.index->count) {
     mixed_.merge(part_.days);
     return CheckRoom();
   }
@@ -192,7 +185,7 @@ Status ReindexBuilder::End() {
   index.many_symbols = found.many_symbols;
   index.symbols = found.symbols;
   built_.refusals += change.refusals.size();
-  changes_bytes_ += BytesOf(index);
+  changes_bytes_ += ReindexBytes(index);
   for (const RefusalChange& refusal : change.refusals) changes_bytes_ += BytesOf(refusal);
   built_.blocks[part_.tp].push_back(std::move(change));
   return CheckRoom();

@@ -5,7 +5,7 @@
 // into generations that nobody reads yet; collects what has to change beside them.
 //
 //   ReindexBuilder builder(scope.get(), job.days, store, now, options, &messages, write);
-//   for (const auto& tape : scope->tapes()) TD_RETURN_IF_ERROR(scope->Read(tape, to, &builder));
+//   for (const auto& t : scope->tapes()) TD_RETURN_IF_ERROR(scope->Read(t, wanted, &builder));
 //   TD_ASSIGN_OR_RETURN(ReindexBuilt built, builder.Finish());
 //
 // Rows are gathered up to `piece_bytes` and written as one batch of series blocks, as a flush does
@@ -94,6 +94,7 @@ class ReindexBuilder final : public ReindexSink {
   struct Part {
     std::optional<TapeIndexEntry> index;  // nothing: it is in the archive
     TpId tp{};
+    uint64_t messages = 0;
     bool changed = false;  // another mapping had decoded it
     bool outside = false;  // some of it belongs to days that are not planned
     std::set<keys::DayKey> days;

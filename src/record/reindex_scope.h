@@ -6,7 +6,7 @@
 //
 //   const ReindexMappings mappings(options.topics);
 //   TD_ASSIGN_OR_RETURN(auto scope, ReindexScope::Make(point, &mappings, request, stop));
-//   TD_ASSIGN_OR_RETURN(auto days, scope->FindDays());      // decodes what another mapping decoded
+//   TD_ASSIGN_OR_RETURN(auto days, scope->FindDays(bytes_max));  // decodes what another mapping did
 //
 // A tape feeds what its mapping in force fills, and what any mapping did that has decoded some of
 // it. A tape of a topic that is not recorded any more keeps the mappings that it has.
@@ -28,6 +28,7 @@
 #include "model/reindex_job.h"
 #include "query/read_point.h"
 #include "query/tail.h"
+#include "query/tape_offsets.h"
 #include "query/tape_reader.h"
 #include "record/recorder.h"
 
@@ -54,7 +55,7 @@ class ReindexMappings {
 /// A table's day, in order of tables.
 using ReindexDay = std::pair<TableId, Day>;
 
-/// A part of a tape whose messages one mapping has decoded: a block, or a range in the archive.
+/// A part of a tape: a block, whose messages one mapping has decoded, or a range in the archive.
 struct ReindexPart {
   /// In the store: its entry as it is. Null: it is in the archive.
   const TapeIndexEntry* index = nullptr;
@@ -73,12 +74,17 @@ struct ReindexMessage {
 class ReindexSink {
  public:
   virtual ~ReindexSink() = default;
-  /// Whether the block is wanted at all. `same`: the mapping in force has decoded it already.
+  /// Whether the block is wanted at all. `same`: the mapping in force has decoded it already. Of a
+  /// range in the archive `index` has the event times alone.
   virtual bool Wants(const TapeIndexEntry& index, bool same) = 0;
   virtual Status Begin(const ReindexPart& part) = 0;
   virtual Status Take(const ReindexMessage& message) = 0;
   virtual Status End() = 0;
 };
+
+/// What a change holds in memory beside its texts; and a change of an index entry with them.
+inline constexpr size_t kReindexChangeBytes = 96;
+size_t ReindexBytes(const TapeIndexEntry& index);
 
 class ReindexScope {
  public:
@@ -106,10 +112,15 @@ class ReindexScope {
   /// Whether the day, as a whole, belongs to the request.
   bool InRange(const Table& table, Day day) const;
 
-  /// Every day of the request that has rows, or would have some.
-  Result<std::set<ReindexDay>> FindDays();
-  /// Goes through [tape.from, to) of what this store has recorded.
-  Status Read(const Tape& tape, int64_t to, ReindexSink* sink);
+  /// Every day of the request that has rows, or would have some. kFailedPrecondition, with their
+  /// names: rows would move between these and days or tables that were not asked for; or what
+  /// changes of the tapes' index alone takes more than `changes_bytes_max`.
+  Result<std::set<ReindexDay>> FindDays(size_t changes_bytes_max);
+  /// What this store has recorded of [tape.from, tape.to).
+  Result<TapeOffsets> Recorded(const Tape& tape) const;
+  /// Gives the messages of these offsets, each once. A block of the store comes whole, at its first
+  /// offset that is wanted, wherever the rest of the range lies.
+  Status Read(const Tape& tape, const TapeOffsets& wanted, ReindexSink* sink);
 
  private:
   ReindexScope(std::shared_ptr<const ReadPoint> point, const ReindexMappings* mappings,
@@ -117,8 +128,11 @@ class ReindexScope {
   Status AddTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoint);
   Status AddMapping(const Hash128& mapping, Tape* tape);
   Status ChooseTables();
-  Status ReadBlocks(const Tape& tape, int64_t from, int64_t to, ReindexSink* sink);
-  Status ReadArchived(const Tape& tape, const TapeSpan& span, ReindexSink* sink);
+  Result<TapeOffsets> InBlocks(const Tape& tape, const std::vector<TapeSpan>& spans) const;
+  Status ReadBlocks(const Tape& tape, const TapeSpan& span, const TapeOffsets& wanted,
+                    int64_t* done, ReindexSink* sink);
+  Status ReadArchived(const Tape& tape, const TapeSpan& span, const TapeOffsets& wanted,
+                      ReindexSink* sink);
   Status Give(const Tape& tape, const MessageView& message, Timestamp received,
               const Hash128& mapping, ReindexSink* sink);
   Result<Decoder*> DecoderInForce(const Tape& tape);

@@ -1,11 +1,14 @@
 #include "record/reindex_switch.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "archive/name_owner.h"
 #include "codec/series_block.h"
 #include "query/archive_plan.h"
 #include "query/archive_symbols.h"
 #include "query/series_cursor.h"
+#include "query/tape_blocks.h"
 
 namespace tapedeck {
 namespace {
@@ -19,32 +22,59 @@ uint64_t Plus(uint64_t count, int64_t more) {
   return sum < 0 ? 0 : static_cast<uint64_t>(sum);
 }
 
-// What the store has under a key; nullopt: nothing.
-Result<std::optional<std::string>> Stored(const StoreView& view, const std::string& key) {
-  Result<std::string> bytes = view.Get(key);
-  if (bytes.status().code() == StatusCode::kNotFound) return std::optional<std::string>();
+Status DoesNotFit(TpId tp, int64_t offset) {
+  return Status::Cancelled("a block of tape " + std::to_string(Raw(tp)) + " at offset " +
+                           std::to_string(offset) +
+                           " was cut or joined meanwhile: its days are built again");
+}
+
+// What the catalog has of a series; nullopt: nothing.
+Result<std::optional<CatalogEntry>> StoredCatalog(const StoreView& view, TableId table,
+                                                  const std::string& symbol) {
+  Result<std::string> bytes = view.Get(keys::Catalog(table, symbol));
+  if (bytes.status().code() == StatusCode::kNotFound) return std::optional<CatalogEntry>();
   TD_RETURN_IF_ERROR(bytes.status());
-  return std::optional(std::move(bytes).value());
+  TD_ASSIGN_OR_RETURN(CatalogEntry entry, DecodeCatalog(*bytes));
+  return std::optional(std::move(entry));
 }
 
 }  // namespace
 
-ReindexSwitch::ReindexSwitch(const ReindexStore& parts, const ReindexScope* scope,
+Status CheckReplaceable(const Table& table, const keys::DayKey& day, const DayEntry& entry,
+                        const std::string& store_id) {
+  if (entry.phase < DayPhase::kShipped || entry.replaced != 0) return Status::Ok();
+  if (!IsOfAnotherStore(entry.manifest, store_id)) return Status::Ok();
+  return Status::FailedPrecondition(
+      table.name + " of " + day.day.ToString() +
+      " was shipped under an earlier id of this store: " + entry.manifest + " cannot be replaced");
+}
+
+ReindexSwitch::ReindexSwitch(const ReindexStore& parts, std::unique_ptr<const ReindexScope> scope,
                              const ReindexBuilt* built, ReindexJob job,
                              std::shared_ptr<const ReadStop> stop)
-    : parts_(parts), scope_(scope), built_(built), job_(std::move(job)), stop_(std::move(stop)) {
+    : parts_(parts),
+      scope_(std::move(scope)),
+      built_(built),
+      job_(std::move(job)),
+      stop_(std::move(stop)) {
   for (const keys::DayKey& key : job_.days) planned_[{key.table, key.day}] = key;
 }
 
 Status ReindexSwitch::Prepare() {
   TD_RETURN_IF_ERROR(FindReplaced());
   TD_RETURN_IF_ERROR(CountReplaced());
+  TD_RETURN_IF_ERROR(CountKept());
   TD_RETURN_IF_ERROR(PrepareCatalog());
   for (const auto& [tp, blocks] : built_->blocks) TD_RETURN_IF_ERROR(PrepareTape(tp, blocks));
   for (const auto& [tp, changes] : built_->archived) {
     for (const RefusalChange& change : changes) refusals_.push_back({tp, &change});
   }
   for (const auto& [tp, refused] : built_->archived_refused) counts_[tp].refused += refused;
+  for (const ReindexScope::Tape& tape : scope_->tapes()) {
+    if (tape.spec != nullptr) in_force_.push_back(tape.spec);
+  }
+  after_.reset();
+  scope_.reset();
   return Status::Ok();
 }
 
@@ -69,32 +99,53 @@ Status ReindexSwitch::FindReplaced() {
 }
 
 Status ReindexSwitch::CountReplaced() {
-  std::set<std::string> manifests;  // several generations of an upsert table are in one
   for (const auto& [key, entry] : replaced_) {
     job_.result.replaced += entry.rows;
+    const Table& table = *scope_->point().state().tables.Find(key.table);
+    if (table.upsert() && entry.phase == DayPhase::kPruned) recounted_.insert(key.table);
+  }
+  return CountAll(replaced_, &gone_rows_);
+}
+
+// Of an upsert table the archive has fewer copies than the catalog has counted. What those were is
+// not known any more: the series are counted from what is left.
+Status ReindexSwitch::CountKept() {
+  if (recounted_.empty()) return Status::Ok();
+  Days kept;
+  for (const auto& one : after_->state().days) {
+    if (recounted_.contains(one.first.table) && !built_->days.contains(one.first))
+      kept.push_back(one);
+  }
+  return CountAll(kept, &kept_rows_);
+}
+
+Status ReindexSwitch::CountAll(const Days& days, Counts* counts) const {
+  std::set<std::string> manifests;  // several generations of an upsert table are in one
+  for (const auto& [key, entry] : days) {
     if (entry.phase == DayPhase::kPruned && !manifests.insert(entry.manifest).second) continue;
-    TD_RETURN_IF_ERROR(entry.phase == DayPhase::kPruned ? CountArchived(key, entry)
-                                                        : CountStored(key));
+    TD_RETURN_IF_ERROR(entry.phase == DayPhase::kPruned ? CountArchived(key, entry, counts)
+                                                        : CountStored(key, counts));
   }
   return Status::Ok();
 }
 
-Status ReindexSwitch::CountStored(const keys::DayKey& day) {
+Status ReindexSwitch::CountStored(const keys::DayKey& day, Counts* counts) const {
   const std::string prefix = keys::SeriesPrefix(day.table, day.day, day.generation);
   auto cursor = scope_->point().view().Scan(prefix, keys::After(prefix), ScanKind::kLong);
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
     TD_RETURN_IF_ERROR(stop_->Check());
     TD_ASSIGN_OR_RETURN(keys::SeriesKey key, keys::ParseSeries(cursor->key()));
     TD_ASSIGN_OR_RETURN(const SeriesBlockHeader header, ParseSeriesHeader(cursor->value()));
-    gone_rows_[{key.table, std::move(key.symbol)}] += header.rows;
+    (*counts)[{key.table, std::move(key.symbol)}] += header.rows;
   }
   return cursor->status();
 }
 
-Status ReindexSwitch::CountArchived(const keys::DayKey& day, const DayEntry& entry) {
+Status ReindexSwitch::CountArchived(const keys::DayKey& day, const DayEntry& entry,
+                                    Counts* counts) const {
   const Table* table = scope_->point().state().tables.Find(day.table);
   auto add = [&](const std::string& symbol, const CatalogEntry& part) {
-    gone_rows_[{day.table, symbol}] += part.rows;
+    (*counts)[{day.table, symbol}] += part.rows;
     return Status::Ok();
   };
   return VisitManifestSeries(scope_->point(), *table, entry.manifest, day.day, stop_.get(), add);
@@ -113,7 +164,7 @@ bool ReindexSwitch::IsAlone(const Table& table, Timestamp ts) const {
 }
 
 Status ReindexSwitch::PrepareCatalog() {
-  std::map<Series, uint64_t> affected = gone_rows_;
+  Counts affected = gone_rows_;
   for (const auto& [series, entry] : built_->catalog) affected.try_emplace(series);
   for (const auto& [series, gone] : affected) {
     TD_RETURN_IF_ERROR(stop_->Check());
@@ -126,16 +177,17 @@ Status ReindexSwitch::PrepareSeries(const Series& series, uint64_t gone) {
   const Table& table = *scope_->point().state().tables.Find(series.first);
   Change change;
   TD_ASSIGN_OR_RETURN(change.before,
-                      Stored(scope_->point().view(), keys::Catalog(series.first, series.second)));
-  std::optional<CatalogEntry> was;
-  if (change.before) {
-    TD_ASSIGN_OR_RETURN(was, DecodeCatalog(*change.before));
-  }
+                      StoredCatalog(scope_->point().view(), series.first, series.second));
+  const std::optional<CatalogEntry>& was = change.before;
   const auto found = built_->catalog.find(series);
   const CatalogEntry* built = found == built_->catalog.end() ? nullptr : &found->second;
   CatalogEntry now = was.value_or(built == nullptr ? CatalogEntry{} : *built);
-  now.rows =
-      (was && was->rows > gone ? was->rows - gone : 0) + (built == nullptr ? 0 : built->rows);
+  now.rows = was && was->rows > gone ? was->rows - gone : 0;
+  if (recounted_.contains(series.first)) {
+    const auto kept = kept_rows_.find(series);
+    now.rows = kept == kept_rows_.end() ? 0 : kept->second;
+  }
+  now.rows += built == nullptr ? 0 : built->rows;
   if (was && IsRebuilt(table, was->first_ts)) {
     TD_ASSIGN_OR_RETURN(const auto first, EdgeOf(series, ReadOrder::kAscending));
     if (first) now.first_ts = *first;
@@ -175,34 +227,35 @@ Result<std::optional<Timestamp>> ReindexSwitch::EdgeOf(const Series& series, Rea
 }
 
 // The entries that are there now: blocks may have been joined since they were decoded. One that is
-// there no more has left the store, and its refusals with it.
+// there no more has left the store, and its refusals with it. Of one that reaches into days beyond
+// the planned ones, and was left as it is, there is no change.
 Status ReindexSwitch::PrepareTape(TpId tp, const std::vector<BlockChange>& blocks) {
-  auto cursor = scope_->point().view().Scan(
-      keys::TapeIndex(tp, blocks.front().index.first_offset),
-      keys::TapeIndex(tp, blocks.back().index.last_offset + 1), ScanKind::kPoint);
+  TapeBlocks entries(&scope_->point().view(), tp, "tape " + std::to_string(Raw(tp)),
+                     ScanKind::kPoint);
   size_t next = 0;
-  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
-    TD_ASSIGN_OR_RETURN(const TapeIndexEntry is, DecodeTapeIndex(cursor->value()));
+  TD_RETURN_IF_ERROR(entries.Seek(blocks.front().index.first_offset));
+  for (; entries.Valid() && next < blocks.size();) {
+    const TapeIndexEntry& is = entries.index();
     while (next < blocks.size() && blocks[next].index.last_offset < is.first_offset) ++next;
     std::optional<TapeIndexEntry> joined;
-    CountChange counts;
     const size_t from = next;
-    for (; next < blocks.size() && blocks[next].index.last_offset <= is.last_offset; ++next) {
+    for (; next < blocks.size() && blocks[next].index.first_offset <= is.last_offset; ++next) {
       joined = joined ? JoinTapeIndex(*joined, blocks[next].index) : blocks[next].index;
-      counts += blocks[next].counts;
+      counts_[tp] += blocks[next].counts;
+      for (const RefusalChange& change : blocks[next].refusals) refusals_.push_back({tp, &change});
     }
-    // A block that reaches into days beyond the planned ones was left as it is.
-    if (!joined) continue;
-    if (joined->first_offset != is.first_offset || joined->last_offset != is.last_offset)
-      return ChangedMeanwhile("a block of the tape");
-    joined->kafka_running_max_ms = is.kafka_running_max_ms;
-    for (size_t i = from; i < next; ++i) {
-      for (const RefusalChange& change : blocks[i].refusals) refusals_.push_back({tp, &change});
+    if (from < next) {
+      if (joined->first_offset != is.first_offset || joined->last_offset != is.last_offset)
+        return DoesNotFit(tp, is.first_offset);
+      if (joined->count != is.count || joined->raw_bytes != is.raw_bytes) {
+        return Status::Internal("the index entry made for " + entries.Where() +
+                                " does not count what the block holds");
+      }
+      index_.push_back({tp, is, std::move(*joined)});
     }
-    counts_[tp] += counts;
-    index_.push_back({tp, std::string(cursor->value()), std::move(*joined)});
+    TD_RETURN_IF_ERROR(entries.Next());
   }
-  return cursor->status();
+  return Status::Ok();
 }
 
 Result<ReindexJob> ReindexSwitch::Write() {
@@ -217,9 +270,7 @@ Result<ReindexJob> ReindexSwitch::Write() {
     TD_RETURN_IF_ERROR(AddDays(now, number, batch));
     TD_RETURN_IF_ERROR(AddCatalog(*view, batch));
     TD_RETURN_IF_ERROR(AddTapes(*view, now, batch));
-    for (const ReindexScope::Tape& tape : scope_->tapes()) {
-      if (tape.spec != nullptr) batch->PutMapping(tape.spec->hash(), tape.spec->canonical());
-    }
+    for (const MappingSpec* spec : in_force_) batch->PutMapping(spec->hash(), spec->canonical());
     batch->PutFlushNumber(number, now.flushed_commit);
     done.state = ReindexState::kDone;
     done.ended = parts_.time->Now();
@@ -245,6 +296,8 @@ Status ReindexSwitch::AddDays(const StoreState& now, uint64_t number, StoreBatch
     if (planned == planned_.end() || key.generation >= planned->second.generation) continue;
     if (!stored.counts()) continue;
     if (expected.erase(key) == 0) return ChangedMeanwhile("a day");
+    TD_RETURN_IF_ERROR(
+        CheckReplaceable(*now.tables.Find(key.table), key, stored, parts_.store->meta().store_id));
     DayEntry entry = stored;
     entry.replaced = number;
     entry.replaced_at = at;
@@ -273,10 +326,10 @@ Status ReindexSwitch::AddDays(const StoreState& now, uint64_t number, StoreBatch
 
 Status ReindexSwitch::AddCatalog(const StoreView& view, StoreBatch* batch) const {
   for (const auto& [series, change] : catalog_) {
-    TD_ASSIGN_OR_RETURN(const auto now, Stored(view, keys::Catalog(series.first, series.second)));
-    if (now != change.before) return ChangedMeanwhile("a catalog entry");
-    if (change.after) {
-      batch->PutCatalog(series.first, series.second, *change.after);
+    TD_ASSIGN_OR_RETURN(const auto now, StoredCatalog(view, series.first, series.second));
+    TD_ASSIGN_OR_RETURN(const auto after, WithNewRows(change, now));
+    if (after) {
+      batch->PutCatalog(series.first, series.second, *after);
     } else if (now) {
       batch->DeleteCatalog(series.first, series.second);
     }
@@ -284,13 +337,50 @@ Status ReindexSwitch::AddCatalog(const StoreView& view, StoreBatch* batch) const
   return Status::Ok();
 }
 
+// What was prepared, and what flushes have brought since: those only add. Where an end of the
+// series has moved inward, nothing tells whether what was added lies beyond it.
+Result<std::optional<CatalogEntry>> ReindexSwitch::WithNewRows(
+    const Change& change, const std::optional<CatalogEntry>& now) {
+  const std::optional<CatalogEntry>& was = change.before;
+  if (now == was || (now && was && now->rows == was->rows && now->first_ts == was->first_ts &&
+                     now->last_ts == was->last_ts)) {
+    return change.after;
+  }
+  if (!now || !was || !change.after || now->rows < was->rows)
+    return ChangedMeanwhile("a catalog entry");
+  CatalogEntry sum = *change.after;
+  sum.rows += now->rows - was->rows;
+  if (now->first_ts < was->first_ts) {
+    sum.first_ts = std::min(sum.first_ts, now->first_ts);
+  } else if (sum.first_ts > was->first_ts) {
+    return ChangedMeanwhile("the first record of a series");
+  }
+  if (now->last_ts > was->last_ts) {
+    if (now->last_ts > sum.last_ts) sum.last = now->last;
+    if (now->last_ts == sum.last_ts) sum.last.clear();  // readers find it
+    sum.last_ts = std::max(sum.last_ts, now->last_ts);
+  } else if (sum.last_ts < was->last_ts) {
+    return ChangedMeanwhile("the last record of a series");
+  } else if (now->last != was->last) {
+    sum.last.clear();
+  }
+  return std::optional(std::move(sum));
+}
+
 Status ReindexSwitch::AddTapes(const StoreView& view, const StoreState& now,
                                StoreBatch* batch) const {
   for (const IndexChange& change : index_) {
-    const std::string key = keys::TapeIndex(change.tp, change.after.first_offset);
-    TD_ASSIGN_OR_RETURN(const auto stored, Stored(view, key));
+    const Result<std::string> bytes =
+        view.Get(keys::TapeIndex(change.tp, change.after.first_offset));
+    if (bytes.status().code() == StatusCode::kNotFound)
+      return ChangedMeanwhile("a block of a tape");
+    TD_RETURN_IF_ERROR(bytes.status());
+    TD_ASSIGN_OR_RETURN(TapeIndexEntry stored, DecodeTapeIndex(*bytes));
+    TapeIndexEntry after = change.after;  // what was healed before it may have raised that
+    after.kafka_running_max_ms =
+        std::exchange(stored.kafka_running_max_ms, change.before.kafka_running_max_ms);
     if (stored != change.before) return ChangedMeanwhile("a block of a tape");
-    batch->PutTapeIndex(change.tp, change.after.first_offset, change.after);
+    batch->PutTapeIndex(change.tp, after.first_offset, after);
   }
   for (const Refusal& refusal : refusals_) {
     if (refusal.change->second) {

@@ -29,6 +29,12 @@ bool HasSomethingToDo(const ReindexJob& job) {
   return !job.over() || !job.days.empty() || job.forgotten;
 }
 
+Status NoDays(ReindexJob* job) {
+  job->days.clear();
+  job->ends.clear();
+  return Status::Ok();
+}
+
 }  // namespace
 
 std::string_view ReindexStepName(ReindexStep step) {
@@ -204,21 +210,24 @@ std::vector<ReindexView> Reindexer::List() const {
 
 // The entry itself is changed, whatever has become of it meanwhile: a job may end at any moment.
 Status Reindexer::ChangeStored(const std::string& id, const Change& change) {
-  const Status written = parts_.queue->Write([&](StoreBatch* batch) -> Status {
-    Result<std::string> bytes = parts_.store->View()->Get(keys::Job(id));
-    if (bytes.status().code() == StatusCode::kNotFound) return Status::Ok();
-    TD_RETURN_IF_ERROR(bytes.status());
-    TD_ASSIGN_OR_RETURN(ReindexJob changed, DecodeReindexJob(id, *bytes));
-    TD_RETURN_IF_ERROR(change(&changed));
-    if (changed.forgotten && changed.days.empty()) {
-      batch->DeleteJob(id);
-    } else {
-      batch->PutJob(id, EncodeReindexJob(changed));
-    }
-    return Status::Ok();
-  });
-  TD_RETURN_IF_ERROR(written);
+  TD_RETURN_IF_ERROR(parts_.queue->Write(
+      [&](StoreBatch* batch) { return AddChanged(*parts_.store->View(), id, change, batch); }));
   return TakeStored(id);
+}
+
+Status Reindexer::AddChanged(const StoreView& view, const std::string& id, const Change& change,
+                             StoreBatch* batch) {
+  Result<std::string> bytes = view.Get(keys::Job(id));
+  if (bytes.status().code() == StatusCode::kNotFound) return Status::Ok();
+  TD_RETURN_IF_ERROR(bytes.status());
+  TD_ASSIGN_OR_RETURN(ReindexJob changed, DecodeReindexJob(id, *bytes));
+  TD_RETURN_IF_ERROR(change(&changed));
+  if (changed.forgotten && changed.days.empty()) {
+    batch->DeleteJob(id);
+  } else {
+    batch->PutJob(id, EncodeReindexJob(changed));
+  }
+  return Status::Ok();
 }
 
 Status Reindexer::Delete(std::string_view id) {
@@ -306,8 +315,7 @@ Status Reindexer::RunJob(ReindexJob job) {
   if (!job.days.empty() && job.mappings != mappings_.fingerprint()) {
     // Planned for other mappings: the days may be others.
     TD_RETURN_IF_ERROR(CleanUp(job));
-    job.days.clear();
-    job.ends.clear();
+    TD_RETURN_IF_ERROR(NoDays(&job));
   }
   if (job.days.empty()) {
     TD_RETURN_IF_ERROR(Flush());
@@ -328,8 +336,9 @@ Status Reindexer::RunJob(ReindexJob job) {
 Status Reindexer::Flush() {
   Enter(ReindexStep::kFlushing, 0);
   const uint64_t wanted = parts_.request_flush();
+  const std::shared_ptr<const ReadStop> stop = NewStop();
   while (parts_.flushes_done() < wanted) {
-    TD_RETURN_IF_ERROR(CheckStop());
+    TD_RETURN_IF_ERROR(stop->Check());
     parts_.clock->SleepFor(kFlushLook);
   }
   return Status::Ok();
@@ -342,22 +351,24 @@ Result<std::unique_ptr<ReindexScope>> Reindexer::MakeScope(const ReindexRequest&
   return ReindexScope::Make(std::move(point), &mappings_, request, std::move(stop));
 }
 
+// In one batch at the end: a number that is free again may be a flush's the next moment.
 Status Reindexer::CleanUp(const ReindexJob& job) {
   auto building = [](const DayEntry& entry) { return entry.building; };
-  for (const keys::DayKey& day : job.days) TD_RETURN_IF_ERROR(DeleteBlocks(day, building));
+  TD_ASSIGN_OR_RETURN(const StoreState state, parts_.store->View()->LoadState());
+  for (const auto& [key, entry] : state.days) {
+    if (entry.building && std::ranges::find(job.days, key) != job.days.end())
+      TD_RETURN_IF_ERROR(DeleteBlocks(key, building));
+  }
   TD_RETURN_IF_ERROR(parts_.queue->WriteQuiet([&](StoreBatch* batch) -> Status {
-    TD_ASSIGN_OR_RETURN(const StoreState now, parts_.store->View()->LoadState());
+    const std::unique_ptr<StoreView> view = parts_.store->View();
+    TD_ASSIGN_OR_RETURN(const StoreState now, view->LoadState());
     for (const auto& [key, entry] : now.days) {
       if (entry.building && std::ranges::find(job.days, key) != job.days.end())
         batch->DeleteDay(key);
     }
-    return Status::Ok();
+    return AddChanged(*view, job.id, NoDays, batch);
   }));
-  return ChangeStored(job.id, [](ReindexJob* stored) {
-    stored->days.clear();
-    stored->ends.clear();
-    return Status::Ok();
-  });
+  return TakeStored(job.id);
 }
 
 // All blocks of a generation, as long as its entry says that they may go.

@@ -123,14 +123,16 @@ class Reindexer {
   Status RunJob(ReindexJob job);
   Status Flush();
   Status Reserve(ReindexJob* job);
-  Status AddReserved(const ReindexScope& scope, const std::set<ReindexDay>& days, ReindexJob* job,
-                     StoreBatch* batch) const;
+  Status AddReserved(const std::vector<ReindexScope::Tape>& tapes, const std::set<ReindexDay>& days,
+                     ReindexJob* job, StoreBatch* batch) const;
   Result<ReindexBuilt> Build(const ReindexJob& job);
   Status SwitchTo(const ReindexJob& job, const ReindexBuilt& built);
   Status CleanUp(const ReindexJob& job);
   Status Sweep();
   Status DeleteBlocks(const keys::DayKey& day, const std::function<bool(const DayEntry&)>& may);
   Status ChangeStored(const std::string& id, const Change& change);
+  static Status AddChanged(const StoreView& view, const std::string& id, const Change& change,
+                           StoreBatch* batch);
   Status TakeStored(const std::string& id);
   Result<std::unique_ptr<ReindexScope>> MakeScope(const ReindexRequest& request);
   void Settle(const ReindexJob& job, const Status& outcome);

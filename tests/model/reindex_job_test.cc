@@ -14,7 +14,7 @@ TEST(ReindexJob, TheEntryInTheStoreIsTheseBytes) {
   job.state = ReindexState::kRunning;
   job.mappings = "ab";
   job.days = {{TableId{1}, Day(19'906), 2}};
-  job.ends = {{TpId{3}, 40}};
+  job.ends = {{TpId{3}, 40}, {TpId{5}, 70, {{10, 12}, {20, 30}}}};
   job.result.messages = 7;
   const std::string bytes = EncodeReindexJob(job);
   EXPECT_EQ(
@@ -22,7 +22,8 @@ TEST(ReindexJob, TheEntryInTheStoreIsTheseBytes) {
       std::string("\x01") +
           R"({"kind":"reindex","created":1720000000000000000,"ended":0,)"
           R"("request":{"topic":"Finhub1","tables":[],"start":5,"end":9223372036854775807},)"
-          R"("state":"running","error":"","mappings":"ab","days":[[1,19906,2]],"ends":[[3,40]],)"
+          R"("state":"running","error":"","mappings":"ab","days":[[1,19906,2]],)"
+          R"("ends":[[3,40],[5,70,[10,12],[20,30]]],)"
           R"("result":{"messages":7,"records":0,"replaced":0,"refused":0},"forgotten":false})");
   EXPECT_EQ(DecodeReindexJob(job.id, bytes).value(), job);
 }

@@ -2,7 +2,9 @@
 
 #include "query/range_facts.h"
 #include "query/series_cursor.h"
+#include "query/tape_blocks.h"
 #include "query/verify.h"
+#include "record/tape_merge.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -28,15 +30,13 @@ std::string ValuesOf(const Table& table, std::span<const Value> values) {
 }  // namespace
 
 MappingSpec SpecOf(const FinnhubVariant& variant) {
-  const std::string fields =
-      R"("symbol":"s","ts":{"path":"t","unit":"ms"},"fields":{"price":"p","size":"v"})";
+  const std::string series = R"("symbol":"s","ts":{"path":"t","unit":")" + variant.unit + R"("},)";
+  const std::string fields = series + R"("fields":{"price":"p","size":"v"})";
   std::string rules =
       R"({"when":"$.type == \"trade\" && s != \"OANDA:EUR_USD\"","table":"trades",)" + fields + "}";
   rules += std::string(R"(,{"when":"$.type == \"trade\" && s == \"OANDA:EUR_USD\"","table":")") +
            (variant.rates ? "rates" : "trades") + "\"," +
-           (variant.rates ? R"("symbol":"s","ts":{"path":"t","unit":"ms"},"fields":{"rate":"p"})"
-                          : fields) +
-           "}";
+           (variant.rates ? series + R"("fields":{"rate":"p"})" : fields) + "}";
   std::string refuse;  // conditions are within JSON
   for (const char c : variant.refuse) refuse += c == '\'' ? std::string("\\\"") : std::string(1, c);
   if (!refuse.empty()) refuse = "\"refuse\":[\"" + refuse + "\"],";
@@ -92,9 +92,14 @@ void ReindexRig::StartReindexer() {
     return live ? ship.recorder.running->RequestFlush() : uint64_t{1};
   };
   parts.flushes_done = [this] {
-    return live ? ship.recorder.running->State().flush_requests_done : uint64_t{1};
+    return live ? ship.recorder.running->State().flush_requests_done : flushes;
   };
-  parts.open_point = [this] { return Result<std::shared_ptr<const ReadPoint>>(Point()); };
+  parts.open_point = [this]() -> Result<std::shared_ptr<const ReadPoint>> {
+    if (before_point) TD_RETURN_IF_ERROR(before_point());
+    auto point = Point();
+    points.push_back(point);
+    return point;
+  };
   auto made = Reindexer::Make(options, parts);
   ASSERT_TRUE(made.ok()) << made.status().ToString();
   reindexer = std::move(made).value();
@@ -121,7 +126,7 @@ ReindexJob ReindexRig::Reindex(const ReindexRequest& request) {
   const Result<ReindexView> view = reindexer->Get(id);
   EXPECT_TRUE(view.ok());
   if (!view.ok()) return {};
-  EXPECT_EQ(view->live.trouble, "");
+  EXPECT_EQ(view->live.trouble.empty(), view->job.state != ReindexState::kFailed);
   return view->job;
 }
 
@@ -247,6 +252,83 @@ void ReindexRig::ShipAndPrune() {
   EXPECT_EQ(ship.shipper->State().last_error, "");
   const auto refreshed = archive->manifests().Refresh(&ship.fake, nullptr);
   ASSERT_TRUE(refreshed.ok()) << refreshed.status().ToString();
+}
+
+std::string ReindexRig::Reserve(const ReindexRequest& request) {
+  int points_left = 2;  // of Create, and to plan with
+  before_point = [&] { return points_left-- > 0 ? Status::Ok() : Status::Unavailable("the test"); };
+  StartReindexer();
+  std::string id;
+  {
+    QueueServer server(&ship.queue, ship.recorder.store.get());
+    const Result<ReindexView> made = reindexer->Create(request);
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    if (!made.ok()) return "";
+    id = made->job.id;
+  }
+  RunUntilIdle();
+  before_point = nullptr;
+  EXPECT_FALSE(reindexer->Get(id)->job.days.empty()) << reindexer->Get(id)->job.error;
+  reindexer.reset();
+  return id;
+}
+
+ReindexJob ReindexRig::Resume(const std::string& id) {
+  StartReindexer();
+  RunUntilIdle();
+  RunUntilIdle();  // one that failed gives its days back
+  const Result<ReindexView> view = reindexer->Get(id);
+  EXPECT_TRUE(view.ok()) << view.status().ToString();
+  return view.ok() ? view->job : ReindexJob();
+}
+
+void ReindexRig::SwitchNode(const std::string& node) {
+  reindexer.reset();
+  ship.shipper.reset();
+  ship.recorder.CloseStore();
+  const auto& root = ship.recorder.dir.path();
+  if (std::filesystem::exists(ship.StoreDir()))
+    std::filesystem::rename(ship.StoreDir(), root / ("of-" + ship.recorder.options.node_id));
+  if (std::filesystem::exists(root / ("of-" + node)))
+    std::filesystem::rename(root / ("of-" + node), ship.StoreDir());
+  ship.recorder.options.node_id = ship.options.node_id = node;
+}
+
+void ReindexRig::JoinBlocks() {
+  ship.recorder.OpenStore();
+  QueueServer server(&ship.queue, ship.recorder.store.get());
+  QueueJoinBlocks();
+}
+
+void ReindexRig::QueueJoinBlocks() {
+  TapeMerge merge;
+  for (const auto& [tp, tape] : ship.recorder.LoadState().tapes) {
+    for (bool again = true; again;) {
+      const Status written = ship.queue.Write([&, tp = tp](StoreBatch* batch) -> Status {
+        TD_ASSIGN_OR_RETURN(const TapeMerge::Joined joined,
+                            merge.Prepare(*ship.recorder.store->View(), tp, batch));
+        again = joined.blocks > 0;
+        return Status::Ok();
+      });
+      ASSERT_TRUE(written.ok()) << written.ToString();
+    }
+  }
+}
+
+int ReindexRig::BlocksOverGaps() {
+  const auto point = Point();
+  int found = 0;
+  for (const auto& [tp, tape] : point->state().tapes) {
+    const std::vector<Gap> gaps = point->view().Gaps(tp).value();
+    TapeBlocks blocks(&point->view(), tp, tape.ToString(), ScanKind::kPoint);
+    EXPECT_TRUE(blocks.Seek(0).ok());
+    while (blocks.Valid()) {
+      for (const Gap& gap : gaps)
+        found += blocks.base() < gap.from && blocks.index().last_offset >= gap.to ? 1 : 0;
+      EXPECT_TRUE(blocks.Next().ok());
+    }
+  }
+  return found;
 }
 
 }  // namespace tapedeck::testing

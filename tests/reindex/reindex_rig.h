@@ -26,9 +26,10 @@ using RowsFound =
 
 /// A mapping of Finnhub frames. Texts in its condition stand between single quotes.
 struct FinnhubVariant {
-  std::string prefix;  // of symbols
-  std::string refuse;  // a condition; "": nothing
-  bool rates = false;  // OANDA's go to a table of their own
+  std::string prefix;       // of symbols
+  std::string refuse;       // a condition; "": nothing
+  bool rates = false;       // OANDA's go to a table of their own
+  std::string unit = "ms";  // of times
 };
 MappingSpec SpecOf(const FinnhubVariant& variant);
 
@@ -61,6 +62,17 @@ class ReindexRig {
   void CheckSound();
   void AddArchive();
   void ShipAndPrune();
+  /// A job that has its days reserved, as if the process had ended then; its id.
+  std::string Reserve(const ReindexRequest& request);
+  /// Goes on with it, as after a start of the process, and gives what has become of it.
+  ReindexJob Resume(const std::string& id);
+  /// The process of this node ends, and that of `node` begins on a folder of its own.
+  void SwitchNode(const std::string& node);
+  /// Joins what the merger would join in the end. By the store's queue where somebody serves it.
+  void JoinBlocks();
+  void QueueJoinBlocks();
+  /// Index entries with offsets on both sides of a gap.
+  int BlocksOverGaps();
 
   ShipRig ship;
   ReindexOptions options;
@@ -68,6 +80,9 @@ class ReindexRig {
   std::unique_ptr<Archive> archive;
   uint64_t flushes_wanted = 0;  // RequestFlush of a recorder that runs; 0: none does
   bool live = false;
+  std::function<Status()> before_point;  // of the reindexer; what fails there fails it
+  uint64_t flushes = 1;                  // that were done, where no recorder runs
+  std::vector<std::weak_ptr<const ReadPoint>> points;  // that the reindexer has asked for
 };
 
 }  // namespace tapedeck::testing

@@ -1,0 +1,364 @@
+// What else happens to a store while days of it are rebuilt, or has happened before: gaps that
+// others fill, healing, merges, retention, another id, cancels.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "reindex/reindex_rig.h"
+#include "ship/new_store_id.h"
+#include "ship/retainer.h"
+#include "support/seed.h"
+
+namespace tapedeck::testing {
+namespace {
+
+using std::chrono::hours;
+
+const Day kNextDay(kShipDay.days() + 1);
+const ReindexRequest kAll{.topic = "Finhub1"};
+const FinnhubVariant kOther{.prefix = "LAB:", .refuse = "s == 'AAPL'"};
+
+RowsFound OfPartitions(const RowsFound& rows, const std::map<int32_t, OffsetSpan>& offsets) {
+  RowsFound found;
+  for (const auto& row : rows) {
+    const auto span = offsets.find(std::get<3>(row.first));
+    if (span == offsets.end()) continue;
+    const int64_t offset = std::get<4>(row.first);
+    if (offset >= span->second.from && offset < span->second.to) found.insert(row);
+  }
+  return found;
+}
+
+/// The gaps that there are, by partition: one each.
+std::map<int32_t, OffsetSpan> GapsOf(ReindexRig* rig) {
+  std::map<int32_t, OffsetSpan> found;
+  const auto point = rig->Point();
+  for (const auto& [tp, tape] : point->state().tapes) {
+    const std::vector<Gap> gaps = point->view().Gaps(tp).value();
+    for (const Gap& gap : gaps) found[tape.partition] = {gap.from, gap.to};
+  }
+  return found;
+}
+
+/// A node gives its partitions to another one and gets them back: it has a gap, and blocks that
+/// were joined over it.
+void RecordAroundAnotherNode(ReindexRig* rig, bool ships) {
+  const std::string first = rig->ship.recorder.options.node_id;
+  rig->Produce(kShipDay, 8);
+  rig->Record();
+  rig->SwitchNode("second");
+  rig->Produce(kShipDay, 8);
+  rig->Record({kShipDay});
+  if (ships) {
+    rig->ship.StartShipper();
+    rig->ship.recorder.clock.Advance(hours(1));
+    rig->ship.ShipAll();
+    ASSERT_EQ(rig->ship.shipper->State().last_error, "");
+  }
+  rig->SwitchNode(first);
+  rig->Produce(kShipDay, 8);
+  rig->Record();
+  ASSERT_EQ(GapsOf(rig).size(), 2u);
+  rig->UseMapping(kOther);
+  rig->Produce(kShipDay, 4);  // blocks of another mapping end what may be joined
+  rig->Record();
+  rig->JoinBlocks();
+  ASSERT_EQ(rig->BlocksOverGaps(), 2);
+}
+
+TEST(ReindexTrouble, ABlockOnBothSidesOfWhatAnotherNodeHasShippedIsRebuiltOnce) {
+  ReindexRig rig(TestSeed());
+  rig.AddArchive();
+  RecordAroundAnotherNode(&rig, /*ships=*/true);
+  ASSERT_TRUE(rig.archive->manifests().Refresh(&rig.ship.fake, nullptr).ok());
+  const auto gaps = GapsOf(&rig);
+  RowsFound wanted = rig.Oracle(SpecOf(kOther));
+  for (const auto& row : OfPartitions(wanted, gaps)) wanted.erase(row.first);
+  wanted.merge(OfPartitions(rig.Oracle(SpecOf({})), gaps));  // the other node's own
+  for (int turn = 0; turn < 2; ++turn) {
+    const ReindexJob job = rig.Reindex(kAll);
+    EXPECT_EQ(job.state, ReindexState::kDone) << job.error;
+    EXPECT_EQ(job.result.messages, 20u);
+    EXPECT_EQ(rig.Query(), wanted);
+    rig.CheckSound();
+  }
+}
+
+TEST(ReindexTrouble, WhatIsHealedAfterTheDaysWereReservedIsThereOnce) {
+  ReindexRig rig(TestSeed());
+  RecordAroundAnotherNode(&rig, /*ships=*/false);  // the other node is lost with what it had
+  const std::string id = rig.Reserve(kAll);
+  rig.ship.recorder.unlisted = [](const TapeId&, int64_t from, int64_t to) {
+    return std::optional(std::vector<OffsetSpan>{{from, to}});
+  };
+  rig.ship.recorder.clock.Advance(rig.ship.recorder.options.heal_after);
+  const Status recorded = rig.ship.recorder.Run([&, polls = 0](FakeSource* source) mutable {
+    std::this_thread::yield();
+    return !source->AtEnd() || (++polls % 20 != 0) || !GapsOf(&rig).empty();
+  });
+  ASSERT_TRUE(recorded.ok()) << recorded.ToString();
+  const ReindexJob job = rig.Resume(id);
+  EXPECT_EQ(job.state, ReindexState::kDone) << job.error;
+  EXPECT_EQ(job.result.messages, 20u) << "what was healed has its rows already";
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
+  rig.CheckSound();
+  EXPECT_EQ(rig.Reindex(kAll).state, ReindexState::kDone);
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
+  rig.CheckSound();
+}
+
+TEST(ReindexTrouble, ABlockThatIsJoinedWithOneOfOtherDaysMeanwhileIsNotForgotten) {
+  ReindexRig rig(TestSeed());
+  rig.ship.recorder.options.merge = false;
+  rig.Produce(kShipDay, 8);
+  rig.Record();
+  rig.Produce(kNextDay, 8);
+  rig.Record();
+  rig.UseMapping(kOther);
+  rig.Produce(kNextDay, 4);
+  rig.Record();
+  int points = 0;
+  rig.before_point = [&] {
+    if (++points == 4) rig.QueueJoinBlocks();  // Create, plan, build; now the switch
+    return Status::Ok();
+  };
+  rig.StartReindexer();
+  std::string id;
+  {
+    QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+    const auto made = rig.reindexer->Create({.topic = "Finhub1", .start = kNextDay.start()});
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    id = made->job.id;
+  }
+  for (int turn = 0; turn < 5; ++turn) {
+    rig.RunUntilIdle();
+    rig.ship.recorder.clock.Advance(std::chrono::seconds(2));
+  }
+  const ReindexJob job = rig.reindexer->Get(id)->job;
+  EXPECT_EQ(job.state, ReindexState::kDone) << job.error;
+  EXPECT_GT(points, 4) << "built once";
+  rig.CheckSound();
+  for (const auto& [key, entry] : rig.ship.Days()) {
+    EXPECT_EQ(entry.mixed, entry.rebuilt) << "some of its messages are summarised as before";
+  }
+}
+
+/// Records at noon of the day, one hour later.
+void RecordThen(ReindexRig* rig, const Day& day, int messages) {
+  const int64_t at = day.start().ns() + std::chrono::nanoseconds(hours(13)).count();
+  rig->ship.recorder.clock.Advance(
+      std::chrono::nanoseconds(at - rig->ship.recorder.clock.Now().ns()));
+  rig->Produce(day, messages);
+  rig->Record();
+}
+
+void Retain(ReindexRig* rig, hours retain) {
+  rig->ship.recorder.OpenStore();
+  Store* store = rig->ship.recorder.store.get();
+  Retainer retainer(retain, RetainParts{store, &rig->ship.queue, &rig->ship.recorder.clock});
+  QueueServer server(&rig->ship.queue, store);
+  const Status end = retainer.Round();
+  ASSERT_TRUE(end.ok()) << end.ToString();
+  ASSERT_GT(retainer.State().messages, 0u) << "nothing was dropped: the test says nothing";
+}
+
+TEST(ReindexTrouble, WhatRetentionDropsAfterTheDaysWereReservedIsNotLost) {
+  ReindexRig rig(TestSeed());
+  rig.ship.ShapeTrades(DaySize::kMonth, {});
+  for (int n = 0; n < 5; ++n) RecordThen(&rig, Day(kShipDay.days() + n), 6);
+  rig.UseMapping({.prefix = "LAB:"});
+  rig.Record();
+  const RowsFound before = rig.Query();
+  const std::string id = rig.Reserve(kAll);
+  Retain(&rig, hours(48));
+  EXPECT_EQ(rig.Query(), before) << "the month stays";
+  const ReindexJob job = rig.Resume(id);
+  EXPECT_EQ(job.state, ReindexState::kFailed);
+  EXPECT_NE(job.error.find("store.retain"), std::string::npos) << job.error;
+  EXPECT_EQ(rig.Query(), before);
+  rig.CheckSound();
+}
+
+TEST(ReindexTrouble, RowsOfAMappingWhoseMessagesRetentionHasDroppedStay) {
+  ReindexRig rig(TestSeed());
+  rig.UseMapping({.rates = true});
+  {
+    StoreState state = rig.ship.recorder.LoadState();
+    Table rates = *state.tables.Find("rates");
+    rates.day_size = DaySize::kYear;
+    StoreBatch batch;
+    batch.PutTable(rates);
+    ASSERT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+  }
+  RecordThen(&rig, kShipDay, 30);
+  rig.UseMapping({});
+  for (int n = 3; n < 6; ++n) RecordThen(&rig, Day(kShipDay.days() + n), 6);
+  Retain(&rig, hours(48));
+  const auto rates_of = [](const RowsFound& rows) {
+    return std::ranges::count_if(rows,
+                                 [](const auto& r) { return std::get<0>(r.first) == "rates"; });
+  };
+  const RowsFound before = rig.Query();
+  ASSERT_GT(rates_of(before), 0);
+  const ReindexJob job = rig.Reindex({.tables = {"rates"}});
+  EXPECT_EQ(job.state, ReindexState::kFailed);
+  EXPECT_NE(job.error.find("store.retain"), std::string::npos) << job.error;
+  EXPECT_EQ(rig.Query(), before);
+  rig.CheckSound();
+}
+
+TEST(ReindexTrouble, RowsThatWouldLeaveWhatIsAskedForAreNamedAndStay) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 30);
+  rig.Produce(kNextDay, 10);
+  rig.Record({kShipDay});
+  rig.UseMapping({.rates = true});
+  rig.Record();
+  const std::string before = rig.Answers();
+  const ReindexJob tables = rig.Reindex({.tables = {"trades"}});
+  EXPECT_EQ(tables.state, ReindexState::kFailed);
+  EXPECT_NE(tables.error.find("rates of 2024-07-02"), std::string::npos) << tables.error;
+  EXPECT_EQ(rig.Answers(), before);
+  EXPECT_TRUE(tables.days.empty()) << "before anything was reserved";
+  const ReindexJob both = rig.Reindex({.tables = {"trades", "rates"}});
+  EXPECT_EQ(both.state, ReindexState::kDone) << both.error;
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf({.rates = true})));
+  rig.CheckSound();
+
+  const FinnhubVariant seconds{.rates = true, .unit = "us"};  // all of it was in January 1970
+  rig.UseMapping(seconds);
+  rig.Record();
+  const RowsFound rows = rig.Query();
+  const ReindexJob out = rig.Reindex({.topic = "Finhub1", .start = kShipDay.start()});
+  EXPECT_EQ(out.state, ReindexState::kFailed);
+  EXPECT_NE(out.error.find("trades of 1970-01-20"), std::string::npos) << out.error;
+  const ReindexJob in = rig.Reindex({.topic = "Finhub1", .end = Timestamp(INT64_C(1) << 60)});
+  EXPECT_EQ(in.state, ReindexState::kFailed);
+  EXPECT_NE(in.error.find("trades of 2024-07-0"), std::string::npos) << in.error;
+  EXPECT_EQ(rig.Query(), rows);
+  EXPECT_EQ(rig.Reindex(kAll).state, ReindexState::kDone);
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(seconds)));
+  rig.CheckSound();
+}
+
+TEST(ReindexTrouble, DaysThatWereShippedUnderAnEarlierIdAreLeftWhenTheIdChangesMeanwhile) {
+  ReindexRig rig(TestSeed());
+  rig.AddArchive();
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  rig.ship.ShipAll();
+  rig.ship.shipper.reset();
+  rig.UseMapping(kOther);
+  rig.Record();
+  ASSERT_TRUE(rig.archive->manifests().Refresh(&rig.ship.fake, nullptr).ok());
+  const RowsFound before = rig.Query();
+  const std::string id = rig.Reserve(kAll);
+  {
+    StoreBatch batch;
+    const auto view = rig.ship.recorder.store->View();
+    ASSERT_TRUE(PutNewStoreId(*view, "01J00000000000000000000009", &batch).ok());
+    ASSERT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+  }
+  const ReindexJob job = rig.Resume(id);
+  EXPECT_EQ(job.state, ReindexState::kFailed);
+  EXPECT_NE(job.error.find("earlier id"), std::string::npos) << job.error;
+  EXPECT_EQ(rig.Query(), before);
+  for (const auto& [key, entry] : rig.ship.Days()) EXPECT_TRUE(entry.counts());
+}
+
+// Who waits for the writer holds nothing that keeps the store from being opened again.
+TEST(ReindexTrouble, A8WhoWaitsForAQuietMomentHoldsNoView) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  rig.UseMapping(kOther);
+  rig.Record();
+  rig.StartReindexer();
+  std::atomic<bool> ended{false};
+  std::thread job([&] {
+    const auto made = rig.reindexer->Create(kAll);
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    while (rig.reindexer->RunOnce()) continue;
+    ended = true;
+  });
+  int quiet = 0;
+  while (!ended) {
+    if (rig.ship.queue.wants_quiet()) {
+      ++quiet;
+      for (const auto& point : rig.points) EXPECT_TRUE(point.expired()) << "at wait " << quiet;
+    }
+    if (rig.ship.queue.waiting()) {
+      EXPECT_TRUE(rig.ship.queue.Serve(rig.ship.recorder.store.get()).ok());
+    }
+    std::this_thread::yield();
+  }
+  job.join();
+  EXPECT_GE(quiet, 2) << "reserving and switching";
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
+}
+
+TEST(ReindexTrouble, AJobWhoseDaysHaveGoneAlreadyEnds) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  const std::string id = rig.Reserve(kAll);
+  keys::DayKey reserved;
+  for (const auto& [key, entry] : rig.ship.Days()) {
+    if (entry.building) reserved = key;
+  }
+  StoreBatch batch;
+  batch.DeleteDay(reserved);
+  ASSERT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+  rig.Produce(kShipDay, 4);
+  rig.Record();  // a flush opens the same number
+  ASSERT_TRUE(rig.ship.Days().contains(reserved));
+  const RowsFound before = rig.Query();
+  rig.StartReindexer();
+  {
+    QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+    ASSERT_TRUE(rig.reindexer->Delete(id).ok());
+  }
+  rig.RunUntilIdle();
+  EXPECT_EQ(rig.reindexer->Get(id).status().code(), StatusCode::kNotFound);
+  EXPECT_FALSE(rig.ship.StoreHas('j'));
+  EXPECT_EQ(rig.Query(), before);
+  EXPECT_EQ(rig.Reindex(kAll).state, ReindexState::kDone) << "others run";
+  EXPECT_EQ(rig.Query(), before);
+}
+
+TEST(ReindexTrouble, AJobThatWaitsForAFlushCanBeCancelled) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 4);
+  rig.Record();
+  rig.StartReindexer();
+  rig.flushes = 0;  // never done
+  QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+  const auto made = rig.reindexer->Create(kAll);
+  ASSERT_TRUE(made.ok()) << made.status().ToString();
+  std::thread works([&] { EXPECT_FALSE(rig.reindexer->RunOnce()); });
+  while (rig.reindexer->Get(made->job.id)->live.step != ReindexStep::kFlushing)
+    std::this_thread::yield();
+  EXPECT_TRUE(rig.reindexer->Delete(made->job.id).ok());
+  works.join();
+  EXPECT_EQ(rig.reindexer->Get(made->job.id).status().code(), StatusCode::kNotFound);
+}
+
+TEST(ReindexTrouble, ADayThatIsTooLargeIsToldBeforeItIsBuilt) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  rig.UseMapping(kOther);
+  rig.Record();
+  const std::string before = rig.Answers();
+  rig.options.build.changes_bytes_max = 500;
+  const ReindexJob job = rig.Reindex(kAll);
+  EXPECT_EQ(job.state, ReindexState::kFailed);
+  EXPECT_NE(job.error.find("trades of 2024-07-02 alone"), std::string::npos) << job.error;
+  EXPECT_EQ(job.result.messages, 0u);
+  EXPECT_EQ(rig.Answers(), before);
+}
+
+}  // namespace
+}  // namespace tapedeck::testing
