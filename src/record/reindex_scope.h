@@ -6,7 +6,7 @@
 //
 //   const ReindexMappings mappings(options.topics);
 //   TD_ASSIGN_OR_RETURN(auto scope, ReindexScope::Make(point, &mappings, request, stop));
-//   TD_ASSIGN_OR_RETURN(auto days, scope->FindDays(bytes_max));  // decodes what another mapping did
+//   TD_ASSIGN_OR_RETURN(auto days, scope->FindDays(bytes_max));  // decodes where mappings changed
 //
 // A tape feeds what its mapping in force fills, and what any mapping did that has decoded some of
 // it. A tape of a topic that is not recorded any more keeps the mappings that it has.
