@@ -4,10 +4,10 @@
 // CommitMetadata: what a recorder tells the next owner of a partition along with the offset it
 // commits to the group.
 //
-//   metadata := "tapedeck/1 " node " " store " " lineage " " run_start " " last_offset " "
-//   last_hash node, store := bytes; other than A-Z a-z 0-9 - . _ ~ as %XX lineage, run_start,
-//   last_offset := decimal numbers (last_offset -1: nothing recorded yet) last_hash := 32
-//   hexadecimal digits
+//   metadata := "tapedeck/1 " node " " store " " lineage " " run_start " " last_offset " " hash
+//   node, store := bytes; other than A-Z a-z 0-9 - . _ ~ as %XX
+//   lineage, run_start, last_offset := decimal numbers (last_offset -1: nothing recorded yet)
+//   hash := 32 hexadecimal digits
 //
 //   "tapedeck/1 node-1 6f1e2c 0 1200 5121 00112233445566778899aabbccddeeff"
 //
