@@ -174,7 +174,9 @@ class TidyTest(unittest.TestCase):
     def test_documents_that_are_not_in_the_tree(self):
         page = {"docs/faults.md": "| row | what | proof |\n|---|---|---|\n| A1 | killed | `Store.IsKilled`, `Store.Is…`; `a_node_is_killed_here` |\n| G7 | names | |\n",
                 "tests/store/a_test.cc": "TEST_F(Store, IsKilled) {}\n", "tests/scenarios/a.py": "def a_node_is_killed_here(rig):\n"}
-        well = '// docs/faults.md, G7; see faults.md and https://a.host/of/OTHERS.md\n'
+        page["docs/formats.md"] = "# Formats\n\n## Keys of tapes\n"
+        self.assert_only("document", "src/store/a.cc", page | {"src/store/a.cc": '// docs/formats.md, "Values"\n'})
+        well = '// docs/formats.md, "Keys"; docs/faults.md, G7; see faults.md and https://a.host/of/OTHERS.md\n'
         self.assertEqual(self.findings(page | {"src/store/a.cc": well}), [])
         for text in ("// docs/gone.md\n", "// DESIGN.md\n", "// (ROBUSTNESS A1)\n", "// docs/faults.md, A9\n"):
             self.assert_only("document", "src/store/a.cc", page | {"src/store/a.cc": text})

@@ -482,6 +482,10 @@ def check_documents(report, root):
             for name in re.findall(r"(?<![\w:/.-])(?!\w+://)[\w./-]*\w\.md\b", line):
                 if "NNNN" not in name and not is_document(root, file, name.lstrip("/")):
                     report.add(path, number, "document", f"{name} is not in the tree")
+            for name, title in re.findall(r'(?:docs/)?\b(\w+\.md)\)?, "([^"]+)"', line):
+                titles = re.findall(r"(?m)^#+ (.*)$", (root / "docs" / name).read_text()) if (root / "docs" / name).exists() else [title]
+                if title not in titles and not any(title in other for other in titles):
+                    report.add(path, number, "document", f"docs/{name} has no section '{title}'")
             cited = re.findall(rf"\b[A-Z]{{5,}}(?:\.md)?,? ({ROW})\b", line)
             if cited:
                 report.add(path, number, "document", f"rows such as {cited[0]} are those of docs/faults.md")
