@@ -8,6 +8,10 @@
 //   TD_ASSIGN_OR_RETURN(auto opened, cache.OpenRecords(object, stop));    // object: of a manifest
 //   RecordObjectReader reader(opened.source.get(), opened.footer, columns, resolver);
 //
+// Requests to an object store cost more than bytes: what a reader expects to read next is fetched
+// together where little lies between, with what does, and the end of an object, with its footer, at
+// once. A long scan so asks once for a row group, one of a minute a few times in all.
+//
 // Small objects are read whole, once, and their sha256 is compared with the manifest's before
 // anything is parsed. Of larger ones the size is compared, and every page that is read has a sum of
 // its own (archive/record_object_reader.h).
@@ -44,6 +48,11 @@ struct ObjectCacheOptions {
   size_t bytes_max = size_t{64} << 20;
   /// Objects up to this size are read whole: one request instead of several.
   size_t whole_bytes_max = size_t{1} << 20;
+  /// Of larger ones so much of the end is read at once, but not more than a 128th of them.
+  size_t tail_bytes = size_t{1} << 20;
+  /// Ranges that are expected and have no more between them, nor more than a 1024th of the object,
+  /// are one request.
+  size_t gap_bytes_max = size_t{512} << 10;
 };
 
 /// An object, opened for one reader. Owned by one thread.
@@ -77,6 +86,7 @@ class ObjectCache {
   BlobStore* blobs() const { return blobs_; }
 
  private:
+  struct Shared;
   class RangedObject;
   struct Entry {
     std::string key;
@@ -89,6 +99,7 @@ class ObjectCache {
   Result<std::shared_ptr<const std::string>> Fetch(Blob* blob, uint64_t offset, uint64_t size,
                                                    const ReadStop* stop);
   std::shared_ptr<const void> Find(const std::string& key);
+  bool Has(const std::string& key) const;
   void Keep(const std::string& key, size_t cost, std::shared_ptr<const void> value);
   void Forget(const std::string& key);
   void Trim();

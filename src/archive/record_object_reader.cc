@@ -73,13 +73,17 @@ Status RecordObjectReader::Named(const Status& status) const {
   return status.WithContext(state_->object->name());
 }
 
+bool RecordObjectReader::IsLoaded(const Part& part, size_t leaf) const {
+  const State::Loaded& loaded = state_->loaded[leaf];
+  const ParquetValues& have = loaded.values;
+  return loaded.group == part.group && have.first_row <= part.from &&
+         part.to <= have.first_row + have.rows;
+}
+
 Result<const ParquetValues*> RecordObjectReader::Load(const Part& part, size_t leaf) {
   State::Loaded& loaded = state_->loaded[leaf];
   const ParquetValues& have = loaded.values;
-  if (loaded.group == part.group && have.first_row <= part.from &&
-      part.to <= have.first_row + have.rows) {
-    return &have;
-  }
+  if (IsLoaded(part, leaf)) return &have;
   loaded.group = SIZE_MAX;
   const Status read = state_->parquet.Read(part.group, leaf, part.from, part.to, &loaded.values);
   if (!read.ok()) {
@@ -283,7 +287,36 @@ Status RecordObjectReader::AppendOrigins(const Part& part, Rows* rows) {
   return Status::Ok();
 }
 
+// All that AppendPart loads, so that it comes in few requests.
+Status RecordObjectReader::ExpectPart(const Part& part) {
+  const RecordObjectFooter::Leaves& leaves = footer_->leaves_;
+  std::vector<size_t> wanted = {leaves.ts_ns, leaves.ts_kafka,  leaves.offset, leaves.index,
+                                leaves.topic, leaves.partition, leaves.lineage};
+  for (size_t i = 0; i < state_->columns.size(); ++i) {
+    const size_t place = state_->places[i];
+    if (place == kAbsent) continue;
+    const size_t leaf = leaves.columns[place];
+    switch (footer_->columns_[place].type) {
+      case ColumnType::kDecimal:
+        wanted.insert(wanted.end(), {leaf, leaf + 1, leaf + 2});
+        break;
+      case ColumnType::kText:
+        wanted.insert(wanted.end(), {leaf, leaf + 1});
+        break;
+      case ColumnType::kTimestamp:
+        wanted.push_back(leaf + 1);
+        break;
+      default:
+        wanted.push_back(leaf);
+    }
+  }
+  std::erase_if(wanted, [&](size_t leaf) { return IsLoaded(part, leaf); });
+  if (wanted.empty()) return Status::Ok();
+  return state_->parquet.Expect(part.group, wanted, part.from, part.to);
+}
+
 Status RecordObjectReader::AppendPart(const Part& part, Rows* rows) {
+  TD_RETURN_IF_ERROR(ExpectPart(part));
   TD_ASSIGN_OR_RETURN(const ParquetValues* times, Load(part, footer_->leaves_.ts_ns));
   const int64_t* from = times->numbers.data() + (part.from - times->first_row);
   rows->ts.insert(rows->ts.end(), from, from + part.size());

@@ -171,6 +171,8 @@ class RecordObjectReader {
   struct Part;
   Status Named(const Status& status) const;
   Result<const ParquetValues*> Load(const Part& part, size_t leaf);
+  bool IsLoaded(const Part& part, size_t leaf) const;
+  Status ExpectPart(const Part& part);
   Status ForParts(RowRange range, const std::function<Status(const Part&)>& use);
   Status AddSymbols(const Part& part, std::span<const std::string> symbols,
                     std::vector<ObjectSeries>* found);

@@ -104,6 +104,10 @@ Status ParquetReader::LoadIndex(size_t group) {
   auto index = std::make_unique<Index>();
   index->group = group;
   index->column_begin = columns.begin;
+  if (columns.size() > 0 && offsets.size() > 0) {
+    const ByteExtent both[] = {{columns.begin, columns.size()}, {offsets.begin, offsets.size()}};
+    TD_RETURN_IF_ERROR(file_->Expect(both));
+  }
   TD_ASSIGN_OR_RETURN(index->column_indexes, ReadRange(*file_, columns));
   TD_ASSIGN_OR_RETURN(const std::string offset_indexes, ReadRange(*file_, offsets));
   if (IndexSum(index->column_indexes, offset_indexes) != from.index_sum) {
@@ -167,6 +171,13 @@ Result<std::vector<ParquetBounds>> ParquetReader::PageBounds(size_t group, size_
 Status ParquetReader::Read(size_t group, size_t column, uint64_t from, uint64_t to,
                            ParquetValues* values) {
   TD_RETURN_IF_ERROR(LoadIndex(group));
+  TD_ASSIGN_OR_RETURN(const PageRange pages, PagesOf(group, column, from, to));
+  return ReadPages(group, column, pages.first, pages.last, values);
+}
+
+// The index of the row group is loaded.
+Result<ParquetReader::PageRange> ParquetReader::PagesOf(size_t group, size_t column, uint64_t from,
+                                                        uint64_t to) const {
   const std::vector<ParquetPage>& pages = index_->pages[column];
   if (from >= to || to > footer_->rows(group)) {
     return Status::InvalidArgument("rows that the row group does not have");
@@ -174,7 +185,26 @@ Status ParquetReader::Read(size_t group, size_t column, uint64_t from, uint64_t 
   const auto after = [](uint64_t row, const ParquetPage& page) { return row < page.first_row; };
   const auto first = std::upper_bound(pages.begin(), pages.end(), from, after) - pages.begin() - 1;
   const auto last = std::upper_bound(pages.begin(), pages.end(), to - 1, after) - pages.begin() - 1;
-  return ReadPages(group, column, static_cast<size_t>(first), static_cast<size_t>(last), values);
+  return PageRange{static_cast<size_t>(first), static_cast<size_t>(last)};
+}
+
+// What ReadPages asks for.
+Status ParquetReader::Expect(size_t group, std::span<const size_t> columns, uint64_t from,
+                             uint64_t to) {
+  TD_RETURN_IF_ERROR(LoadIndex(group));
+  std::vector<ByteExtent> extents;
+  for (const size_t column : columns) {
+    TD_ASSIGN_OR_RETURN(const PageRange range, PagesOf(group, column, from, to));
+    const ParquetChunk& chunk = footer_->state_->groups[group].chunks[column];
+    const ParquetPage& first = index_->pages[column][range.first];
+    const ParquetPage& last = index_->pages[column][range.last];
+    const bool joined = first.offset == chunk.data_offset;  // to the dictionary
+    if (chunk.has_dictionary && !joined)
+      extents.push_back({chunk.offset, chunk.data_offset - chunk.offset});
+    const uint64_t begin = joined && chunk.has_dictionary ? chunk.offset : first.offset;
+    extents.push_back({begin, last.offset + last.bytes - begin});
+  }
+  return file_->Expect(extents);
 }
 
 Status ParquetReader::ReadPages(size_t group, size_t column, size_t first, size_t last,

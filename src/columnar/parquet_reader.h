@@ -124,10 +124,16 @@ class ParquetReader {
   /// Replaces `values` by those of the pages that hold the rows [from, to) of the row group; `from`
   /// < `to`. At most kParquetReadBytesMax at once.
   Status Read(size_t group, size_t column, uint64_t from, uint64_t to, ParquetValues* values);
+  /// Tells the file that Read of these rows comes next for each of these columns.
+  Status Expect(size_t group, std::span<const size_t> columns, uint64_t from, uint64_t to);
 
  private:
   struct Index;
   Status LoadIndex(size_t group);
+  struct PageRange {
+    size_t first = 0, last = 0;  // both inside
+  };
+  Result<PageRange> PagesOf(size_t group, size_t column, uint64_t from, uint64_t to) const;
   Status ReadPages(size_t group, size_t column, size_t first, size_t last, ParquetValues* values);
 
   const RandomAccess* file_;

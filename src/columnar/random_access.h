@@ -15,6 +15,12 @@
 
 namespace tapedeck {
 
+/// Some bytes, by their place.
+struct ByteExtent {
+  uint64_t offset = 0;
+  uint64_t bytes = 0;
+};
+
 class RandomAccess {
  public:
   virtual ~RandomAccess() = default;
@@ -22,6 +28,12 @@ class RandomAccess {
   /// Fills `to` with the bytes from `offset` on; all of them lie within bytes(), else
   /// kInvalidArgument. Errors of where the bytes lie come as they are.
   virtual Status Read(uint64_t offset, std::span<char> to) const = 0;
+  /// These are read next, each by one Read: what answers slowly may fetch them together. They lie
+  /// within bytes(). Nothing but time follows from it.
+  virtual Status Expect(std::span<const ByteExtent> extents) const {
+    (void)extents;
+    return Status::Ok();
+  }
 };
 
 }  // namespace tapedeck
