@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <thread>
 
 #include "api/stream_place.h"
 #include "api_rig.h"
+#include "base/clock.h"
 #include "base/random.h"
 #include "query/random_world.h"
 #include "support/seed.h"
@@ -15,6 +15,9 @@ namespace tapedeck::testing {
 namespace {
 
 using std::chrono::milliseconds;
+
+// Nothing has come for so long: it does not come.
+constexpr std::chrono::seconds kPatience{60};
 
 std::vector<Json> LinesOf(const std::string& body) {
   std::vector<Json> lines;
@@ -50,17 +53,13 @@ class Follower {
   }
   // Reads until there are `count` lines in all, or nothing has come for long.
   const std::vector<Json>& Until(size_t count) {
-    for (int idle = 0; idle < 5'000 && lines().size() < count && response_.stream; ++idle) {
-      std::string piece;
-      Result<ResponseBody::Step> step = response_.stream->Next(&piece);
-      EXPECT_TRUE(step.ok()) << step.status().ToString();
-      if (!step.ok()) break;
-      body_ += piece;
-      if (!piece.empty()) idle = 0;
-      if (*step == ResponseBody::Step::kWait) std::this_thread::sleep_for(milliseconds(1));
-      if (*step == ResponseBody::Step::kEnd) break;
-    }
+    ReadUntil([&] { return lines().size() >= count; });
     return lines();
+  }
+  // The same, until `text` is among what has come. Whether it is.
+  bool UntilText(const std::string& text) {
+    ReadUntil([&] { return body_.find(text) != std::string::npos; });
+    return body_.find(text) != std::string::npos;
   }
   // Whether nothing is due now: a stream that must wait says so, and gives no byte.
   bool Waits() {
@@ -79,6 +78,21 @@ class Follower {
   HttpResponse& response() { return response_; }
 
  private:
+  template <typename F>
+  void ReadUntil(F done) {
+    MonotonicTime last = SystemClock().Monotonic();
+    while (response_.stream && !done() && SystemClock().Monotonic() - last < kPatience) {
+      std::string piece;
+      Result<ResponseBody::Step> step = response_.stream->Next(&piece);
+      EXPECT_TRUE(step.ok()) << step.status().ToString();
+      if (!step.ok()) break;
+      body_ += piece;
+      if (!piece.empty()) last = SystemClock().Monotonic();
+      if (*step == ResponseBody::Step::kWait) SystemClock().SleepFor(milliseconds(1));
+      if (*step == ResponseBody::Step::kEnd) break;
+    }
+  }
+
   ApiRig* rig_;
   HttpResponse response_;
   std::string body_;
@@ -232,14 +246,7 @@ TEST(Stream, ServerSentEventsCarryTheCursorAsIdAndTakeItBack) {
       rig.Get("/v1/stream?topics=ticks", {{"Accept", "text/event-stream"}, {"Last-Event-ID", id}});
   EXPECT_EQ(first.body.substr(first.body.find("\n\n") + 2), rest.body);
   Follower follower(&rig, "/v1/stream?topics=ticks&follow=true&format=sse");
-  for (int i = 0; i < 2'000; ++i) {
-    std::string piece;
-    ASSERT_TRUE(follower.response().stream->Next(&piece).ok());
-    if (piece.find("event: caught-up\ndata: {\"_caught_up\":true}\n\n") != std::string::npos)
-      return;
-    std::this_thread::sleep_for(milliseconds(1));
-  }
-  FAIL() << "no mark";
+  EXPECT_TRUE(follower.UntilText("event: caught-up\ndata: {\"_caught_up\":true}\n\n")) << "no mark";
 }
 
 TEST(Stream, OriginalPaceKeepsTheSpacingOnTheNodesClock) {

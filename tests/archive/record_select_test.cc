@@ -80,8 +80,8 @@ TEST(RecordSelect, AnySymbolAndAnyTimeGiveTheRowsThatAScanWouldGive) {
     const SymbolRows& one = rows[random.Uniform(2) == 0 ? 20 : random.Uniform(rows.size())];
     auto time = [&] {
       if (random.Uniform(8) == 0) return random.Uniform(2) == 0 ? INT64_MIN : INT64_MAX;
-      return one.rows.ts[random.Uniform(one.rows.size())] +
-             static_cast<int64_t>(random.Uniform(3)) - 1;
+      const Timestamp near(one.rows.ts[random.Uniform(one.rows.size())]);
+      return near.SaturatingAdd(static_cast<int64_t>(random.Uniform(3)) - 1).ns();
     };
     int64_t start = time();
     // Short ranges for the most part: the comparison is slow.

@@ -14,6 +14,9 @@
 
 namespace tapedeck {
 
+/// Longer than anything takes on a busy machine; what goes well waits for none of it.
+inline constexpr std::chrono::seconds kPatience{20};
+
 /// How a connection ended, as its client saw it.
 enum class Ending : uint8_t { kOpen, kClosed, kReset };
 
@@ -35,12 +38,11 @@ class RawClient {
   /// Sends as much as fits without waiting.
   size_t SendSome(std::string_view bytes);
   /// Waits for more bytes or the end. False when the time is over or the end was there.
-  bool ReadMore(std::chrono::milliseconds patience = std::chrono::seconds(5));
+  bool ReadMore(std::chrono::milliseconds patience = kPatience);
   /// Reads until the end or the time is over. All that was received.
-  const std::string& ReadToEnd(std::chrono::milliseconds patience = std::chrono::seconds(5));
+  const std::string& ReadToEnd(std::chrono::milliseconds patience = kPatience);
   /// Reads until `text` has been received.
-  bool ReadUntil(std::string_view text,
-                 std::chrono::milliseconds patience = std::chrono::seconds(5));
+  bool ReadUntil(std::string_view text, std::chrono::milliseconds patience = kPatience);
   void Forget() { received_.clear(); }
   void FinishSending();
   void Close();
@@ -74,7 +76,7 @@ std::string GetAndClose(std::string_view path);
 
 /// Waits until `condition` holds; false when the time is over first.
 template <typename F>
-bool Eventually(F condition, std::chrono::milliseconds patience = std::chrono::seconds(5));
+bool Eventually(F condition, std::chrono::milliseconds patience = kPatience);
 
 }  // namespace tapedeck
 

@@ -31,7 +31,7 @@ class HttpServing : public testing::Test {
 
 std::string StreamBytes(size_t count) {
   std::string bytes;
-  for (size_t i = 0; i < count; ++i) bytes.push_back(StreamByte(i));
+  AppendStreamBytes(0, count, &bytes);
   return bytes;
 }
 

@@ -45,14 +45,14 @@ KeptMessage Keep(const MessageView& message) {
 }
 
 Recording::Recording(Cluster* cluster, const std::string& group, std::vector<std::string> topics,
-                     const std::string& node_id) {
+                     const std::string& node_id, std::chrono::milliseconds session) {
   KafkaOptions options;
   options.bootstrap_servers = cluster->bootstrap_servers();
   options.group = group;
   options.node_id = node_id;
   options.topics = std::move(topics);
   options.memory_bytes = size_t{64} << 20;
-  options.properties = {{"session.timeout.ms", "6000"},
+  options.properties = {{"session.timeout.ms", std::to_string(session.count())},
                         {"heartbeat.interval.ms", "500"},
                         {"reconnect.backoff.max.ms", "500"}};
   // On the mock cluster a refresh in the middle of a join makes the client join again, which takes

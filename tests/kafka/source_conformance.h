@@ -104,8 +104,9 @@ KeptMessage Keep(const MessageView& message);
 /// A source and everything that it has given so far.
 class Recording {
  public:
+  static constexpr std::chrono::seconds kSession{6};  // a broker allows no less
   Recording(Cluster* cluster, const std::string& group, std::vector<std::string> topics,
-            const std::string& node_id = "");
+            const std::string& node_id = "", std::chrono::milliseconds session = kSession);
 
   /// Polls until `done` or the time is up; whether it is done. The first error of Poll ends it,
   /// too, and is kept in `error`.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <future>
 #include <set>
 
 #include "replay/replay_rig.h"
@@ -44,8 +45,7 @@ TEST_F(ReplayAround, E9WhatRetainDroppedFailsAJobThatWasPausedWithItsPlace) {
   ASSERT_TRUE(rig.WaitSent(id, 200));
   ASSERT_TRUE(rig.Patch(id, {{"state", "paused"}}).ok());
   ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused));
-  SystemClock().SleepFor(300ms);
-  const uint64_t sent = rig.View(id).job.note.next_seq - 1;
+  const uint64_t sent = rig.WaitSettled(id);
   const int64_t end = rig.Drop(TpId{2}, 500 + 3000);
   ASSERT_GT(end, 500 + static_cast<int64_t>(sent));
   ASSERT_TRUE(rig.Patch(id, {{"state", "running"}}).ok());
@@ -178,16 +178,16 @@ TEST_F(ReplayAround, E5ATearInTheTargetIsFoundByTheVerification) {
 TEST_F(ReplayAround, AnEndThatIsMovedAfterTheLastMessageIsCarriedOut) {
   TD_SHARED_KAFKA(kafka);
   kafka->admin().CreateTopic("later-replay", 2, {{"retention.ms", "-1"}});
+  std::atomic<int> sent{0};
+  std::atomic<bool> moved{false};
+  std::promise<std::string> created;  // the worker may be done before Create has returned
   ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
   rig.Fill(1000);
   const int64_t start_ms = rig.filler().messages().front().content.timestamp_ms;
-  std::atomic<int> sent{0};
-  std::atomic<bool> moved{false};
-  std::string id;
-  rig.on_sent = [&](std::chrono::nanoseconds) {
+  rig.on_sent = [&, id = created.get_future().share()](std::chrono::nanoseconds) {
     if (++sent != 1000) return;
     const Status status =
-        rig.Patch(id, {{"source", {{"end", std::to_string(start_ms + 600) + "ms"}}}});
+        rig.Patch(id.get(), {{"source", {{"end", std::to_string(start_ms + 600) + "ms"}}}});
     EXPECT_TRUE(status.ok()) << status.ToString();
     moved.store(status.ok());
   };
@@ -195,7 +195,8 @@ TEST_F(ReplayAround, AnEndThatIsMovedAfterTheLastMessageIsCarriedOut) {
   json request = ReplayRig::Request("later-replay");
   request["source"]["end"] = std::to_string(start_ms + 500) + "ms";
   request["pace"] = {{"mode", "rate"}, {"messages_per_second", 1000}};
-  id = rig.Create(request);
+  const std::string id = rig.Create(request);
+  created.set_value(id);
   ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
   EXPECT_TRUE(moved.load());
   EXPECT_EQ(rig.View(id).job.verified_messages, 1200u);
@@ -277,9 +278,14 @@ TEST(ReplayTrailThread, ATargetThatIsAwayWhileItIsReadBackIsWaitedFor) {
   digest += hasher.Hash(m);
   TrailThread trail(parts, job);
   ASSERT_TRUE(trail.Start().ok());
-  // Its own waiting moves the clock, too: the reader must not be left behind.
-  const Status status = trail.Finish(2, digest, [&] {
-    SystemClock().SleepFor(1ms);
+  // Its own waiting moves the clock, too: the reader must not be left behind, on no machine.
+  const MonotonicTime deadline = SystemClock().Monotonic() + 120s;
+  const Status status = trail.Finish(2, digest, [&, before = 0]() mutable {
+    while (polls.load() == before) {
+      if (SystemClock().Monotonic() > deadline) return true;
+      SystemClock().SleepFor(1ms);
+    }
+    before = polls.load();
     return false;
   });
   EXPECT_TRUE(status.ok()) << status.ToString();

@@ -1,6 +1,7 @@
 #include "replay/replay_rig.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "model/keys.h"
@@ -149,6 +150,21 @@ bool ReplayRig::WaitSent(const std::string& id, uint64_t messages, int seconds) 
       return false;
     }
   }
+}
+
+uint64_t ReplayRig::WaitSettled(const std::string& id, int seconds) {
+  const MonotonicTime deadline = SystemClock().Monotonic() + std::chrono::seconds(seconds);
+  uint64_t sent = View(id).job.note.next_seq - 1;
+  for (int same = 0; same < 10; ++same) {
+    SystemClock().SleepFor(100ms);
+    const uint64_t now = View(id).job.note.next_seq - 1;
+    if (now != std::exchange(sent, now)) same = 0;
+    if (SystemClock().Monotonic() > deadline) {
+      ADD_FAILURE() << "it goes on: " << ReplayViewJson(View(id));
+      break;
+    }
+  }
+  return sent;
 }
 
 }  // namespace tapedeck::testing

@@ -48,6 +48,9 @@ class ReplayRig {
   /// False, and a failure of the test, where it is not in that state in time or has failed.
   bool WaitFor(const std::string& id, ReplayState state, int seconds = 60);
   bool WaitSent(const std::string& id, uint64_t messages, int seconds = 60);
+  /// Of a job that was paused: its worker may still commit what it had sent. The number of messages
+  /// committed, once it has stood still for a second; a failure of the test where it never does.
+  uint64_t WaitSettled(const std::string& id, int seconds = 60);
 
   /// Called by workers for each message; set before Start.
   std::function<void(std::chrono::nanoseconds)> on_sent;

@@ -3,6 +3,8 @@
 #include <flatbuffers/flatbuffers.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <future>
 #include <map>
 
 #include "codec/record_generated.h"
@@ -144,6 +146,8 @@ TEST_F(ReplayValues, StoppedWithinAMessageItGoesOnAtTheNextRecord) {
     SCOPED_TRACE(delivery);
     const std::string topic = std::string("within-") + delivery + "-replay";
     kafka->admin().CreateTopic(topic, 2, {{"retention.ms", "-1"}});
+    std::promise<std::string> created;
+    std::atomic<int> sent{0};
     ReplayRig rig(dir_.File(delivery), kafka->bootstrap_servers());
     rig.Fill(0);
     std::string units;
@@ -153,15 +157,26 @@ TEST_F(ReplayValues, StoppedWithinAMessageItGoesOnAtTheNextRecord) {
                           {.value = "[" + units + "]", .timestamp_ms = 1'700'000'000'000 + i});
     }
     rig.filler().Commit();
+    // Within the first message of 300 records, whatever the machine does: the worker itself asks,
+    // and looks at what is asked every 64 of them.
+    rig.on_sent = [&, own = created.get_future().share()](std::chrono::nanoseconds) {
+      const int now = ++sent;
+      if (now == 40) {
+        EXPECT_TRUE(rig.Patch(own.get(), {{"state", "paused"}}).ok());
+      }
+      if (now == 160) {
+        const json slow = {{"mode", "rate"}, {"messages_per_second", 1}};
+        EXPECT_TRUE(rig.Patch(own.get(), {{"pace", slow}}).ok());
+      }
+    };
     rig.Start();
     json request = Request(topic, "json");
     request["delivery"] = delivery;
     request["source"]["symbols"] = {"ETH"};
-    request["pace"] = {{"mode", "rate"}, {"messages_per_second", 200}};
     const std::string id = rig.Create(request);
-    ASSERT_TRUE(rig.WaitSent(id, 40));
-    ASSERT_TRUE(rig.Patch(id, {{"state", "paused"}}).ok());
+    created.set_value(id);
     ASSERT_TRUE(rig.WaitFor(id, ReplayState::kPaused));
+    EXPECT_GE(rig.WaitSettled(id), 40u);
     EXPECT_GT(rig.View(id).job.note.records, 0u) << "it did not stop within a message";
     ASSERT_TRUE(rig.Patch(id, {{"state", "running"}}).ok());
     ASSERT_TRUE(rig.WaitSent(id, 120));
