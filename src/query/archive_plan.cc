@@ -92,8 +92,8 @@ class Planner {
 
   // Generations of the store that are pruned.
   Status AddOwn(Day first, Day last) {
-    for (const auto& [key, entry] : point_->state().days) {
-      if (key.table != table_->id || key.day < first || key.day > last) continue;
+    TD_ASSIGN_OR_RETURN(const DayRange days, point_->Days(*table_, first, last));
+    for (const auto& [key, entry] : days) {
       if (entry.phase != DayPhase::kPruned) continue;
       if (IsOfAnotherStore(entry.manifest, point_->archive().store)) {
         TD_RETURN_IF_ERROR(AddInherited(key.day, entry));
@@ -103,7 +103,9 @@ class Planner {
                                          ? nullptr
                                          : point_->manifests()->FindRecords(entry.manifest);
       if (listing == nullptr) return MissingManifest(*point_, entry.manifest);
-      if (table_->upsert()) listing = InForce(*listing);
+      if (table_->upsert()) {
+        TD_ASSIGN_OR_RETURN(listing, InForce(*listing));
+      }
       if (own_.insert(listing).second) plan_.parts.push_back({listing, true, nullptr, {}});
     }
     return Status::Ok();
@@ -120,16 +122,21 @@ class Planner {
 
   // What stands for this manifest of an upsert table, if anything does: its objects stay when
   // these leave. None of a generation that the point does not see.
-  const RecordListing* InForce(const RecordListing& listing) const {
+  Result<const RecordListing*> InForce(const RecordListing& listing) const {
     const RecordManifest& wanted = listing.manifest;
     const RecordListing* best = &listing;
+    TD_ASSIGN_OR_RETURN(const DayRange days, point_->Days(*table_, wanted.day, wanted.day));
+    auto sees = [&](uint32_t generation) {
+      return std::ranges::any_of(
+          days, [&](const auto& one) { return one.first.generation == generation; });
+    };
     auto listed = point_->manifests()->RecordsOf(table_->name, wanted.day, wanted.day,
                                                  point_->archive().store);
     if (!listed.ok()) return best;
     for (const ListedRecords& other : *listed) {
       const RecordManifest& m = other.manifest();
       if (m.writer.store != wanted.writer.store || m.generation <= best->manifest.generation ||
-          !Sees(m.day, m.generation)) {
+          !sees(m.generation)) {
         continue;
       }
       const auto& replaces = m.replaces;
@@ -138,13 +145,6 @@ class Planner {
       }
     }
     return best;
-  }
-
-  bool Sees(Day day, uint32_t generation) const {
-    const keys::DayKey wanted{table_->id, day, generation};
-    const auto& days = point_->state().days;
-    return std::any_of(days.begin(), days.end(),
-                       [&](const auto& one) { return one.first == wanted; });
   }
 
   // What the manifests of other stores say of one day, and who keeps what.
@@ -248,8 +248,8 @@ class Planner {
     TD_ASSIGN_OR_RETURN(const bool fills, FillsNow(tp));
     if (fills || HasOpenRows(tp)) return unfilled;
     unfilled.Add(tp, INT64_MIN, INT64_MAX);
-    for (const auto& [key, entry] : point_->state().days) {
-      if (key.table != table_->id || key.day != day) continue;
+    TD_ASSIGN_OR_RETURN(const DayRange days, point_->Days(*table_, day, day));
+    for (const auto& [key, entry] : days) {
       // Rows of tapes that were not noted.
       if (entry.rows > 0 && entry.vector.empty()) return TapeOffsets();
       for (const DayEntry::Range& range : entry.vector) {

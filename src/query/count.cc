@@ -129,8 +129,8 @@ class AppendCounter {
     if (query_->stop != nullptr) TD_RETURN_IF_ERROR(query_->stop->Check());
     const Day first = table_->DayOf(query_->start);
     const Day last = table_->DayOf(query_->end);
-    for (const auto& [key, entry] : point_->state().days) {
-      if (key.table != table_->id || key.day < first || key.day > last) continue;
+    TD_ASSIGN_OR_RETURN(const DayRange days, point_->Days(*table_, first, last));
+    for (const auto& [key, entry] : days) {
       if (entry.phase == DayPhase::kPruned) continue;  // a part of the plan
       if (symbol == nullptr && HoldsDay(key.day)) {
         count_ += entry.rows;

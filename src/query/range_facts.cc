@@ -347,8 +347,8 @@ Result<std::optional<std::string>> StateName(const ReadPoint& point, const Recor
   const Day last = table->DayOf(query.end);
   std::string state = EncodeTable(*table);
   uint64_t newest = 0;  // by its number `as_of` finds the state again
-  for (const auto& [key, entry] : point.state().days) {
-    if (key.table != table->id || key.day < first || key.day > last) continue;
+  TD_ASSIGN_OR_RETURN(const DayRange days, point.Days(*table, first, last));
+  for (const auto& [key, entry] : days) {
     if (entry.phase == DayPhase::kOpen) return std::optional<std::string>();
     PutVarint(&state, ZigZag(key.day.days()));
     PutVarint(&state, key.generation);

@@ -24,7 +24,7 @@ Result<std::shared_ptr<const ReadPoint>> ReadPoint::Take(const OpenRows& open_ro
     const uint64_t published = open_rows.published();
     OpenRows::List chunks = open_rows.Take();
     std::shared_ptr<const StoreView> view = store.View();
-    TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+    TD_ASSIGN_OR_RETURN(StoreState state, LoadStateWithoutDays(*view));
     // A commit that is durable and not yet published would hide rows of other stores by its offsets
     // and have none of its own.
     const bool seen = archive == nullptr || state.commit <= published;
@@ -40,80 +40,56 @@ Result<std::shared_ptr<const ReadPoint>> ReadPoint::Make(OpenRows::List chunks,
                                                          const SeriesDirectory* directory,
                                                          std::shared_ptr<const StoreView> view,
                                                          ArchivePart archive) {
-  TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
+  TD_ASSIGN_OR_RETURN(StoreState state, LoadStateWithoutDays(*view));
   return Make(std::move(chunks), directory, std::move(view), std::move(state), std::move(archive));
 }
 
-std::shared_ptr<const ReadPoint> ReadPoint::Make(OpenRows::List chunks,
-                                                 const SeriesDirectory* directory,
-                                                 std::shared_ptr<const StoreView> view,
-                                                 StoreState state, ArchivePart archive) {
+Result<std::shared_ptr<const ReadPoint>> ReadPoint::Make(OpenRows::List chunks,
+                                                         const SeriesDirectory* directory,
+                                                         std::shared_ptr<const StoreView> view,
+                                                         StoreState state, ArchivePart archive) {
   std::shared_ptr<ReadPoint> point(new ReadPoint);
   std::erase_if(chunks, [&](const auto& chunk) { return chunk->commit() <= state.flushed_commit; });
   point->chunks_ = std::move(chunks);
   point->directory_ = directory;
   point->view_ = std::move(view);
   point->state_ = std::move(state);
+  point->state_.days.clear();
+  point->days_ = std::make_shared<const PointDays>(point->view_);
   std::sort(point->state_.tapes.begin(), point->state_.tapes.end());
-  point->SetOthersAside();
   point->archive_ = std::move(archive);
-  if (point->archive_.manifests != nullptr) point->AddArchived();
+  if (point->archive_.manifests != nullptr) TD_RETURN_IF_ERROR(point->AddArchived());
   point->ranks_ = TapeRanks(point->state_.tapes);
-  return point;
+  return std::shared_ptr<const ReadPoint>(std::move(point));
 }
 
-void ReadPoint::SetOthersAside() {
-  auto& days = state_.days;
-  const auto others = std::stable_partition(days.begin(), days.end(),
-                                            [](const auto& day) { return day.second.counts(); });
-  for (auto day = others; day != days.end(); ++day) {
-    if (!day->second.building) other_days_.push_back(std::move(*day));
-  }
-  days.erase(others, days.end());
+Result<DayRange> ReadPoint::Days(const Table& table, Day first, Day last) const {
+  return days_->Of({table.id, first, 0}, {table.id, last, UINT32_MAX});
+}
+
+Result<DayRange> ReadPoint::AllDays() const {
+  return days_->Of({TableId{}, Day(INT32_MIN), 0},
+                   {TableId{UINT16_MAX}, Day(INT32_MAX), UINT32_MAX});
 }
 
 Result<std::shared_ptr<const ReadPoint>> ReadPoint::At(std::shared_ptr<const ReadPoint> point,
                                                        const StatePin& pin, const Table& table,
                                                        Day first, Day last) {
-  auto was_there = [&](const DayEntry& entry) {
-    if (entry.rebuilt && entry.closed > pin.flush) return false;
-    if (entry.replaced != 0 && entry.replaced <= pin.flush) return false;
-    return !pin.exact || (entry.phase != DayPhase::kOpen && entry.closed <= pin.flush);
-  };
-  std::vector<std::pair<keys::DayKey, DayEntry>> back;
-  for (const auto& [key, entry] : point->other_days_) {
-    if (!was_there(entry)) continue;
-    const bool asked = key.table == table.id && key.day >= first && key.day <= last;
-    if (entry.gone && asked) {
-      return Status::NotFound("what was read then has been replaced, and its rows have left");
-    }
-    if (!entry.gone) back.emplace_back(key, entry);
-  }
-  const auto& days = point->state_.days;
-  const bool same = back.empty() && std::all_of(days.begin(), days.end(), [&](const auto& day) {
-                      return was_there(day.second);
-                    });
+  TD_ASSIGN_OR_RETURN(const bool same, PointDays::AreAs(pin, point->view(), table.id, first, last));
   if (same && (!pin.exact || point->chunks_.empty())) return point;
   std::shared_ptr<ReadPoint> pinned(new ReadPoint(*point));
-  auto& kept = pinned->state_.days;
-  std::erase_if(kept, [&](const auto& day) { return !was_there(day.second); });
-  kept.insert(kept.end(), back.begin(), back.end());
-  std::sort(kept.begin(), kept.end(),
-            [](const auto& a, const auto& b) { return a.first < b.first; });
-  pinned->other_days_.clear();
+  pinned->days_ = std::make_shared<const PointDays>(point->view_, pin);
   if (pin.exact) pinned->chunks_.clear();
   pinned->pinned_ = true;
   return std::shared_ptr<const ReadPoint>(std::move(pinned));
 }
 
-std::shared_ptr<const ReadPoint> ReadPoint::AsStored(
-    const std::shared_ptr<const ReadPoint>& point,
-    std::vector<std::pair<keys::DayKey, DayEntry>> days) {
+std::shared_ptr<const ReadPoint> ReadPoint::AsStored(const std::shared_ptr<const ReadPoint>& point,
+                                                     DayList days) {
   std::shared_ptr<ReadPoint> other(new ReadPoint(*point));
   std::sort(days.begin(), days.end(),
             [](const auto& a, const auto& b) { return a.first < b.first; });
-  other->state_.days = std::move(days);
-  other->other_days_.clear();
+  other->days_ = std::make_shared<const PointDays>(std::move(days));
   other->chunks_.clear();
   other->archive_.own_only = true;
   other->pinned_ = true;
@@ -121,10 +97,13 @@ std::shared_ptr<const ReadPoint> ReadPoint::AsStored(
 }
 
 // Tables and tapes of other nodes and stores.
-void ReadPoint::AddArchived() {
+Status ReadPoint::AddArchived() {
   for (const Table& table : archive_.manifests->tables()) {
     const Table* ours = state_.tables.Find(table.name);
-    const bool fixed = ours != nullptr && Fixed(*ours);
+    bool fixed = false;  // the store has something of it: then it is as the store says
+    if (ours != nullptr) {
+      TD_ASSIGN_OR_RETURN(fixed, days_->HasAny(ours->id));
+    }
     // What does not fit is left out here and found where the manifest's rows are wanted.
     for (const Column& column : table.columns) {
       if (ours != nullptr && ours->FindColumn(column.name) >= 0) continue;
@@ -152,12 +131,7 @@ void ReadPoint::AddArchived() {
     tape_ids_.emplace_back(tape, TpId{next++});
   }
   std::sort(tape_ids_.begin(), tape_ids_.end());
-}
-
-// Whether the store has anything of the table: then it is as the store says.
-bool ReadPoint::Fixed(const Table& table) const {
-  return std::any_of(state_.days.begin(), state_.days.end(),
-                     [&](const auto& day) { return day.first.table == table.id; });
+  return Status::Ok();
 }
 
 std::optional<TpId> ReadPoint::FindTape(const TapeId& tape) const {

@@ -31,6 +31,7 @@
 #include "base/status.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
+#include "query/point_days.h"
 #include "store/store.h"
 
 namespace tapedeck {
@@ -47,13 +48,6 @@ struct ArchivePart {
   static ArchivePart Take(Archive* archive, const StoreMeta& meta);
 };
 
-/// A state that was read before, by the number of the last flush it had.
-struct StatePin {
-  uint64_t flush = 0;
-  /// Of what was closed, nothing that came later either.
-  bool exact = false;
-};
-
 class ReadPoint {
  public:
   /// Inside a running node. `archive` may be null.
@@ -67,10 +61,10 @@ class ReadPoint {
                                                        std::shared_ptr<const StoreView> view,
                                                        ArchivePart archive = {});
   /// The same, with the state that was loaded from `view` already.
-  static std::shared_ptr<const ReadPoint> Make(OpenRows::List chunks,
-                                               const SeriesDirectory* directory,
-                                               std::shared_ptr<const StoreView> view,
-                                               StoreState state, ArchivePart archive = {});
+  static Result<std::shared_ptr<const ReadPoint>> Make(OpenRows::List chunks,
+                                                       const SeriesDirectory* directory,
+                                                       std::shared_ptr<const StoreView> view,
+                                                       StoreState state, ArchivePart archive = {});
 
   /// The same as it was for `pin`, as far as reindexing goes: generations that were replaced since
   /// are there, and what stands for them is not. kNotFound: some of the table's days [first, last]
@@ -80,16 +74,20 @@ class ReadPoint {
                                                      Day first, Day last);
   /// The same with other days, and of the store alone: without open rows, and without what other
   /// stores have shipped.
-  static std::shared_ptr<const ReadPoint> AsStored(
-      const std::shared_ptr<const ReadPoint>& point,
-      std::vector<std::pair<keys::DayKey, DayEntry>> days);
+  static std::shared_ptr<const ReadPoint> AsStored(const std::shared_ptr<const ReadPoint>& point,
+                                                   DayList days);
   /// Not the newest state: the catalog says nothing about it.
   bool pinned() const { return pinned_; }
   const OpenRows::List& chunks() const { return chunks_; }
   const SeriesDirectory* directory() const { return directory_; }
   const StoreView& view() const { return *view_; }
-  /// Its days are those that count: neither replaced nor still being built.
+  /// Without `days`.
   const StoreState& state() const { return state_; }
+  /// The table's days [first, last] that count: neither replaced nor still being built. Costs what
+  /// there are of these, not what the store has.
+  Result<DayRange> Days(const Table& table, Day first, Day last) const;
+  /// Those of all tables.
+  Result<DayRange> AllDays() const;
   const TapeRanks& ranks() const { return ranks_; }
   /// Null where there is none.
   const ManifestSet* manifests() const { return archive_.manifests.get(); }
@@ -105,15 +103,13 @@ class ReadPoint {
 
  private:
   ReadPoint() = default;
-  void SetOthersAside();
-  void AddArchived();
-  bool Fixed(const Table& table) const;
+  Status AddArchived();
 
   OpenRows::List chunks_;
   const SeriesDirectory* directory_ = nullptr;
   std::shared_ptr<const StoreView> view_;
   StoreState state_;
-  std::vector<std::pair<keys::DayKey, DayEntry>> other_days_;  // replaced ones
+  std::shared_ptr<const PointDays> days_;
   bool pinned_ = false;
   TapeRanks ranks_;
   ArchivePart archive_;

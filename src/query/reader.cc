@@ -32,8 +32,8 @@ Result<std::unique_ptr<Reader>> Reader::Open(ReaderOptions options) {
   reader->view_ = reader->store_->View();
   TD_ASSIGN_OR_RETURN(reader->state_, reader->view_->LoadState());
   reader->archive_ = ArchivePart::Take(reader->options_.archive, reader->store_->meta());
-  reader->stored_ =
-      ReadPoint::Make({}, &reader->directory_, reader->view_, reader->state_, reader->archive_);
+  TD_ASSIGN_OR_RETURN(reader->stored_, ReadPoint::Make({}, &reader->directory_, reader->view_,
+                                                       reader->state_, reader->archive_));
   return reader;
 }
 
@@ -77,15 +77,17 @@ Result<OpenRows::List> Reader::DecodeTail(const RecordQuery* wanted) {
 Result<std::shared_ptr<const ReadPoint>> Reader::Point() {
   if (whole_ == nullptr) {
     TD_ASSIGN_OR_RETURN(OpenRows::List chunks, DecodeTail(nullptr));
-    whole_ = ReadPoint::Make(std::move(chunks), &directory_, view_, state_, archive_);
+    TD_ASSIGN_OR_RETURN(whole_,
+                        ReadPoint::Make(std::move(chunks), &directory_, view_, state_, archive_));
   }
   return whole_;
 }
 
 Result<std::unique_ptr<RecordCursor>> Reader::Query(RecordQuery query) {
   TD_ASSIGN_OR_RETURN(OpenRows::List chunks, DecodeTail(&query));
-  return RecordCursor::Open(
-      ReadPoint::Make(std::move(chunks), &directory_, view_, state_, archive_), std::move(query));
+  TD_ASSIGN_OR_RETURN(auto point,
+                      ReadPoint::Make(std::move(chunks), &directory_, view_, state_, archive_));
+  return RecordCursor::Open(std::move(point), std::move(query));
 }
 
 Result<std::unique_ptr<MessageCursor>> Reader::Messages(MessageQuery query) const {

@@ -129,19 +129,11 @@ class StoreSource final : public RowSource {
         memory_bytes_(memory_bytes),
         reader_(&point->view(), selection, memory_bytes),
         windows_(&point->ranks(), selection, memory_bytes),
-        heap_(&point->ranks(), selection->order) {
-    const Table& table = *selection->table;
-    const Day first = table.DayOf(Timestamp(selection->start));
-    const Day last = table.DayOf(Timestamp(selection->end));
-    for (const auto& [key, entry] : point->state().days) {
-      if (key.table != table.id || key.day < first || key.day > last) continue;
-      if (entry.phase == DayPhase::kPruned) continue;  // its rows are in the archive
-      days_[key.day].push_back(key.generation);
-    }
-  }
+        heap_(&point->ranks(), selection->order) {}
 
   Status Fill() override {
     if (head_.count > 0) return Status::Ok();
+    if (!std::exchange(started_, true)) TD_RETURN_IF_ERROR(FindDays());
     if (taken_ > 0 && !heap_.empty()) TD_RETURN_IF_ERROR(heap_.AdvanceTop(taken_));
     taken_ = 0;
     head_ = RowRun{};
@@ -162,6 +154,18 @@ class StoreSource final : public RowSource {
  private:
   void OnAdvance(uint32_t rows) override { taken_ += rows; }
   bool up() const { return selection_->ascending(); }
+
+  Status FindDays() {
+    const Table& table = *selection_->table;
+    TD_ASSIGN_OR_RETURN(const DayRange days,
+                        point_->Days(table, table.DayOf(Timestamp(selection_->start)),
+                                     table.DayOf(Timestamp(selection_->end))));
+    for (const auto& [key, entry] : days) {
+      if (entry.phase == DayPhase::kPruned) continue;  // its rows are in the archive
+      days_[key.day].push_back(key.generation);
+    }
+    return Status::Ok();
+  }
 
   // Whether the chain on top may hold a row that comes before the heap's, or ties with it.
   bool MustOpen() const {
@@ -315,6 +319,7 @@ class StoreSource final : public RowSource {
   std::map<Day, std::vector<uint32_t>> days_;  // not opened yet, with their generations
   std::vector<Chain> chains_;                  // of the day in hand; a heap
   std::unique_ptr<StoreCursor> scan_;          // over the day in hand
+  bool started_ = false;
   uint32_t taken_ = 0;
 };
 

@@ -232,7 +232,8 @@ bool ReindexScope::InRange(const Table& table, Day day) const {
 
 Result<std::set<ReindexDay>> ReindexScope::FindDays(size_t changes_bytes_max) {
   std::set<ReindexDay> days;
-  for (const auto& [key, entry] : point_->state().days) {
+  TD_ASSIGN_OR_RETURN(const DayRange known, point_->AllDays());
+  for (const auto& [key, entry] : known) {
     const Table* table = point_->state().tables.Find(key.table);
     if (table != nullptr && HasTable(key.table) && InRange(*table, key.day))
       days.emplace(key.table, key.day);

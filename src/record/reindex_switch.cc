@@ -80,8 +80,9 @@ Status ReindexSwitch::Prepare() {
 
 // The generations that count now and lie below the one that was built.
 Status ReindexSwitch::FindReplaced() {
-  std::vector<std::pair<keys::DayKey, DayEntry>> days;
-  for (const auto& [key, entry] : scope_->point().state().days) {
+  TD_ASSIGN_OR_RETURN(const DayRange known, scope_->point().AllDays());
+  DayList days;
+  for (const auto& [key, entry] : known) {
     const auto planned = planned_.find({key.table, key.day});
     if (planned != planned_.end() && key.generation < planned->second.generation) {
       replaced_.emplace_back(key, entry);
@@ -112,7 +113,8 @@ Status ReindexSwitch::CountReplaced() {
 Status ReindexSwitch::CountKept() {
   if (recounted_.empty()) return Status::Ok();
   Days kept;
-  for (const auto& one : after_->state().days) {
+  TD_ASSIGN_OR_RETURN(const DayRange days, after_->AllDays());
+  for (const auto& one : days) {
     if (recounted_.contains(one.first.table) && !built_->days.contains(one.first))
       kept.push_back(one);
   }
@@ -156,11 +158,10 @@ bool ReindexSwitch::IsRebuilt(const Table& table, Timestamp ts) const {
 }
 
 // Whether nothing but what was built has rows of that day.
-bool ReindexSwitch::IsAlone(const Table& table, Timestamp ts) const {
+Result<bool> ReindexSwitch::IsAlone(const Table& table, Timestamp ts) const {
   const Day day = table.DayOf(ts);
-  return std::ranges::count_if(after_->state().days, [&](const auto& one) {
-           return one.first.table == table.id && one.first.day == day;
-         }) == 1;
+  TD_ASSIGN_OR_RETURN(const DayRange days, after_->Days(table, day, day));
+  return days.size() == 1;
 }
 
 Status ReindexSwitch::PrepareCatalog() {
@@ -198,8 +199,8 @@ Status ReindexSwitch::PrepareSeries(const Series& series, uint64_t gone) {
   if (was && now.rows > 0 && IsRebuilt(table, was->last_ts)) {
     TD_ASSIGN_OR_RETURN(const auto last, EdgeOf(series, ReadOrder::kDescending));
     now.last_ts = last.value_or(now.last_ts);
-    const bool ours =
-        built != nullptr && built->last_ts == now.last_ts && IsAlone(table, now.last_ts);
+    TD_ASSIGN_OR_RETURN(const bool alone, IsAlone(table, now.last_ts));
+    const bool ours = built != nullptr && built->last_ts == now.last_ts && alone;
     now.last = ours ? built->last : "";  // "": readers find it
   } else if (was && built != nullptr && built->last_ts > was->last_ts) {
     now.last_ts = built->last_ts;

@@ -87,7 +87,7 @@ class ReindexSwitch {
   Status PrepareSeries(const Series& series, uint64_t gone);
   Result<std::optional<Timestamp>> EdgeOf(const Series& series, ReadOrder order);
   bool IsRebuilt(const Table& table, Timestamp ts) const;
-  bool IsAlone(const Table& table, Timestamp ts) const;
+  Result<bool> IsAlone(const Table& table, Timestamp ts) const;
   Status PrepareTape(TpId tp, const std::vector<BlockChange>& blocks);
   Status AddDays(const StoreState& now, uint64_t number, StoreBatch* batch);
   Status AddCatalog(const StoreView& view, StoreBatch* batch) const;

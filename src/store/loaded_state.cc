@@ -1,5 +1,7 @@
 // The helpers of StoreView: small entries, decoded.
 
+#include "store/loaded_state.h"
+
 #include "base/bytes.h"
 #include "store/batch_rep.h"
 #include "store/store.h"
@@ -65,18 +67,14 @@ Status LoadTapes(const StoreView& view, StoreState* state) {
                  });
 }
 
-Status LoadDays(const StoreView& view, StoreState* state) {
-  return ForEach(view, PrefixOf(keys::Prefix::kDay),
-                 [&](std::string_view key, std::string_view value) -> Status {
-                   TD_ASSIGN_OR_RETURN(keys::DayKey day, keys::ParseDayState(key));
-                   Result<DayEntry> entry = DecodeDay(value);
-                   if (!entry.ok()) {
-                     return entry.status().WithContext("table " + std::to_string(Raw(day.table)) +
-                                                       ", " + day.day.ToString());
-                   }
-                   state->days.emplace_back(day, std::move(*entry));
-                   return Status::Ok();
-                 });
+Result<DayList::value_type> ParseDay(std::string_view key, std::string_view value) {
+  TD_ASSIGN_OR_RETURN(keys::DayKey day, keys::ParseDayState(key));
+  Result<DayEntry> entry = DecodeDay(value);
+  if (!entry.ok()) {
+    return entry.status().WithContext("table " + std::to_string(Raw(day.table)) + ", " +
+                                      day.day.ToString());
+  }
+  return DayList::value_type(day, std::move(*entry));
 }
 
 }  // namespace
@@ -97,15 +95,46 @@ Result<std::string> StoreView::GetMapping(const Hash128& hash) const {
 }
 
 Result<StoreState> StoreView::LoadState() const {
-  StoreState state;
-  TD_RETURN_IF_ERROR(ReadCounters(*this, meta_names::kCommit, {&state.commit}));
-  TD_RETURN_IF_ERROR(
-      ReadCounters(*this, meta_names::kFlush, {&state.flush, &state.flushed_commit}));
-  TD_RETURN_IF_ERROR(LoadTables(*this, &state.tables));
-  TD_RETURN_IF_ERROR(LoadTapes(*this, &state));
-  TD_RETURN_IF_ERROR(LoadDays(*this, &state));
-  TD_ASSIGN_OR_RETURN(state.ships, Ships());
+  TD_ASSIGN_OR_RETURN(StoreState state, LoadStateWithoutDays(*this));
+  TD_RETURN_IF_ERROR(ForEach(*this, PrefixOf(keys::Prefix::kDay),
+                             [&](std::string_view key, std::string_view value) -> Status {
+                               TD_ASSIGN_OR_RETURN(state.days.emplace_back(), ParseDay(key, value));
+                               return Status::Ok();
+                             }));
   return state;
+}
+
+Result<StoreState> LoadStateWithoutDays(const StoreView& view) {
+  StoreState state;
+  TD_RETURN_IF_ERROR(ReadCounters(view, meta_names::kCommit, {&state.commit}));
+  TD_RETURN_IF_ERROR(ReadCounters(view, meta_names::kFlush, {&state.flush, &state.flushed_commit}));
+  TD_RETURN_IF_ERROR(LoadTables(view, &state.tables));
+  TD_RETURN_IF_ERROR(LoadTapes(view, &state));
+  TD_ASSIGN_OR_RETURN(state.ships, view.Ships());
+  return state;
+}
+
+Status VisitDays(const StoreView& view, const keys::DayKey& first, const keys::DayKey& last,
+                 const std::function<bool(const keys::DayKey&, DayEntry)>& use) {
+  const std::string end =
+      keys::DayState(last.table, last.day, last.generation) + std::string(1, '\0');
+  auto cursor =
+      view.Scan(keys::DayState(first.table, first.day, first.generation), end, ScanKind::kPoint);
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+    TD_ASSIGN_OR_RETURN(DayList::value_type day, ParseDay(cursor->key(), cursor->value()));
+    if (!use(day.first, std::move(day.second))) return Status::Ok();
+  }
+  return cursor->status();
+}
+
+Result<DayList> LoadDays(const StoreView& view, const keys::DayKey& first,
+                         const keys::DayKey& last) {
+  DayList days;
+  TD_RETURN_IF_ERROR(VisitDays(view, first, last, [&](const keys::DayKey& key, DayEntry entry) {
+    days.emplace_back(key, std::move(entry));
+    return true;
+  }));
+  return days;
 }
 
 TapeShip StoreState::ShipOf(TpId tp) const {
