@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "codec/series_block.h"
 #include "model/chunk.h"
 
@@ -108,7 +109,10 @@ Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, Prep
     if (series == series_.end()) continue;
     for (std::vector<FlushedBlock>& same : series->second) {
       if (same.size() < kClassBlocks) continue;
-      TD_RETURN_IF_ERROR(Join(view, state, std::exchange(same, {}), merge));
+      const Status joined = Join(view, state, std::exchange(same, {}), merge);
+      if (joined.code() != StatusCode::kCorruption) TD_RETURN_IF_ERROR(joined);
+      // These stay as they are: reads say so where it matters.
+      if (!joined.ok()) TD_LOG(kError, "record", "merge-failed", joined.ToString());
       break;  // the union may fill the next class: a later round sees to it
     }
   }

@@ -29,7 +29,8 @@ class TapeMerge {
     uint64_t blocks = 0;
     int64_t first_offset = 0;  // of the first of them
   };
-  /// Adds one merge of `tp` to `batch`, if there is one; else it joins no blocks.
+  /// Adds one merge of `tp` to `batch`, if there is one; else it joins no blocks. A run with a
+  /// damaged block stays as it is, and is not looked at again.
   Result<Joined> Prepare(const StoreView& view, TpId tp, StoreBatch* batch);
 
  private:
@@ -38,6 +39,7 @@ class TapeMerge {
     TapeIndexEntry joined;
   };
   Result<Run> FindRun(const StoreView& view, TpId tp);
+  Status Join(const StoreView& view, TpId tp, const Run& run, std::string* joined);
 
   std::map<TpId, int64_t> done_;  // index entries below are as they should be
   CodecBuffers buffers_;

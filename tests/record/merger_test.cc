@@ -90,6 +90,36 @@ TEST(Merger, TapeBlocksAreJoinedTowardsTheirSizeAndIndexedAsOne) {
   rig.Check();
 }
 
+TEST(Merger, ADamagedTapeBlockKeepsNothingButItsNeighboursSmall) {
+  RecorderRig rig(TestSeed());
+  rig.log.Create("Finhub1", 1);
+  rig.options.commit_interval = milliseconds(5);
+  int left = 400;
+  ASSERT_TRUE(
+      rig.Run([&](FakeSource* source) {
+           if (left > 0)
+             rig.ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
+           --left;
+           return left > 0 || !source->AtEnd();
+         })
+          .ok());
+  const size_t before = CountEntries(*rig.store, "t", "u");
+  {
+    auto view = rig.store->View();
+    auto cursor = view->Scan("t", "u", ScanKind::kPoint);
+    cursor->SeekToFirst();
+    ASSERT_TRUE(cursor->Valid());
+    const auto key = keys::ParseTpOffset(cursor->key());
+    ASSERT_TRUE(key.ok()) << key.status().ToString();
+    StoreBatch batch;
+    batch.PutTapeBlock(key->tp, key->offset, "what a bad disk left");
+    ASSERT_TRUE(rig.store->Write(batch).ok());
+  }
+  EXPECT_GT(MergeAll(rig.store.get()), 0u);
+  EXPECT_LT(CountEntries(*rig.store, "t", "u"), before / 2);
+  EXPECT_GT(CountEntries(*rig.store, "t", "u"), before / 10) << "the run with the damage stays";
+}
+
 TEST(Merger, GoesOnBesideRecordingAndAcrossRestarts) {
   RecorderRig rig(TestSeed());
   rig.log.Create("Finhub1", 2);
