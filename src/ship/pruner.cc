@@ -109,7 +109,7 @@ Status Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t to) {
 
 Status Pruner::PruneDay(const keys::DayKey& key, DayEntry* entry) {
   if (entry->phase == DayPhase::kPruned) {
-    TD_RETURN_IF_ERROR(DeleteSeries(key, [](StoreBatch*) { return Status::Ok(); }));
+    TD_RETURN_IF_ERROR(DeleteSeries(key, nullptr));
     swept_days_.insert(key);
     return Status::Ok();
   }
@@ -137,14 +137,23 @@ Status Pruner::Compact(const std::string& from, const std::string& to, uint64_t*
   return journey_->CheckStop();
 }
 
-// `first` goes with the first batch, which is written even if there is nothing to delete.
+// Small generations give their room back together with those that were pruned before them.
+void Pruner::SeriesRoom::Add(const std::string& prefix, uint64_t deleted) {
+  const std::string after = keys::After(prefix);
+  if (bytes == 0 || prefix < from) from = prefix;
+  if (bytes == 0 || after > to) to = after;
+  bytes += deleted;
+}
+
+// `first`, if there is one, goes with the first batch, which is written even if there is nothing to
+// delete.
 Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
   std::unique_ptr<StoreView> view = journey_->parts->store->View();
   const std::string prefix = keys::SeriesPrefix(key.table, key.day, key.generation);
   auto cursor = view->Scan(prefix, keys::After(prefix), ScanKind::kLong);
   cursor->SeekToFirst();
-  bool begun = false;
-  uint64_t deleted = 0;
+  bool begun = first == nullptr;
+  SeriesRoom& room = series_room_[key.table];
   while (!begun || cursor->Valid()) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
     std::vector<keys::SeriesKey> blocks;
@@ -163,12 +172,15 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
     TD_RETURN_IF_ERROR(written);
     begun = true;
     bytes_ += bytes;
-    deleted += bytes;
+    if (bytes > 0) room.Add(prefix, bytes);
     TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
   }
+  TD_RETURN_IF_ERROR(cursor->status());
   cursor.reset();  // a pinned view keeps what it sees
   view.reset();
-  return Compact(prefix, keys::After(prefix), &deleted);
+  TD_RETURN_IF_ERROR(Compact(room.from, room.to, &room.bytes));
+  if (room.bytes == 0) room = {};
+  return Status::Ok();
 }
 
 Status Pruner::PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoint,

@@ -53,6 +53,12 @@ class Pruner {
 
  private:
   using Put = std::function<Status(StoreBatch*)>;
+  /// Of series of one table: deleted since the last compaction, and where.
+  struct SeriesRoom {
+    uint64_t bytes = 0;
+    std::string from, to;
+    void Add(const std::string& prefix, uint64_t deleted);
+  };
   std::string ManifestOf(const DayEntry& entry) const;
   Status CheckObjects(const DayEntry& entry);
   Status CheckTape(const TapeId& tape, int64_t from, int64_t to);
@@ -65,6 +71,7 @@ class Pruner {
   std::set<keys::DayKey> swept_days_;
   std::set<TpId> swept_tapes_;
   std::map<TpId, uint64_t> tape_bytes_;  // deleted since the last compaction
+  std::map<TableId, SeriesRoom> series_room_;
   uint64_t bytes_ = 0;
 };
 

@@ -102,7 +102,12 @@ Result<TapeRange> TapeShipment::ChooseRange(const StoreView& view) {
 }
 
 // Where the range ends: blocks are taken whole, until they hold enough, or have enough refusals.
+// Its object is made on the store's disk: a disk that is nearly full must have room for it, because
+// what is shipped is what makes room.
 Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
+  uint64_t most = journey_->options->tape_ship_bytes;
+  if (const Result<DiskUse> disk = journey_->parts->store->Disk(); disk.ok())
+    most = std::min(most, disk->free_bytes / 4);
   TapeBlocks blocks(&view, tp_, tape_.ToString(), ScanKind::kPoint);
   auto refusals = view.Scan(keys::Refusal(tp_, ship_.shipped), keys::Refusal(tp_, checkpoint_.next),
                             ScanKind::kPoint);
@@ -119,8 +124,7 @@ Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
     }
     TD_RETURN_IF_ERROR(refusals->status());
     TD_RETURN_IF_ERROR(blocks.Next());
-    const bool enough = raw_bytes_ >= journey_->options->tape_ship_bytes ||
-                        refused >= journey_->options->tape_refusals_max;
+    const bool enough = raw_bytes_ >= most || refused >= journey_->options->tape_refusals_max;
     if (enough && blocks.Valid()) return end;
   }
   return checkpoint_.next;

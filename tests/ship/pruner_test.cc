@@ -64,6 +64,49 @@ TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
   EXPECT_EQ(blocks, 60);
 }
 
+// Days of a little each: their room comes back together.
+TEST(Pruner, D18RoomOfManySmallDaysComesBackToo) {
+  TempDir dir;
+  auto opened = Store::Open({.dir = dir.path() / "store",
+                             .node_id = "n",
+                             .memory_bytes = size_t{16} << 20,
+                             .ballast_bytes = 0});
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  Store* store = opened->get();
+  Random random(TestSeed());
+  constexpr int kDays = 40;
+  for (int day = 0; day < kDays; ++day) {
+    StoreBatch batch;
+    batch.PutSeriesBlock({.table = TableId{1}, .day = Day(day), .symbol = "A"},
+                         random.Bytes(size_t{1} << 20));
+    ASSERT_TRUE(store->Write(batch).ok());
+  }
+  ASSERT_TRUE(store->FlushMemtables().ok());
+  const uint64_t before = BytesIn(dir.path() / "store");
+  ShipOptions options;
+  ManualClock clock{Timestamp(1)};
+  StoreQueue queue;
+  ShipParts parts;
+  parts.store = store;
+  parts.queue = &queue;
+  parts.clock = &clock;
+  Journey journey(&options, &parts);
+  Pruner pruner(&journey);
+  {
+    QueueServer server(&queue, store);
+    for (int day = 0; day < kDays; ++day) {
+      DayEntry entry{.phase = DayPhase::kPruned, .manifest = "m"};
+      ASSERT_TRUE(pruner.PruneDay({TableId{1}, Day(day), 0}, &entry).ok());
+    }
+  }
+  EXPECT_EQ(pruner.bytes(), uint64_t{kDays} << 20);
+  EXPECT_LT(BytesIn(dir.path() / "store"), before - (uint64_t{30} << 20));
+  // Nobody serves the queue any more: a day without blocks asks for no write.
+  DayEntry entry{.phase = DayPhase::kPruned, .manifest = "m"};
+  EXPECT_TRUE(pruner.PruneDay({TableId{1}, Day(kDays), 0}, &entry).ok());
+  EXPECT_FALSE(queue.waiting());
+}
+
 // The writer joins a block below the bound with one above it, which is in no archive yet, after the
 // pruner has looked and before its batch comes: what is not wholly below stays.
 TEST(Pruner, AMergeOverTheBoundThatComesBeforeTheBatchTakesNoMessageAway) {
