@@ -86,6 +86,17 @@ void BatchReader::Unassign() {
   positions_.clear();
   table_.clear();
   last_ = TableEntry();
+  only_errors_ = false;
+}
+
+std::vector<StartOffset> BatchReader::positions() const {
+  std::vector<StartOffset> places;
+  for (const Position& position : positions_) places.push_back({position.expected});
+  return places;
+}
+
+bool BatchReader::any_damaged() const {
+  return std::ranges::any_of(positions_, &Position::damaged);
 }
 
 void BatchReader::Release() {
@@ -161,6 +172,8 @@ void BatchReader::AddMessage(size_t index) {
     ++discarded_;
     return;
   }
+  if (only_errors_) [[unlikely]]
+    return;
   Position& position = positions_[slot];
   if (message.offset < position.expected || position.damaged) [[unlikely]] {
     position.damaged ? ++discarded_ : ++below_position_;
@@ -194,7 +207,7 @@ void BatchReader::AddHeaders(const rd_kafka_message_s& message) {
 void BatchReader::AddError(const rd_kafka_message_s& message) {
   PartitionSlot slot = SlotOf(message);
   if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    if (slot == kNoSlot) return;
+    if (slot == kNoSlot || only_errors_) return;
     Position& position = positions_[slot];
     if (position.damaged || message.offset < position.expected) return;
     position.expected = message.offset;

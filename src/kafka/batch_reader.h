@@ -35,6 +35,9 @@ class BatchReader {
   void Assign(const std::vector<TopicPartition>& partitions,
               const std::vector<StartOffset>& starts);
   void Unassign();
+  /// Messages and ends come another way, until the next Assign: those that librdkafka has fetched
+  /// meanwhile are thrown away.
+  void OnlyErrors() { only_errors_ = true; }
 
   /// Gives the last batch back to librdkafka and empties `batch()`.
   void Release();
@@ -47,6 +50,9 @@ class BatchReader {
   void Discard();
 
   SourceBatch& batch() { return batch_; }
+  /// Where each slot goes on behind the batch.
+  std::vector<StartOffset> positions() const;
+  bool any_damaged() const;
   /// Since the beginning.
   uint64_t messages() const { return messages_; }
   uint64_t payload_bytes() const { return payload_bytes_; }
@@ -86,6 +92,7 @@ class BatchReader {
   std::vector<Position> positions_;
   std::vector<TableEntry> table_;  // open addressing; its size is a power of two
   TableEntry last_;
+  bool only_errors_ = false;
 
   uint64_t messages_ = 0;
   uint64_t payload_bytes_ = 0;

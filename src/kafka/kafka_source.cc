@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "kafka/batch_reader.h"
+#include "kafka/direct_mode.h"
 #include "kafka/rdkafka_client.h"
 
 namespace tapedeck {
@@ -27,6 +28,9 @@ constexpr size_t kNoticesMax = 64;
 /// a backlog. A recorder that takes 250 MB/s needs 60 ms for it, several times what an answer of a
 /// broker nearby takes.
 constexpr size_t kQueuedPayloadMax = size_t{16} << 20;
+/// A larger record batch is fetched by librdkafka. Two connections for each broker have a buffer of
+/// up to twice as much.
+constexpr size_t kDirectBatchMax = size_t{4} << 20;
 /// Share of Close's time that leaving the group may take before the client is ended anyway.
 constexpr int kLeaveShare = 2;
 
@@ -129,7 +133,12 @@ struct KafkaSource::State final : ClientContext {
         listener(assignment_listener),
         clock(source_options.clock != nullptr ? source_options.clock : &SystemClock()),
         limits(QueueLimits::Of(source_options.memory_bytes)),
-        reader(source_options.batch_messages_max) {
+        reader(source_options.batch_messages_max),
+        direct(source_options.properties,
+               {.client_id = source_options.node_id.empty() ? "tapedeck" : source_options.node_id,
+                .batch_messages_max = source_options.batch_messages_max,
+                .batch_bytes_max = std::min(source_options.memory_bytes / 16, kDirectBatchMax),
+                .clock = clock}) {
     log_name = "source";
   }
   ~State() override {
@@ -145,6 +154,7 @@ struct KafkaSource::State final : ClientContext {
   Status SettleRebalances();
   Status StartGranted();
   void StopGranted(bool lost);
+  void PollDirect();
   void WakeFetchersIfDrained();
   void WaitForEvent(std::chrono::milliseconds timeout);
   void LeaveGroup(std::chrono::milliseconds timeout);
@@ -160,6 +170,8 @@ struct KafkaSource::State final : ClientContext {
   RdkClient client;
   RdkQueue queue;
   BatchReader reader;
+  DirectMode direct;
+  std::vector<pollfd> waits;
   Counters counters;
   std::vector<RebalanceEvent> rebalances;  // seen by the callback, not yet acted upon
   std::vector<SourceNotice> notices;
@@ -228,11 +240,13 @@ bool KafkaSource::State::DrainAndSettle(Status* status) {
     reader.batch().reassigned = true;
   } else {
     reader.Translate();
+    PollDirect();
   }
   SourceBatch& batch = reader.batch();
   for (SourceNotice& notice : notices) batch.notices.push_back(std::move(notice));
   notices.clear();
-  return count > 0 || batch.reassigned || !batch.notices.empty();
+  return count > 0 || batch.reassigned || !batch.notices.empty() || !batch.messages.empty() ||
+         !batch.ends.empty();
 }
 
 Status KafkaSource::State::SettleRebalances() {
@@ -254,6 +268,7 @@ Status KafkaSource::State::SettleRebalances() {
 Status KafkaSource::State::StartGranted() {
   reassign = false;
   reader.Unassign();
+  direct.Stop(client.get());
   Result<std::vector<StartOffset>> starts = listener->OnAssigned(granted);
   Status status = starts.status();
   if (status.ok() && starts->size() != granted.size()) {
@@ -267,6 +282,8 @@ Status KafkaSource::State::StartGranted() {
   for (size_t i = 0; i < granted.size(); ++i) list->elems[i].offset = (*starts)[i].offset;
   TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_assign(client.get(), list.get()), "assigning partitions"));
   reader.Assign(granted, *starts);
+  direct.Start(client.get(), granted, *starts);
+  if (direct.on()) reader.OnlyErrors();
   wake_messages = reader.messages();
   wake_bytes = reader.payload_bytes();
   return Status::Ok();
@@ -275,15 +292,28 @@ Status KafkaSource::State::StartGranted() {
 void KafkaSource::State::StopGranted(bool lost) {
   listener->OnRevoked(lost);
   reader.Unassign();
+  direct.Stop(client.get());
   granted.clear();
   reassign = false;
   rd_kafka_assign(client.get(), nullptr);
 }
 
+/// Beside what librdkafka gave: what was fetched without it.
+void KafkaSource::State::PollDirect() {
+  if (direct.on()) {
+    if (!direct.Poll(&reader.batch()).ok())
+      reader.Assign(granted, direct.GiveBack(client.get(), granted));
+    return;
+  }
+  if (!direct.IsDue() || granted.empty() || reader.any_damaged()) return;
+  direct.Start(client.get(), granted, reader.positions());
+  if (direct.on()) reader.OnlyErrors();
+}
+
 void KafkaSource::State::WakeFetchersIfDrained() {
   bool moved = reader.messages() - wake_messages >= limits.messages / 4 ||
                reader.payload_bytes() - wake_bytes >= limits.payload_bytes / 4;
-  if (!moved || granted.empty()) return;
+  if (!moved || granted.empty() || direct.on()) return;
   if (rd_kafka_queue_length(queue.get()) > limits.messages / 2) return;
   wake_messages = reader.messages();
   wake_bytes = reader.payload_bytes();
@@ -292,8 +322,10 @@ void KafkaSource::State::WakeFetchersIfDrained() {
 }
 
 void KafkaSource::State::WaitForEvent(std::chrono::milliseconds timeout) {
-  pollfd wait{wake_fd, POLLIN, 0};
-  if (poll(&wait, 1, static_cast<int>(timeout.count())) <= 0) return;
+  waits.assign(1, {wake_fd, POLLIN, 0});
+  direct.AddWaits(&waits);
+  if (poll(waits.data(), waits.size(), static_cast<int>(timeout.count())) <= 0) return;
+  if (waits[0].revents == 0) return;
   uint64_t count = 0;
   if (read(wake_fd, &count, sizeof(count)) < 0) return;  // somebody else's signal: nothing to clear
 }
@@ -377,7 +409,8 @@ Result<const SourceBatch*> KafkaSource::Poll(std::chrono::milliseconds timeout) 
   }
   TD_RETURN_IF_ERROR(RdkFatalStatus(state.client.get()));
   TD_RETURN_IF_ERROR(std::move(status));
-  state.counters.messages = state.reader.messages();
+  state.counters.direct = state.direct.messages();
+  state.counters.messages = state.reader.messages() + state.counters.direct;
   state.counters.below_position = state.reader.below_position();
   state.counters.discarded = state.reader.discarded();
   state.WakeFetchersIfDrained();
@@ -465,6 +498,7 @@ Status KafkaSource::Close(bool leave, std::chrono::milliseconds timeout) {
   state.closed = true;
   MonotonicTime deadline = state.clock->Monotonic() + timeout;
   state.reader.Release();
+  state.direct.Stop(state.client.get());
   if (leave) state.LeaveGroup(timeout / kLeaveShare);
   auto left =
       std::chrono::duration_cast<std::chrono::milliseconds>(deadline - state.clock->Monotonic());

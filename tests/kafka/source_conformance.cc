@@ -45,7 +45,8 @@ KeptMessage Keep(const MessageView& message) {
 }
 
 Recording::Recording(Cluster* cluster, const std::string& group, std::vector<std::string> topics,
-                     const std::string& node_id, std::chrono::milliseconds session) {
+                     const std::string& node_id, std::chrono::milliseconds session,
+                     const KafkaProperties& more) {
   KafkaOptions options;
   options.bootstrap_servers = cluster->bootstrap_servers();
   options.group = group;
@@ -60,6 +61,7 @@ Recording::Recording(Cluster* cluster, const std::string& group, std::vector<std
   if ((cluster->capabilities() & kAddPartitions) != 0) {
     options.properties["topic.metadata.refresh.interval.ms"] = "500";
   }
+  for (const auto& [name, value] : more) options.properties[name] = value;
   auto opened = KafkaSource::Open(options, &listener);
   EXPECT_TRUE(opened.ok()) << opened.status().ToString();
   if (opened.ok()) source = std::move(*opened);
@@ -104,6 +106,17 @@ size_t Recording::message_count() const {
 
 bool Recording::PollUntilMessages(size_t count, milliseconds limit) {
   return PollUntil([&] { return message_count() >= count; }, limit);
+}
+
+bool Recording::PollDirectlyUntilMessages(size_t count) {
+  for (int tries = 0; tries < 10; ++tries) {
+    if (!PollUntilMessages(count)) return false;
+    if (source->counters().direct > 0) return true;
+    const int assignments = listener.assignments;
+    source->Reassign();
+    if (!PollUntil([&] { return listener.assignments > assignments; })) return false;
+  }
+  return false;
 }
 
 bool Recording::PollUntilEnds() {

@@ -106,13 +106,17 @@ class Recording {
  public:
   static constexpr std::chrono::seconds kSession{6};  // a broker allows no less
   Recording(Cluster* cluster, const std::string& group, std::vector<std::string> topics,
-            const std::string& node_id = "", std::chrono::milliseconds session = kSession);
+            const std::string& node_id = "", std::chrono::milliseconds session = kSession,
+            const KafkaProperties& more = {});
 
   /// Polls until `done` or the time is up; whether it is done. The first error of Poll ends it,
   /// too, and is kept in `error`.
   bool PollUntil(const std::function<bool()>& done,
                  std::chrono::milliseconds limit = std::chrono::seconds(30));
   bool PollUntilMessages(size_t count, std::chrono::milliseconds limit = std::chrono::seconds(30));
+  /// The same, and some of them without librdkafka. A topic that was just made may have no leader
+  /// yet that the client knows: it is assigned anew, then.
+  bool PollDirectlyUntilMessages(size_t count);
   /// Until every assigned partition has said that it ended.
   bool PollUntilEnds();
   size_t message_count() const;

@@ -38,7 +38,7 @@ TEST_P(SourceConformance, TwelvePartitionsComeWholeAndInOrder) {
   ASSERT_EQ(producer->counters().failed, 0u) << producer->first_failure();
 
   Recording recording(cluster_, Named("g"), {topic});
-  ASSERT_TRUE(recording.PollUntilMessages(kMessages)) << recording.error.ToString();
+  ASSERT_TRUE(recording.PollDirectlyUntilMessages(kMessages)) << recording.error.ToString();
   ASSERT_TRUE(recording.PollUntilEnds());
   ASSERT_EQ(recording.message_count(), size_t{kMessages});
   for (const auto& [tp, messages] : recording.messages) {
@@ -48,6 +48,25 @@ TEST_P(SourceConformance, TwelvePartitionsComeWholeAndInOrder) {
     }
     EXPECT_EQ(recording.ends[tp], kMessages / kPartitions);
   }
+}
+
+TEST_P(SourceConformance, CompressedMessagesAmongOthersComeWholeByWayOfLibrdkafka) {
+  std::string topic = Named("t");
+  TopicPartition tp{topic, 0};
+  ASSERT_TRUE(cluster_->CreateTopic(topic, 1).ok());
+  Send(topic, 0, Numbered("m", 0, 500));
+  auto producer = Producer::Open({.bootstrap_servers = cluster_->bootstrap_servers(),
+                                  .properties = {{"compression.type", "lz4"}}});
+  ASSERT_TRUE(producer.ok()) << producer.status().ToString();
+  for (const std::string& value : Numbered("m", 500, 1'000))
+    ASSERT_TRUE((*producer)->Send(topic, {.value = value, .partition = 0}, seconds(10)).ok());
+  ASSERT_TRUE((*producer)->Flush(seconds(30)).ok());
+  Recording recording(cluster_, Named("g"), {topic});
+  ASSERT_TRUE(recording.PollDirectlyUntilMessages(1'000));
+  Send(topic, 0, Numbered("m", 1'000, 1'500));
+  ASSERT_TRUE(recording.PollUntilMessages(1'500));
+  EXPECT_EQ(recording.Values(tp), Numbered("m", 0, 1'500));
+  EXPECT_LT(recording.source->counters().direct, 1'500u);
 }
 
 TEST_P(SourceConformance, NullAndEmptyAreDifferentAndHeadersMayRepeat) {
@@ -131,12 +150,21 @@ TEST_P(SourceConformance, RandomMessagesWithAndWithoutHeadersArriveAsTheyWere) {
   }
   ASSERT_TRUE(producer->Flush(seconds(30)).ok());
   ASSERT_EQ(producer->counters().failed, 0u) << producer->first_failure();
-  Recording recording(cluster_, Named("g"), {topic});
-  ASSERT_TRUE(recording.PollUntilMessages(20'000));
-  for (const auto& [tp, messages] : want) {
-    ASSERT_EQ(recording.messages[tp].size(), messages.size());
-    for (size_t i = 0; i < messages.size(); ++i) {
-      ASSERT_EQ(recording.messages[tp][i], messages[i]) << tp.ToString() << " at " << i;
+  // Any property about fetches leaves them to librdkafka.
+  for (const KafkaProperties& more : {KafkaProperties{}, {{"fetch.wait.max.ms", "40"}}}) {
+    Recording recording(cluster_, Named(more.empty() ? "g" : "h"), {topic}, "", Recording::kSession,
+                        more);
+    if (more.empty()) {
+      ASSERT_TRUE(recording.PollDirectlyUntilMessages(20'000));
+    } else {
+      ASSERT_TRUE(recording.PollUntilMessages(20'000));
+      EXPECT_EQ(recording.source->counters().direct, 0u);
+    }
+    for (const auto& [tp, messages] : want) {
+      ASSERT_EQ(recording.messages[tp].size(), messages.size());
+      for (size_t i = 0; i < messages.size(); ++i) {
+        ASSERT_EQ(recording.messages[tp][i], messages[i]) << tp.ToString() << " at " << i;
+      }
     }
   }
 }

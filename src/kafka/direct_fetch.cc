@@ -1,0 +1,76 @@
+#include "kafka/direct_fetch.h"
+
+#include <algorithm>
+
+namespace tapedeck {
+namespace {
+
+constexpr std::chrono::milliseconds kConnectTimeout(1000);
+constexpr size_t kConnectionsPerLeader = 2;
+
+}  // namespace
+
+Result<std::unique_ptr<DirectFetch>> DirectFetch::Open(const std::vector<FetchLeader>& leaders,
+                                                       const DirectFetchOptions& options) {
+  std::unique_ptr<DirectFetch> made(new DirectFetch);
+  made->messages_max_ = options.batch_messages_max;
+  for (const FetchLeader& leader : leaders) {
+    std::vector<std::vector<FetchConnection::Part>> shares(
+        std::min(kConnectionsPerLeader, leader.parts.size()));
+    for (size_t i = 0; i < leader.parts.size(); ++i)
+      shares[i % shares.size()].push_back({leader.parts[i].slot, leader.parts[i].at});
+    made->slots_ += leader.parts.size();
+    for (std::vector<FetchConnection::Part>& share : shares) {
+      TD_ASSIGN_OR_RETURN(auto connection,
+                          FetchConnection::Open(leader.host, leader.port, std::move(share),
+                                                {.client_id = options.client_id,
+                                                 .batch_bytes_max = options.batch_bytes_max,
+                                                 .clock = options.clock},
+                                                kConnectTimeout));
+      made->connections_.push_back(std::move(connection));
+    }
+  }
+  return made;
+}
+
+// One connection has the turn until it has nothing more: its answers are read to their ends.
+Status DirectFetch::Poll(SourceBatch* batch) {
+  headers_.clear();
+  ranges_.clear();
+  const size_t before = batch->messages.size();
+  const FetchConnection::Out out{batch, messages_max_, &headers_, &ranges_};
+  Status status;
+  for (size_t tried = 0; tried < connections_.size() && status.ok(); ++tried) {
+    status = connections_[turn_]->Poll(out);
+    if (batch->messages.size() > before) break;
+    turn_ = (turn_ + 1) % connections_.size();
+  }
+  for (const FetchConnection::HeaderRange& range : ranges_) {
+    batch->messages[range.message].message.headers =
+        std::span<const HeaderView>(headers_).subspan(range.first, range.count);
+  }
+  messages_ += batch->messages.size() - before;
+  for (size_t i = before; i < batch->messages.size(); ++i) {
+    const MessageView& message = batch->messages[i].message;
+    payload_bytes_ += message.key.value_or("").size() + message.value.value_or("").size();
+  }
+  return status;
+}
+
+void DirectFetch::AddWaits(std::vector<pollfd>* waits) const {
+  for (const auto& connection : connections_) {
+    const int events = connection->wants_to_send() ? POLLIN | POLLOUT : POLLIN;
+    waits->push_back({connection->fd(), static_cast<short>(events), 0});
+  }
+}
+
+std::vector<StartOffset> DirectFetch::positions() const {
+  std::vector<StartOffset> positions(slots_);
+  for (const auto& connection : connections_) {
+    for (const FetchConnection::Part& part : connection->parts())
+      positions[part.slot].offset = part.at.offset;
+  }
+  return positions;
+}
+
+}  // namespace tapedeck
