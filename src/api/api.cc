@@ -113,6 +113,11 @@ class InFlight {
 
 }  // namespace
 
+std::string_view BearerOf(const HttpRequest& request) {
+  const std::string_view given = request.Header("Authorization");
+  return StartsWithBearer(given) ? given.substr(kBearer.size()) : std::string_view();
+}
+
 struct Api::State {
   State(ApiParts given, uint64_t first_id)
       : parts(std::move(given)),
@@ -161,12 +166,10 @@ struct Api::State {
     }
     if (route != nullptr && route->scope == RouteScope::kAnybody) return std::nullopt;
     const ScopeSet wanted = ScopeOf(route);
-    const std::string_view given = request.Header("Authorization");
+    const std::string_view given = BearerOf(request);
     using Verdict = TokenFile::Verdict;
     Verdict verdict = Verdict::kUnknown;
-    if (StartsWithBearer(given)) {
-      verdict = parts.tokens->Check(given.substr(kBearer.size()), wanted);
-    }
+    if (!given.empty()) verdict = parts.tokens->Check(given, wanted);
     if (verdict == Verdict::kAllowed) return std::nullopt;
     if (verdict == Verdict::kOtherScope) {
       return tapedeck::Problem{ProblemType::kForbidden,
@@ -178,8 +181,9 @@ struct Api::State {
     }
     return tapedeck::Problem{ProblemType::kUnauthorized,
                              verdict == Verdict::kExpired ? "this token has expired"
-                             : given.empty() ? "a token is needed: Authorization: Bearer td_…"
-                                             : "this token is not known here",
+                             : request.Header("Authorization").empty()
+                                 ? "a token is needed: Authorization: Bearer td_…"
+                                 : "this token is not known here",
                              {},
                              0,
                              {},

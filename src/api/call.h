@@ -63,6 +63,9 @@ struct Call {
   uint64_t QueryHash() const;
 };
 
+/// The token of `Authorization: Bearer …`; empty without one.
+std::string_view BearerOf(const HttpRequest& request);
+
 // The routes. Each reads its parameters, asks the node and gives an answer.
 Answer AnswerRecords(Call* call);   // record_routes.cc
 Answer AnswerLatest(Call* call);    // record_routes.cc

@@ -2,14 +2,18 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "api/stream_place.h"
+#include "api/tokens.h"
 #include "api_rig.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "query/random_world.h"
 #include "support/seed.h"
+#include "support/temp_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -111,6 +115,41 @@ TEST(Stream, HistoryIsWhatMessagesGivesAndEndsWithTrailers) {
   EXPECT_EQ(reply.Trailer("Tapedeck-Status"), "complete");
   EXPECT_EQ(Texts(LinesOf(reply.body)),
             Texts(LinesOf(rig.Get("/v1/messages?topic=ticks&format=ndjson").body)));
+}
+
+TEST(Stream, EndsWithItsTokenAndIsNotTakenForComplete) {
+  TempDir dir;
+  const std::string file = dir.File("tokens");
+  auto first = MakeToken("first", kScopeRead, Timestamp::Max());
+  auto second = MakeToken("second", kScopeRead, Timestamp::Max());
+  ASSERT_TRUE(first.ok() && second.ok());
+  std::ofstream(file) << first->line << "\n" << second->line << "\n";
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  ManualClock of_tokens{Timestamp(0)};
+  auto tokens = TokenFile::Open(file, &of_tokens);
+  ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+  ApiRig rig(tokens->get());
+  rig.FillTrades("BTC", 5);
+  const std::string target = "/v1/stream?topics=ticks&follow=true";
+  Follower removed(&rig, target, {{"Authorization", "Bearer " + first->token}});
+  Follower kept(&rig, target, {{"Authorization", "Bearer " + second->token}});
+  ASSERT_EQ(removed.Until(6).size(), 6u);  // with the caught-up mark
+  ASSERT_EQ(kept.Until(6).size(), 6u);
+  auto pass = [&] {
+    of_tokens.Advance(std::chrono::seconds(2));
+    rig.clock.Advance(std::chrono::seconds(2));
+  };
+  pass();
+  EXPECT_TRUE(removed.Waits());
+  std::ofstream(file, std::ios::trunc) << second->line << "\n";
+  pass();
+  std::string piece;
+  EXPECT_EQ(removed.response().stream->Next(&piece).status().code(),
+            StatusCode::kFailedPrecondition);
+  EXPECT_EQ(piece, "");
+  EXPECT_TRUE(kept.Waits());
+  rig.FillTrades("BTC", 1);
+  EXPECT_EQ(kept.Until(7).size(), 7u);
 }
 
 // Any recording, any selection: broken off behind any line, the rest follows exactly.
