@@ -22,6 +22,8 @@ constexpr char kDirVariable[] = "TAPEDECK_TEST_REINDEX_DIR";
 constexpr int64_t kStart = 1'720'500'000'000'000'000;
 const FinnhubVariant kVariant{.prefix = "LAB:", .refuse = "s == 'AAPL'", .rates = true};
 
+std::string Price(int copy) { return std::to_string(100 + copy); }
+
 /// A reindexer over a closed store's folder, as a process has it.
 struct Process {
   explicit Process(const std::filesystem::path& dir, Clock* clock) {
@@ -86,20 +88,10 @@ int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
                                           .log = dir / "child.log"}));
 }
 
-TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
-  ReindexRig rig(TestSeed());
-  rig.Produce(kShipDay, 16);
-  rig.Record({kShipDay});
-  rig.Produce(Day(kShipDay.days() + 1), 8);
-  rig.Record();
-  rig.UseMapping(kVariant);
-  rig.Record();
-  std::map<std::pair<int32_t, int64_t>, std::string> refused;
-  const RowsFound wanted = rig.Oracle(SpecOf(kVariant), &refused);
-  ASSERT_FALSE(refused.empty());
-  rig.ship.recorder.CloseStore();
-  const auto root = rig.ship.recorder.dir.path();
-
+/// Every step in turn, each time with a copy of the store of `rig`.
+void KillAtEveryStep(ReindexRig* rig, const RowsFound& wanted) {
+  rig->ship.recorder.CloseStore();
+  const auto root = rig->ship.recorder.dir.path();
   std::set<std::string> missed;
   for (const std::string_view name : AllFailpoints()) {
     if (!name.starts_with("reindex.")) continue;
@@ -107,7 +99,7 @@ TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
     SCOPED_TRACE(failpoint);
     const auto dir = root / std::string(name);
     std::filesystem::create_directories(dir);
-    std::filesystem::copy(rig.ship.StoreDir(), dir / "store",
+    std::filesystem::copy(rig->ship.StoreDir(), dir / "store",
                           std::filesystem::copy_options::recursive);
     const int first = RunChild(dir, failpoint);
     if (first == -SIGKILL) {
@@ -119,7 +111,7 @@ TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
     {
       ManualClock clock{Timestamp(kStart)};
       Process after(dir, &clock);
-      EXPECT_EQ(rig.Query(*after.Point()), wanted);
+      EXPECT_EQ(rig->Query(*after.Point()), wanted);
       const Result<VerifyReport> report = VerifyView(*after.store->View(), {});
       ASSERT_TRUE(report.ok()) << report.status().ToString();
       for (const Finding& finding : report->findings)
@@ -130,6 +122,54 @@ TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
     std::filesystem::remove_all(dir);
   }
   EXPECT_EQ(missed, std::set<std::string>{}) << "never reached";
+}
+
+TEST(ReindexCrash, KilledAtEveryStepItEndsAsIfNothingHadHappened) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 16);
+  rig.Record({kShipDay});
+  rig.Produce(Day(kShipDay.days() + 1), 8);
+  rig.Record();
+  rig.UseMapping(kVariant);
+  rig.Record();
+  std::map<std::pair<int32_t, int64_t>, std::string> refused;
+  const RowsFound wanted = rig.Oracle(SpecOf(kVariant), &refused);
+  ASSERT_FALSE(refused.empty());
+  KillAtEveryStep(&rig, wanted);
+}
+
+// Of each symbol and time the newest message stays, wherever its copies lie.
+TEST(ReindexCrash, KilledAtEveryStepWithAnUpsertTableOfMonthsItEndsTheSame) {
+  ReindexRig rig(TestSeed());
+  rig.ship.ShapeTrades(DaySize::kMonth, {"symbol", "ts"});
+  const auto copies = [&](const std::string& symbol, int count, int64_t day) {
+    for (int i = 0; i < count; ++i) {
+      rig.ship.recorder.ProduceRaw({"Finhub1", 0},
+                                   TradeOf(symbol, kShipNoonMs + day * kShipDayMs, Price(i)));
+    }
+  };
+  copies("MSFT", 9, 0);
+  copies("AAPL", 4, -1);
+  rig.Record({kShipDay});
+  copies("MSFT", 5, 0);  // late: a second generation of the month
+  copies("MSFT", 3, -40);
+  copies("OANDA:EUR_USD", 3, -41);
+  rig.Record();
+  rig.UseMapping(kVariant);
+  rig.Record();
+  RowsFound wanted;  // the newest of each (table, symbol, time) but of rates, which all stay
+  std::map<std::tuple<std::string, std::string, int64_t>, RowsFound::key_type> newest;
+  for (const auto& [key, values] : rig.Oracle(SpecOf(kVariant))) {
+    const auto& [table, symbol, ts, partition, offset, index] = key;
+    if (table == "trades") {
+      auto [at, made] = newest.try_emplace({table, symbol, ts}, key);
+      if (!made) wanted.erase(at->second);
+      at->second = key;
+    }
+    wanted[key] = values;
+  }
+  ASSERT_EQ(wanted.size(), 2u + 3u);
+  KillAtEveryStep(&rig, wanted);
 }
 
 }  // namespace

@@ -360,5 +360,146 @@ TEST(ReindexTrouble, ADayThatIsTooLargeIsToldBeforeItIsBuilt) {
   EXPECT_EQ(rig.Answers(), before);
 }
 
+// A closed day keeps what was healed below it as it is: those offsets are its own, and no others.
+TEST(ReindexTrouble, AnOpenDayIsClosedWithoutStretchingItsHealedRanges) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  rig.Produce(kShipDay, 4);
+  rig.Record();
+  keys::DayKey open;
+  DayEntry entry;
+  for (const auto& [key, one] : rig.ship.Days()) {
+    if (one.phase == DayPhase::kOpen) std::tie(open, entry) = std::tie(key, one);
+  }
+  ASSERT_EQ(open.generation, 1u);
+  ASSERT_FALSE(entry.vector.empty());
+  const DayEntry::Range healed{entry.vector.front().tp, 1, 2};
+  entry.vector.insert(entry.vector.begin() + 1, healed);
+  StoreBatch batch;
+  batch.PutDay(open, entry);
+  ASSERT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+  rig.Reserve(kAll);
+  const DayEntry closed = rig.ship.Days().at(open);
+  EXPECT_EQ(closed.phase, DayPhase::kClosing);
+  EXPECT_NE(std::ranges::find(closed.vector, healed), closed.vector.end());
+}
+
+/// `count` copies of a bar: one symbol, one time.
+void ProduceCopies(ReindexRig* rig, Day day, int count) {
+  const int64_t noon = day.start().ns() / 1'000'000 + kShipDayMs / 2;
+  for (int i = 0; i < count; ++i)
+    rig->ship.recorder.ProduceRaw({"Finhub1", 0}, TradeOf("AAPL", noon, std::to_string(i)), noon);
+}
+
+uint64_t CatalogRows(ReindexRig* rig) {
+  const auto point = rig->Point();
+  const Table& trades = *point->state().tables.Find("trades");
+  return DecodeCatalog(point->view().Get(keys::Catalog(trades.id, "AAPL")).value())->rows;
+}
+
+TEST(ReindexTrouble, TheRowsOfAnUpsertTableDoNotGrowWithEachReindexOfPrunedDays) {
+  ReindexRig rig(TestSeed());
+  rig.ship.ShapeTrades(DaySize::kDay, {"symbol", "ts"});
+  rig.AddArchive();
+  ProduceCopies(&rig, kShipDay, 20);
+  ProduceCopies(&rig, kNextDay, 3);
+  rig.Record({kShipDay, kNextDay});
+  EXPECT_EQ(CatalogRows(&rig), 23u);
+  rig.ShipAndPrune();
+  for (const auto& [key, entry] : rig.ship.Days()) ASSERT_EQ(entry.phase, DayPhase::kPruned);
+  rig.ship.shipper.reset();
+  const std::string before = rig.Answers();
+  for (int turn = 0; turn < 2; ++turn) {
+    EXPECT_EQ(rig.Reindex(kAll).state, ReindexState::kDone);
+    EXPECT_EQ(rig.Answers(), before);
+    rig.CheckSound();
+    rig.ShipAndPrune();
+    rig.ship.shipper.reset();
+  }
+  const ReindexJob one = rig.Reindex({.topic = "Finhub1", .end = kNextDay.start()});
+  EXPECT_EQ(one.state, ReindexState::kDone) << one.error;
+  EXPECT_EQ(CatalogRows(&rig), 21u) << "of the other day what the archive has";
+  EXPECT_EQ(rig.Query().size(), 2u);
+}
+
+TEST(ReindexTrouble, ArchivedTapeThatHasNothingOfTheDaysIsNotFetched) {
+  ReindexRig rig(TestSeed());
+  rig.AddArchive();
+  std::set<std::string> before;
+  for (int n = 0; n < 3; ++n) {
+    const Day day(kShipDay.days() + n);
+    rig.ship.shipper.reset();
+    rig.Produce(day, 10);
+    rig.Record({day});
+    rig.ShipAndPrune();
+  }
+  rig.ship.shipper.reset();
+  const RowsFound rows = rig.Query();
+  std::set<std::string> opened;
+  rig.archive = std::make_unique<Archive>(&rig.ship.fake, ObjectCacheOptions());  // nothing cached
+  ASSERT_TRUE(rig.archive->manifests().Refresh(&rig.ship.fake, nullptr).ok());
+  rig.ship.fake.SetHook([&](BlobOp op, const std::string& name) {
+    if (op == BlobOp::kOpen && name.starts_with("_tapedeck") && !name.ends_with(".json"))
+      opened.insert(name);
+    if (op == BlobOp::kOpen && name.find("tape/") != std::string::npos) opened.insert(name);
+  });
+  const ReindexJob job = rig.Reindex(
+      {.topic = "Finhub1", .start = kNextDay.start(), .end = kNextDay.start().SaturatingAdd(1)});
+  rig.ship.fake.SetHook(nullptr);
+  EXPECT_EQ(job.state, ReindexState::kDone) << job.error;
+  EXPECT_EQ(job.result.messages, 10u);
+  EXPECT_EQ(opened.size(), 2u) << "of each partition the range with that day";
+  EXPECT_EQ(rig.Query(), rows);
+  rig.CheckSound();
+}
+
+// Flushes go on, and each changes the catalog: what they add is no reason to begin anew.
+TEST(ReindexTrouble, AFlushBetweenPreparationAndSwitchIsAddedToTheCatalog) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record({kShipDay});
+  const std::string symbol = "BINANCE:BTCUSDT";
+  const auto entry_of = [&] {
+    const auto view = rig.ship.recorder.store->View();
+    const TableId table = view->LoadState()->tables.Find("trades")->id;
+    return std::pair(table, DecodeCatalog(view->Get(keys::Catalog(table, symbol)).value()).value());
+  };
+  const CatalogEntry before = entry_of().second;
+  rig.StartReindexer();
+  std::atomic<bool> ended{false};
+  std::string id;
+  std::thread job([&] {
+    const auto made = rig.reindexer->Create(kAll);
+    EXPECT_TRUE(made.ok()) << made.status().ToString();
+    id = made->job.id;
+    while (rig.reindexer->RunOnce()) continue;
+    ended = true;
+  });
+  int quiet = 0;
+  while (!ended) {
+    if (rig.ship.queue.wants_quiet() && ++quiet >= 2) {  // as a flush does it
+      auto [table, entry] = entry_of();
+      entry.rows += 1;
+      entry.last_ts = entry.last_ts.SaturatingAdd(1'000'000'000);
+      entry.last.clear();
+      StoreBatch batch;
+      batch.PutCatalog(table, symbol, entry);
+      EXPECT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+    }
+    if (rig.ship.queue.waiting()) {
+      EXPECT_TRUE(rig.ship.queue.Serve(rig.ship.recorder.store.get()).ok());
+    }
+    std::this_thread::yield();
+  }
+  job.join();
+  EXPECT_EQ(quiet, 2) << "once to reserve, once to switch";
+  EXPECT_EQ(rig.reindexer->Get(id)->job.state, ReindexState::kDone);
+  const CatalogEntry after = entry_of().second;
+  EXPECT_EQ(after.rows, before.rows + 1);
+  EXPECT_EQ(after.first_ts, before.first_ts);
+  EXPECT_EQ(after.last_ts, before.last_ts.SaturatingAdd(1'000'000'000));
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
