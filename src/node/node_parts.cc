@@ -91,6 +91,8 @@ Status Node::MakeReplays() {
 Status Node::MakeReindexer(std::vector<RecordTopic> topics) {
   ReindexOptions options;
   options.topics = std::move(topics);
+  options.disk_warn = options_.config.store.disk_warn;
+  options.disk_stop = options_.config.store.disk_stop;
   Recorder* const recorder = recorder_.get();
   TD_ASSIGN_OR_RETURN(
       reindexer_,

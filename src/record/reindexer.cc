@@ -112,6 +112,16 @@ Status Reindexer::CheckStop() const {
   return stopping_.load() ? Status::Cancelled("the node stops") : Status::Ok();
 }
 
+// Rebuilt days lie beside what they replace until the grace period is over. They must not take the
+// room that recording needs.
+Status Reindexer::CheckRoom(double most) const {
+  const Result<DiskUse> disk = parts_.disk ? parts_.disk() : parts_.store->Disk();
+  if (!disk.ok() || disk->used() < most) return Status::Ok();
+  return Status::Unavailable("needs room: " + std::to_string(int(disk->used() * 100)) +
+                             " % of the disk are in use; it waits for less than " +
+                             std::to_string(int(options_.disk_warn * 100)) + " %");
+}
+
 // Who stops or cancels says so first and then breaks what is there: either is seen, or it is there.
 std::shared_ptr<const ReadStop> Reindexer::NewStop() {
   auto stop = std::make_shared<ReadStop>(parts_.clock);
@@ -318,6 +328,7 @@ Status Reindexer::RunJob(ReindexJob job) {
     TD_RETURN_IF_ERROR(NoDays(&job));
   }
   if (job.days.empty()) {
+    TD_RETURN_IF_ERROR(CheckRoom(options_.disk_warn));
     TD_RETURN_IF_ERROR(Flush());
     TD_RETURN_IF_ERROR(FailpointHit("reindex.flushed"));
     TD_RETURN_IF_ERROR(Reserve(&job));
@@ -327,6 +338,7 @@ Status Reindexer::RunJob(ReindexJob job) {
   for (const keys::DayKey& day : job.days) {  // of an earlier attempt
     TD_RETURN_IF_ERROR(DeleteBlocks(day, [](const DayEntry& entry) { return entry.building; }));
   }
+  TD_RETURN_IF_ERROR(CheckRoom(options_.disk_warn));
   TD_ASSIGN_OR_RETURN(const ReindexBuilt built, Build(job));
   TD_RETURN_IF_ERROR(FailpointHit("reindex.built"));
   TD_RETURN_IF_ERROR(SwitchTo(job, built));

@@ -54,6 +54,10 @@ namespace tapedeck {
 struct ReindexOptions {
   std::vector<RecordTopic> topics;  // as the recorder has them
   std::chrono::nanoseconds grace = std::chrono::hours(24);
+  // Shares of the disk in use, as the recorder has them: from the one on no job begins to write,
+  // from the other on what it has half built is given back, and it waits.
+  double disk_warn = 1;
+  double disk_stop = 1;
   ReindexBuildOptions build;
 };
 
@@ -65,6 +69,8 @@ struct ReindexParts {
   std::function<uint64_t()> request_flush;
   std::function<uint64_t()> flushes_done;
   std::function<Result<std::shared_ptr<const ReadPoint>>()> open_point;
+  /// Of the store's disk; null: the store tells.
+  std::function<Result<DiskUse>()> disk;
 };
 
 enum class ReindexStep : uint8_t { kWaiting, kFlushing, kPlanning, kBuilding, kSwitching };
@@ -138,6 +144,7 @@ class Reindexer {
   void Settle(const ReindexJob& job, const Status& outcome);
   void Enter(ReindexStep step, uint64_t total);
   Status CheckStop() const;
+  Status CheckRoom(double most) const;
   std::shared_ptr<const ReadStop> NewStop();
 
   const ReindexOptions options_;

@@ -203,7 +203,8 @@ Result<ReindexBuilt> Reindexer::Build(const ReindexJob& job) {
   }
   Enter(ReindexStep::kBuilding, total);
   ReindexBuilder builder(scope.get(), job.days, parts_.store, time_.Now(), options_.build,
-                         &messages_, [&](StoreBatch built) {
+                         &messages_, [&](StoreBatch built) -> Status {
+                           TD_RETURN_IF_ERROR(CheckRoom(options_.disk_stop));
                            return parts_.queue->Write([&](StoreBatch* batch) -> Status {
                              *batch = std::move(built);
                              return CheckStop();

@@ -100,6 +100,7 @@ void ReindexRig::StartReindexer() {
     points.push_back(point);
     return point;
   };
+  if (disk_used) parts.disk = [this] { return DiskUse{1000, 1000 - disk_used()}; };
   auto made = Reindexer::Make(options, parts);
   ASSERT_TRUE(made.ok()) << made.status().ToString();
   reindexer = std::move(made).value();

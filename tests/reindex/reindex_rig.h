@@ -81,6 +81,7 @@ class ReindexRig {
   uint64_t flushes_wanted = 0;  // RequestFlush of a recorder that runs; 0: none does
   bool live = false;
   std::function<Status()> before_point;  // of the reindexer; what fails there fails it
+  std::function<uint64_t()> disk_used;   // of 1000; null: the real one
   uint64_t flushes = 1;                  // that were done, where no recorder runs
   std::vector<std::weak_ptr<const ReadPoint>> points;  // that the reindexer has asked for
 };
