@@ -9,6 +9,7 @@
 #include "reindex/reindex_rig.h"
 #include "ship/new_store_id.h"
 #include "ship/retainer.h"
+#include "ship/verify_archive.h"
 #include "support/seed.h"
 
 namespace tapedeck::testing {
@@ -86,6 +87,19 @@ TEST(ReindexTrouble, ABlockOnBothSidesOfWhatAnotherNodeHasShippedIsRebuiltOnce) 
   }
 }
 
+/// Each generation that was shipped has what its manifest says, by the store and by its objects.
+void CheckArchive(ReindexRig* rig) {
+  ManifestHolder manifests;
+  ASSERT_TRUE(manifests.Refresh(&rig->ship.fake, nullptr).ok());
+  ArchiveVerifyOptions options;
+  options.work_dir = rig->ship.recorder.dir.path() / "verify";
+  options.store = rig->ship.recorder.store.get();
+  const Result<ArchiveReport> report = VerifyArchive(*manifests.Take(), &rig->ship.fake, options);
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  for (const Finding& finding : report->findings)
+    ADD_FAILURE() << finding.where << ": " << finding.what;
+}
+
 TEST(ReindexTrouble, WhatIsHealedAfterTheDaysWereReservedIsThereOnce) {
   ReindexRig rig(TestSeed());
   RecordAroundAnotherNode(&rig, /*ships=*/false);  // the other node is lost with what it had
@@ -104,6 +118,13 @@ TEST(ReindexTrouble, WhatIsHealedAfterTheDaysWereReservedIsThereOnce) {
   EXPECT_LE(job.result.messages, 20u) << "what was healed has its rows already";
   EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
   rig.CheckSound();
+  rig.AddArchive();
+  rig.Record({kShipDay});
+  rig.ship.recorder.clock.Advance(hours(1));
+  rig.ship.ShipAll();
+  CheckArchive(&rig);
+  rig.ship.shipper.reset();
+  ASSERT_TRUE(rig.archive->manifests().Refresh(&rig.ship.fake, nullptr).ok());
   EXPECT_EQ(rig.Reindex(kAll).state, ReindexState::kDone);
   EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
   rig.CheckSound();
