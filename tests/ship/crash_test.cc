@@ -11,6 +11,7 @@
 
 #include "base/failpoint.h"
 #include "blob/open_store.h"
+#include "query/verify.h"
 #include "ship/ship_rig.h"
 #include "support/child_test.h"
 #include "support/seed.h"
@@ -74,11 +75,44 @@ TEST(ShipChild, DISABLED_ShipsUntilPruned) {
   ShipUntilPruned(store->get(), blobs.get(), &clock, path);
 }
 
-int RunChild(const std::filesystem::path& dir, const std::string& failpoint) {
-  return WaitForChildTest(StartChildTest({.filter = "ShipChild.*",
-                                          .variables = {{kDirVariable, dir.string()}},
-                                          .failpoint = failpoint,
-                                          .log = dir / "child.log"}));
+// What both processes know: a node that is lost had recorded the first half of the log.
+void ProduceHalf(RecorderRig* rig) {
+  for (int i = 0; i < 30; ++i) rig->ProduceTrades({"Finhub1", 0}, 1 + i % 3);
+}
+
+// The process that reads a gap again. The store is the parent's, the log is made again.
+TEST(ShipChild, DISABLED_HealsAGap) {
+  const char* dir = std::getenv(kDirVariable);
+  if (dir == nullptr) GTEST_SKIP() << "started by hand";
+  RecorderRig rig(TestSeed());
+  rig.log.Create("Finhub1", 1);
+  ProduceHalf(&rig);
+  ProduceHalf(&rig);
+  std::filesystem::create_directory_symlink(std::filesystem::path(dir) / "store",
+                                            rig.dir.path() / "store");
+  rig.options.node_id = "second";
+  rig.unlisted = [](const TapeId&, int64_t from, int64_t to) {
+    return std::optional(std::vector<OffsetSpan>{{from, to}});
+  };
+  rig.clock.Advance(2 * rig.options.heal_after);
+  rig.OpenStore();
+  int polls = 0;
+  const Status end = rig.Run([&](FakeSource* source) {
+    std::this_thread::yield();
+    return !source->AtEnd() || ++polls % 20 != 0 || !rig.store->View()->Gaps(TpId{1})->empty();
+  });
+  ASSERT_TRUE(end.ok()) << end.ToString();
+  rig.Check();
+}
+
+int RunChild(const std::filesystem::path& dir, const std::string& failpoint,
+             const std::string& child = "ShipsUntilPruned", const std::string& seed = "") {
+  ChildTestPlan plan{.filter = "ShipChild.*" + child,
+                     .variables = {{kDirVariable, dir.string()}},
+                     .failpoint = failpoint,
+                     .log = dir / "child.log"};
+  if (!seed.empty()) plan.variables["TAPEDECK_SEED"] = seed;
+  return WaitForChildTest(StartChildTest(plan));
 }
 
 // A store with a day that is closed, a late generation that is closed, and a name that was given
@@ -158,7 +192,7 @@ TEST_P(ShipCrash, D1KilledAtEveryStepItWritesTheSameBytesAndPrunesTheSame) {
 
   std::set<std::string> missed;
   for (const std::string_view name : AllFailpoints()) {
-    if (!name.starts_with("ship.")) continue;
+    if (!name.starts_with("ship.") || name.ends_with("new_id")) continue;  // G7 below
     bool reached = false;
     for (const char* hit : {":1:abort", ":2:abort"}) {
       const std::string failpoint = std::string(name) + hit;
@@ -193,6 +227,83 @@ TEST_P(ShipCrash, D1KilledAtEveryStepItWritesTheSameBytesAndPrunesTheSame) {
     if (!reached) missed.insert(std::string(name));
   }
   EXPECT_EQ(missed, std::set<std::string>{}) << "never reached";
+}
+
+// Either the old id and nothing under another, or the new one for everything that follows.
+TEST(ShipKilled, G7KilledWhileItTakesANewIdItOverwritesNothing) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  ShipRig rig(seed);
+  Fill(&rig, /*upsert=*/false);
+  const std::string old_id = rig.recorder.store->meta().store_id;
+  rig.recorder.CloseStore();
+  ManualClock clock{Timestamp(kStart)};
+  const auto root = rig.recorder.dir.path();
+  // The archive knows what the store, set back, has forgotten.
+  Copy(rig.StoreDir(), root / "base");
+  ASSERT_EQ(RunChild(root / "base", ""), 0) << "see " << (root / "base" / "child.log");
+  std::filesystem::remove_all(root / "base" / "store");
+  std::filesystem::copy(rig.StoreDir(), root / "base" / "store",
+                        std::filesystem::copy_options::recursive);
+  const auto before = ContentsOf(OpenArchive(root / "base", &clock).get());
+  for (const std::string failpoint : {"ship.before_new_id:1:abort", "ship.new_id:1:abort"}) {
+    SCOPED_TRACE(failpoint);
+    const auto dir = root / failpoint;
+    std::filesystem::copy(root / "base", dir, std::filesystem::copy_options::recursive);
+    auto id = [&] {
+      const auto store = Store::Open({.dir = dir / "store", .create = false, .ballast_bytes = 0});
+      EXPECT_TRUE(store.ok()) << store.status().ToString();
+      return (*store)->meta().store_id;
+    };
+    ASSERT_EQ(RunChild(dir, failpoint), -SIGKILL) << "see " << (dir / "child.log");
+    const std::string left = id();
+    EXPECT_EQ(left == old_id, failpoint.starts_with("ship.before"));
+    EXPECT_TRUE(ContentsOf(OpenArchive(dir, &clock).get()) == before) << "nothing was put yet";
+    ASSERT_EQ(RunChild(dir, ""), 0) << "see " << (dir / "child.log");
+    const std::string taken = id();
+    EXPECT_NE(taken, old_id);
+    EXPECT_TRUE(left == old_id || left == taken) << "one new id, not two";
+    const auto after = ContentsOf(OpenArchive(dir, &clock).get());
+    for (const auto& [name, bytes] : before) {
+      ASSERT_TRUE(after.contains(name)) << name << " is gone";
+      EXPECT_TRUE(after.at(name) == bytes) << name;
+    }
+    for (const auto& [name, bytes] : after) {
+      if (!name.starts_with(kManifestsPrefix) || before.contains(name)) continue;
+      EXPECT_NE(name.find(taken), std::string::npos) << name;
+    }
+  }
+}
+
+TEST(ShipKilled, G5KilledBeforeAHealIsWrittenItIsReadAgainWhole) {
+  const uint64_t seed = TestSeed();
+  SCOPED_TRACE(RepeatWith(seed));
+  RecorderRig rig(seed);
+  rig.log.Create("Finhub1", 1);
+  ProduceHalf(&rig);
+  ASSERT_TRUE(rig.Run().ok());
+  rig.CloseStore();
+  std::filesystem::remove_all(rig.dir.path() / "store");
+  rig.options.node_id = "second";
+  ProduceHalf(&rig);
+  ASSERT_TRUE(rig.Run().ok());
+  const std::vector<Gap> gaps = rig.store->View()->Gaps(TpId{1}).value();
+  ASSERT_EQ(gaps.size(), 1u);
+  rig.CloseStore();
+  const std::string same = std::to_string(seed);
+  ASSERT_EQ(RunChild(rig.dir.path(), "record.before_heal:1:abort", "HealsAGap", same), -SIGKILL)
+      << "see " << rig.dir.File("child.log");
+  rig.OpenStore();
+  EXPECT_EQ(rig.store->View()->Gaps(TpId{1}).value(), gaps) << "all of it or nothing";
+  rig.CloseStore();
+  ASSERT_EQ(RunChild(rig.dir.path(), "", "HealsAGap", same), 0)
+      << "see " << rig.dir.File("child.log");
+  rig.OpenStore();
+  EXPECT_TRUE(rig.store->View()->Gaps(TpId{1})->empty());
+  const Result<VerifyReport> report = VerifyStore(rig.store.get(), {});
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  for (const Finding& finding : report->findings)
+    ADD_FAILURE() << finding.where << ": " << finding.what;
 }
 
 }  // namespace
