@@ -125,6 +125,9 @@ Status RecorderImpl::DecodeHealed(Lane* lane, const StoreView& view) {
   TapeBlock block;
   for (auto& [base, bytes] : healing.read.blocks) {
     TD_RETURN_IF_ERROR(block.Load(tp, base, bytes, &buffers));
+    TD_RETURN_IF_ERROR(LeaveOutHealed(lane, tp, block, &base, &bytes));
+    if (bytes.empty()) continue;
+    TD_RETURN_IF_ERROR(block.Load(tp, base, bytes, &buffers));
     BlockSummary summary;
     summary.Start(lane->topic->mapping.hash(), running);
     for (size_t i = 0; i < block.size(); ++i) {
@@ -251,6 +254,7 @@ Status RecorderImpl::PutHealing(StoreBatch* batch) {
   gap.from = healing.read.to;
   gap.to = end;
   if (gap.from < gap.to) batch->PutGap(tp, gap);
+  for (const Gap& left_out : healing.left_out) batch->PutGap(tp, left_out);
   TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> before, HealedOf(*view, tp));
   PutHealed(tp, AddHealed(before, {healing.read.from, healing.read.to}), batch);
   return Status::Ok();

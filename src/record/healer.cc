@@ -51,6 +51,7 @@ Status Healer::NeedProbe() {
 std::unique_ptr<ReadAgain> Healer::Build(const HealJob& job) {
   auto read = std::make_unique<ReadAgain>();
   for (const HealGap& gap : job.gaps) {
+    if (options_.stop != nullptr && options_.stop->load()) return read;
     Result<bool> done = IsDue(gap, job.now);
     if (done.ok() && *done) done = Read(gap, read.get());
     if (done.ok() && *done) return read;
@@ -58,7 +59,6 @@ std::unique_ptr<ReadAgain> Healer::Build(const HealJob& job) {
     if (!done.ok()) {
       TD_LOG(kWarn, "record", "heal-failed", done.status().ToString(),
              {{"partition", gap.tape.ToString()}, {"from", std::to_string(gap.gap.from)}});
-      if (options_.stop != nullptr && options_.stop->load()) return read;
     }
   }
   return read;

@@ -28,6 +28,9 @@ struct Healing {
   /// Of a block that lay on both sides of what was read: its halves.
   std::optional<HealedBlock> lower, upper;
   std::vector<std::pair<int64_t, RefusalEntry>> refusals;
+  /// What replays had sent, as gaps; `leaves_out`: the last message read belongs to the last one.
+  std::vector<Gap> left_out;
+  bool leaves_out = false;
   std::shared_ptr<const Chunk> rows;  // null: there are none
   Checkpoint more;                    // counts and digest to be added
   int64_t running = -1;               // greatest Kafka time up to its end

@@ -93,6 +93,9 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void Discard();
 
   // replayed.cc: messages that a replay has sent
+  std::optional<GapReason> WhyLeftOut(Lane* lane, const MessageView& message);
+  Status LeaveOutHealed(Lane* lane, TpId tp, const TapeBlock& block, int64_t* base,
+                        std::string* bytes);
   bool DropsReplayed(Lane* lane, const MessageView& message);
   void GrowGap(Lane* lane, GapReason reason, const MessageView& message);
   std::vector<Gap> TakeGaps(Lane* lane);

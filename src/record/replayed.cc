@@ -11,15 +11,21 @@ namespace tapedeck {
 
 // G12: what our own replays send is on the tape already; what others replay is recorded and
 // counted, unless the topic is not to have it.
-bool RecorderImpl::DropsReplayed(Lane* lane, const MessageView& message) {
-  if (!HasReplayHeader(message)) return false;
+std::optional<GapReason> RecorderImpl::WhyLeftOut(Lane* lane, const MessageView& message) {
+  if (!HasReplayHeader(message)) return std::nullopt;
   const bool own = parts_.is_own_replay && parts_.is_own_replay(cluster_id_, lane->tp, message);
   if (!own && lane->topic->accept_replayed) {
     lane->meter->Replayed();
-    return false;
+    return std::nullopt;
   }
-  GrowGap(lane, own ? GapReason::kOwnReplay : GapReason::kSkipped, message);
   lane->meter->Skipped(own ? "own-replay" : "replayed");
+  return own ? GapReason::kOwnReplay : GapReason::kSkipped;
+}
+
+bool RecorderImpl::DropsReplayed(Lane* lane, const MessageView& message) {
+  const std::optional<GapReason> reason = WhyLeftOut(lane, message);
+  if (!reason) return false;
+  GrowGap(lane, *reason, message);
   lane->now.next = message.offset + 1;
   lane->dirty = true;
   return true;
@@ -58,6 +64,46 @@ void RecorderImpl::GrowGap(Lane* lane, GapReason reason, const MessageView& mess
     gap->kafka_after_ms = std::max(gap->kafka_after_ms, time);
   }
   lane->grew = true;
+}
+
+// Of a block that was read again, what stays; the rest is left to gaps, whose times are known.
+// Nothing is sealed anew where all of it stays, which is how it mostly is.
+Status RecorderImpl::LeaveOutHealed(Lane* lane, TpId tp, const TapeBlock& block, int64_t* base,
+                                    std::string* bytes) {
+  Healing& healing = *healing_;
+  TapeBlockBuilder left;
+  bool all = true;
+  for (size_t i = 0; i < block.size(); ++i) {
+    const MessageView message = block.At(i);
+    const std::optional<GapReason> reason = WhyLeftOut(lane, message);
+    const bool goes_on = healing.leaves_out && reason && healing.left_out.back().reason == *reason;
+    healing.leaves_out = reason.has_value();
+    if (!reason) {
+      TD_RETURN_IF_ERROR(left.Append(message));
+      continue;
+    }
+    all = false;
+    if (!goes_on) {
+      healing.left_out.push_back(
+          {.from = message.offset,
+           .reason = *reason,
+           .kafka_before_ms = message.timestamp_ms,
+           .kafka_after_ms = message.timestamp_ms,
+           .noticed_at = healing.read.received,
+           .detail = *reason == GapReason::kSkipped ? "accept_replayed = false" : ""});
+    }
+    Gap& gap = healing.left_out.back();
+    gap.to = message.offset + 1;
+    const bool timed = message.timestamp_ms >= 0 && gap.kafka_before_ms >= 0;
+    gap.kafka_before_ms = timed ? std::min(gap.kafka_before_ms, message.timestamp_ms) : -1;
+    gap.kafka_after_ms = timed ? std::max(gap.kafka_after_ms, message.timestamp_ms) : -1;
+  }
+  if (all) return Status::Ok();
+  bytes->clear();
+  if (left.empty()) return Status::Ok();
+  *base = left.base_offset();
+  CodecBuffers buffers;
+  return left.Seal(tp, healing.read.received, Effort::kMerge, &buffers, bytes);
 }
 
 // For a commit. The last one goes on growing; what retention has dropped of it stays dropped.

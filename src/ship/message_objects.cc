@@ -26,6 +26,21 @@ Status KeepProgress(const Journey& journey, TpId tp, int64_t next, TapeShip* shi
   return Status::Ok();
 }
 
+Status PutMessage(const Journey& journey, TpId tp, const TapeId& tape, const TapeBlock& block,
+                  size_t i, std::string* json) {
+  StoredMessage message{
+      .tp = tp, .tape = &tape, .message = block.At(i), .received = block.ReceivedAt(i)};
+  const int64_t kafka_ns = KafkaNanosOf(message.message);
+  message.time = kafka_ns == kNoKafkaTime ? message.received : Timestamp(kafka_ns);
+  json->clear();
+  AppendMessageJson(message, {}, json);
+  const std::string name =
+      MessageObjectName(tape.topic, tape.partition, message.message.offset, tape.lineage);
+  TD_RETURN_IF_ERROR(
+      journey.parts->blobs->Put(name, BlobContent::Bytes(*json), PutMode::kReplace).status());
+  return FailpointHit("ship.message_put");
+}
+
 }  // namespace
 
 Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId& tape,
@@ -42,18 +57,8 @@ Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId
     TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
     for (size_t i = block.LowerBound(next); i < block.size() && put < most; ++i) {
       TD_RETURN_IF_ERROR(journey.CheckStop());
-      StoredMessage message{
-          .tp = tp, .tape = &tape, .message = block.At(i), .received = block.ReceivedAt(i)};
-      const int64_t kafka_ns = KafkaNanosOf(message.message);
-      message.time = kafka_ns == kNoKafkaTime ? message.received : Timestamp(kafka_ns);
-      json.clear();
-      AppendMessageJson(message, {}, &json);
-      const std::string name =
-          MessageObjectName(tape.topic, tape.partition, message.message.offset, tape.lineage);
-      TD_RETURN_IF_ERROR(
-          journey.parts->blobs->Put(name, BlobContent::Bytes(json), PutMode::kReplace).status());
-      TD_RETURN_IF_ERROR(FailpointHit("ship.message_put"));
-      next = message.message.offset + 1;
+      TD_RETURN_IF_ERROR(PutMessage(journey, tp, tape, block, i, &json));
+      next = block.offset(i) + 1;
       if (++put % kKeepProgressEvery == 0)
         TD_RETURN_IF_ERROR(KeepProgress(journey, tp, next, ship));
     }
@@ -62,6 +67,25 @@ Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId
   if (put < most) next = std::max(next, checkpoint.next);
   TD_RETURN_IF_ERROR(KeepProgress(journey, tp, next, ship));
   return put;
+}
+
+Status PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape, int64_t from,
+                           int64_t to) {
+  const std::unique_ptr<StoreView> view = journey.parts->store->View();
+  TapeBlocks blocks(view.get(), tp, tape.ToString(), ScanKind::kPoint);
+  TapeBlock block;
+  CodecBuffers buffers;
+  std::string json;
+  TD_RETURN_IF_ERROR(blocks.Seek(from));
+  while (blocks.Valid() && blocks.base() < to) {
+    TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
+    for (size_t i = block.LowerBound(from); i < block.LowerBound(to); ++i) {
+      TD_RETURN_IF_ERROR(journey.CheckStop());
+      TD_RETURN_IF_ERROR(PutMessage(journey, tp, tape, block, i, &json));
+    }
+    TD_RETURN_IF_ERROR(blocks.Next());
+  }
+  return Status::Ok();
 }
 
 }  // namespace tapedeck

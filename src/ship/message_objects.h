@@ -17,6 +17,10 @@ namespace tapedeck {
 Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId& tape,
                                    const Checkpoint& checkpoint, uint64_t most, TapeShip* ship);
 
+/// Puts those of [from, to), which were recorded after what lies behind them.
+Status PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape, int64_t from,
+                           int64_t to);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_SHIP_MESSAGE_OBJECTS_H_

@@ -6,6 +6,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "query/archive_plan.h"
+#include "query/tape_offsets.h"
 #include "store/healed.h"
 
 namespace tapedeck {
@@ -186,8 +187,7 @@ Status Pruner::DeleteSeries(const keys::DayKey& key, const Put& first) {
 Status Pruner::PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoint,
                          bool per_message, TapeShip* ship) {
   if (!swept_tapes_.contains(tp)) {
-    TD_RETURN_IF_ERROR(DeleteTape(tp, ship->pruned, nullptr));
-    swept_tapes_.insert(tp);
+    TD_RETURN_IF_ERROR(SweepTape(tp, tape, ship->pruned));
   }
   int64_t bound = ship->pruned;
   for (const TapeShip::Mark& mark : ship->marks) {
@@ -207,15 +207,72 @@ Status Pruner::PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoi
   return FailpointHit("ship.tape_pruned");
 }
 
-// With `ship`, its `pruned` moves up to `below` in the batch of the first deletions; without, what
-// lies below it is only swept. The writer may merge blocks until it comes to a batch, and what was
+// What is left below `below`: of a crash between two batches, or healed and shipped since. The
+// latter stays as long as anything does that was shipped. It is looked for again until nothing is
+// left.
+Status Pruner::SweepTape(TpId tp, const TapeId& tape, int64_t below) {
+  std::vector<int64_t> bases;
+  bool all = true;
+  {
+    const std::unique_ptr<StoreView> view = journey_->parts->store->View();
+    TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, view->Gaps(tp));
+    const auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
+    for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+      TD_RETURN_IF_ERROR(journey_->CheckStop());
+      TD_ASSIGN_OR_RETURN(const keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
+      TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
+      TD_ASSIGN_OR_RETURN(const bool may, MayBeSwept(tape, entry, gaps));
+      if (may) bases.push_back(key.offset);
+      all = all && may;
+    }
+    TD_RETURN_IF_ERROR(cursor->status());
+  }
+  for (size_t from = 0; from < bases.size(); from += kBatchKeys) {
+    const auto first = bases.begin() + static_cast<ptrdiff_t>(from);
+    const auto end = first + static_cast<ptrdiff_t>(std::min(kBatchKeys, bases.size() - from));
+    uint64_t bytes = 0;
+    TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
+      return DeleteBlocks(*journey_->parts->store->View(), tp, {first, end}, below, batch, &bytes);
+    }));
+    bytes_ += bytes;
+    tape_bytes_[tp] += bytes;
+    TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
+  }
+  if (all) swept_tapes_.insert(tp);
+  return Compact(keys::TapeBlock(tp, INT64_MIN), keys::TapeBlock(tp, below), &tape_bytes_[tp]);
+}
+
+// Manifests list all of it, for keep_local now, and their objects are there.
+Result<bool> Pruner::MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
+                                const std::vector<Gap>& gaps) {
+  if (!journey_->parts->manifests) return true;
+  constexpr TpId kTape{0};
+  TapeOffsets left;
+  left.Add(kTape, entry.first_offset, entry.last_offset + 1);
+  for (const Gap& gap : gaps) left.Remove(kTape, gap.from, gap.to);
+  const std::shared_ptr<const ManifestSet> set = journey_->parts->manifests();
+  for (const auto& listing : set->TapesOf(tape)) {
+    const TapeManifest& manifest = listing->manifest;
+    TapeOffsets listed;
+    listed.Add(kTape, manifest.range.from, manifest.range.to);
+    for (const Gap& gap : manifest.gaps) listed.Remove(kTape, gap.from, gap.to);
+    if (!left.Meets(listed)) continue;
+    if (!journey_->OldEnough(manifest.writer.at, journey_->options->keep_local)) continue;
+    for (const ShippedObject& object : manifest.objects)
+      TD_RETURN_IF_ERROR(Find(object, "its messages stay here"));
+    left.Remove(listed);
+  }
+  return left.empty();
+}
+
+// `pruned` moves up to `below` in the batch of the first deletions. The writer may merge blocks until it comes to a batch, and what was
 // joined may reach above `below`: so each batch is made of what the store has at that moment.
 Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
   Store* store = journey_->parts->store;
   std::unique_ptr<StoreView> view = store->View();
   auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
   cursor->SeekToFirst();
-  bool begun = ship == nullptr;
+  bool begun = false;
   while (!begun || cursor->Valid()) {
     TD_RETURN_IF_ERROR(journey_->CheckStop());
     std::vector<int64_t> bases;

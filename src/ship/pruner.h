@@ -66,6 +66,9 @@ class Pruner {
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
   Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);
   Status DeleteTape(TpId tp, int64_t below, TapeShip* ship);
+  Status SweepTape(TpId tp, const TapeId& tape, int64_t below);
+  Result<bool> MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
+                          const std::vector<Gap>& gaps);
 
   const Journey* journey_;
   std::set<keys::DayKey> swept_days_;

@@ -287,6 +287,12 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
     Note(what, "tape", healed.status());
     return;
   }
+  if (!MayTry(what)) return;
+  const Status put = PutHealedMessages(tp, tape, ship, *healed);
+  if (!put.ok()) {
+    Note(what, "tape", put);
+    return;
+  }
   const bool time = ship.last_at == Timestamp()
                         ? now - seen >= options_.tape_ship
                         : journey_.OldEnough(ship.last_at, options_.tape_ship);
@@ -308,6 +314,22 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
     if (!healed.ok()) return;
     watch_.Shipped(tp, shipment.raw_bytes());
   }
+}
+
+// What was healed where messages have their objects already gets its own before a manifest lists it.
+Status ShipperImpl::PutHealedMessages(TpId tp, const TapeId& tape, const TapeShip& ship,
+                                      const std::vector<HealedRange>& healed) {
+  if (!PerMessage(tape.topic)) return Status::Ok();
+  std::vector<HealedRange>& done = healed_put_[tp];
+  std::vector<HealedRange> left = healed;
+  for (const HealedRange& one : done) left = RemoveHealed(left, one);
+  for (HealedRange range : left) {
+    range.to = std::min(range.to, ship.messages);
+    if (range.from >= range.to) continue;
+    TD_RETURN_IF_ERROR(PutMessageObjectsOf(journey_, tp, tape, range.from, range.to));
+    done = AddHealed(std::move(done), range);
+  }
+  return Status::Ok();
 }
 
 bool ShipperImpl::PerMessage(const std::string& topic) const {

@@ -20,6 +20,7 @@
 #include "ship/pruner.h"
 #include "ship/shipper.h"
 #include "ship/tape_watch.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 
@@ -68,6 +69,8 @@ class ShipperImpl final : public Shipper {
   std::map<TpId, int64_t> WantedOfTapes(const StoreState& state) const;
   void ShipTapes(const StoreState& state);
   void ShipTape(const StoreState& state, TpId tp, const TapeId& tape, int64_t wanted);
+  Status PutHealedMessages(TpId tp, const TapeId& tape, const TapeShip& ship,
+                           const std::vector<HealedRange>& healed);
   void PutMessages(const StoreState& state);
   void ShipDays(const StoreState& state);
   void Prune(const StoreState& state);
@@ -92,6 +95,7 @@ class ShipperImpl final : public Shipper {
   uint64_t flushes_done_ = 0;
   std::map<TpId, TapeShip> ships_;  // newest, as the store has them
   std::map<TpId, MonotonicTime> tape_seen_;
+  std::map<TpId, std::vector<HealedRange>> healed_put_;      // messages that have their objects
   std::map<std::pair<std::string, Day>, uint64_t> closing_;  // asked for: the flush that does it
   std::map<std::string, Trouble> troubles_;                  // by what is tried
   /// The archive as a whole: nothing is asked of it meanwhile. Much shorter than that of a single

@@ -94,28 +94,30 @@ Status TapeShipment::Ship() {
 Result<TapeRange> TapeShipment::ChooseRange(const StoreView& view) {
   TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> healed, HealedOf(view, tp_));
   if (!healed.empty() && healed.front().from < ship_.shipped) {
-    raw_bytes_ = 0;
-    return TapeRange{tape_, healed.front().from, std::min(healed.front().to, ship_.shipped)};
+    const int64_t from = healed.front().from;
+    TD_ASSIGN_OR_RETURN(const int64_t to,
+                        ChooseEnd(view, from, std::min(healed.front().to, ship_.shipped)));
+    raw_bytes_ = 0;  // nothing of it was waiting
+    return TapeRange{tape_, from, to};
   }
-  TD_ASSIGN_OR_RETURN(const int64_t to, ChooseEnd(view));
+  TD_ASSIGN_OR_RETURN(const int64_t to, ChooseEnd(view, ship_.shipped, checkpoint_.next));
   return TapeRange{tape_, ship_.shipped, to};
 }
 
-// Where the range ends: blocks are taken whole, until they hold enough, or have enough refusals.
-// Its object is made on the store's disk: a disk that is nearly full must have room for it, because
-// what is shipped is what makes room.
-Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
+// Where the range that begins at `from` ends, at most at `limit`: blocks are taken whole, until they
+// hold enough, or have enough refusals. Its object is made on the store's disk: a disk that is
+// nearly full must have room for it, because what is shipped is what makes room.
+Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view, int64_t from, int64_t limit) {
   uint64_t most = journey_->options->tape_ship_bytes;
   if (const Result<DiskUse> disk = journey_->parts->store->Disk(); disk.ok())
     most = std::min(most, disk->free_bytes / 4);
   TapeBlocks blocks(&view, tp_, tape_.ToString(), ScanKind::kPoint);
-  auto refusals = view.Scan(keys::Refusal(tp_, ship_.shipped), keys::Refusal(tp_, checkpoint_.next),
-                            ScanKind::kPoint);
+  auto refusals = view.Scan(keys::Refusal(tp_, from), keys::Refusal(tp_, limit), ScanKind::kPoint);
   refusals->SeekToFirst();
   uint64_t refused = 0;
-  TD_RETURN_IF_ERROR(blocks.Seek(ship_.shipped));
+  TD_RETURN_IF_ERROR(blocks.Seek(from));
   raw_bytes_ = 0;
-  while (blocks.Valid()) {
+  while (blocks.Valid() && blocks.base() < limit) {
     raw_bytes_ += blocks.index().raw_bytes;
     const int64_t end = blocks.index().last_offset + 1;
     for (; refusals->Valid(); refusals->Next(), ++refused) {
@@ -125,9 +127,9 @@ Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view) {
     TD_RETURN_IF_ERROR(refusals->status());
     TD_RETURN_IF_ERROR(blocks.Next());
     const bool enough = raw_bytes_ >= most || refused >= journey_->options->tape_refusals_max;
-    if (enough && blocks.Valid()) return end;
+    if (enough && blocks.Valid() && end < limit) return end;
   }
-  return checkpoint_.next;
+  return limit;
 }
 
 Status TapeShipment::Write() {

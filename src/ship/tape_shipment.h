@@ -45,7 +45,7 @@ class TapeShipment {
  private:
   Status Write();
   Result<TapeRange> ChooseRange(const StoreView& view);
-  Result<int64_t> ChooseEnd(const StoreView& view);
+  Result<int64_t> ChooseEnd(const StoreView& view, int64_t from, int64_t limit);
   Status TakeHealed(const std::vector<HealedRange>& seen, HealedRange range, StoreBatch* batch);
   Status WriteFile(const StoreView& view, TapeManifest* manifest);
   Status Describe(const StoreView& view, TapeManifest* manifest);

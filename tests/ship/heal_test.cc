@@ -277,5 +277,97 @@ TEST_F(HealTest, G5OffsetsThatKafkaHasNoMoreStayAGap) {
   CheckStore();
 }
 
+// G12: what our own replays had sent to the lost node is not the market's, whoever reads it.
+TEST_F(HealTest, G12WhatOurReplaysHadSentStaysAGapWhenItIsHealed) {
+  rig_.recorder.is_own_replay = [](const std::string&, const TopicPartition&,
+                                   const MessageView& message) {
+    return !message.headers.empty();  // it is asked of messages that say so
+  };
+  auto replay = [&](int count) {
+    for (int i = 0; i < count; ++i) {
+      FakeMessage message;
+      message.value = "{\"data\":[],\"type\":\"trade\"}";
+      message.timestamp_ms = kShipNoonMs;
+      message.headers = {{"tapedeck-replay", "tapedeck/second/job"},
+                         {"tapedeck-seq", std::to_string(i + 1)},
+                         {"tapedeck-origin", "Finhub1/0/0/0"},
+                         {"tapedeck-ts", "-1"}};
+      rig_.recorder.log.Produce(kOnly, std::move(message));
+    }
+  };
+  Produce(10);
+  replay(5);
+  Produce(5);
+  replay(3);
+  rig_.Record();
+  SwitchTo("second");
+  Produce(10);
+  rig_.Record();
+  ASSERT_EQ(Gaps().size(), 1u);
+  rig_.recorder.clock.Advance(rig_.recorder.options.heal_after);
+  auto own = [](const Gap& gap) { return gap.reason == GapReason::kOwnReplay; };
+  RecordUntil([&] { return std::ranges::all_of(Gaps(), own); });
+  const std::vector<Gap> gaps = Gaps();
+  ASSERT_EQ(gaps.size(), 2u) << RepeatWith(seed_);
+  EXPECT_EQ(gaps[0].to - gaps[0].from, 5);
+  EXPECT_EQ(gaps[1].to - gaps[1].from, 3);
+  EXPECT_EQ(gaps[0].kafka_before_ms, kShipNoonMs);
+  Served produced = ProducedIn(&rig_, {kOnly});
+  for (const Gap& gap : gaps) {
+    for (int64_t offset = gap.from; offset < gap.to; ++offset)
+      EXPECT_EQ(produced.messages.erase({kOnly.ToString(), 0, offset}), 1u);
+  }
+  const Served served = ServedBy(&rig_);
+  EXPECT_TRUE(served.messages == produced.messages) << RepeatWith(seed_);
+  EXPECT_TRUE(served.rows == produced.rows) << RepeatWith(seed_);
+  EXPECT_TRUE(ServedWhole(&rig_)) << "an own replay is no loss";
+  CheckStore();
+}
+
+// What is healed below the end of what was shipped is shipped in parts, has its objects where each
+// message has one, and stays as long as anything that is shipped.
+TEST_F(HealTest, G5AHealedRangeIsShippedAndPrunedLikeAnyOther) {
+  rig_.options.per_message = {"Finhub1"};
+  rig_.options.keep_local = hours(2);
+  rig_.options.tape_ship_bytes = 100'000;
+  for (int i = 0; i < 300; ++i) {
+    std::string pad(3'000, ' ');
+    for (char& c : pad) c = static_cast<char>('a' + rig_.recorder.random.Uniform(26));
+    rig_.recorder.ProduceRaw(kOnly, "{\"type\":\"ping\",\"pad\":\"" + pad + "\"}");
+  }
+  rig_.Record();
+  SwitchTo("second");
+  Produce(10);
+  Ship({kShipDay});
+  rig_.recorder.clock.Advance(hours(3));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  const Gap gap = Gaps().at(0);
+  ASSERT_GE(rig_.recorder.LoadState().ShipOf(TpId{1}).pruned, gap.to);
+  Heal();
+  rig_.manifests = [this] {
+    ManifestHolder manifests;
+    EXPECT_TRUE(manifests.Refresh(rig_.blobs, nullptr).ok());
+    return manifests.Take();
+  };
+  rig_.StartShipper();
+  for (int round = 0; round < 6; ++round) ASSERT_TRUE(rig_.Round().ok());
+  int parts = 0, objects = 0;
+  for (const auto& [name, content] : rig_.fake.Contents()) {
+    objects += name.starts_with("messages/") ? 1 : 0;
+    if (!name.starts_with(kManifestsPrefix)) continue;
+    const Manifest manifest = ParseManifest(content).value();
+    const auto* tape = std::get_if<TapeManifest>(&manifest);
+    if (tape != nullptr && tape->range.to <= gap.to && tape->gaps.empty()) ++parts;
+  }
+  EXPECT_GT(parts, 1) << "not whole past the size of a range";
+  EXPECT_EQ(objects, int(rig_.recorder.log.Copy(kOnly).messages.size()));
+  auto local = [&] { return rig_.recorder.StoredTape(TpId{1}).contains(gap.from); };
+  EXPECT_TRUE(local()) << "it was shipped a moment ago";
+  rig_.recorder.clock.Advance(hours(3));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  EXPECT_FALSE(local()) << "keep_local has passed";
+  CheckServed("pruned");
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
