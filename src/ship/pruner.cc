@@ -265,7 +265,8 @@ Result<bool> Pruner::MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
   return left.empty();
 }
 
-// `pruned` moves up to `below` in the batch of the first deletions. The writer may merge blocks until it comes to a batch, and what was
+// `pruned` moves up to `below` in the batch of the first deletions. The writer may merge blocks
+// until it comes to a batch, and what was
 // joined may reach above `below`: so each batch is made of what the store has at that moment.
 Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
   Store* store = journey_->parts->store;

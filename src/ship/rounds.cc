@@ -316,7 +316,8 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
   }
 }
 
-// What was healed where messages have their objects already gets its own before a manifest lists it.
+// What was healed where messages have their objects already gets its own before a manifest lists
+// it.
 Status ShipperImpl::PutHealedMessages(TpId tp, const TapeId& tape, const TapeShip& ship,
                                       const std::vector<HealedRange>& healed) {
   if (!PerMessage(tape.topic)) return Status::Ok();

@@ -330,7 +330,7 @@ TEST_F(HealTest, G5AHealedRangeIsShippedAndPrunedLikeAnyOther) {
   rig_.options.per_message = {"Finhub1"};
   rig_.options.keep_local = hours(2);
   rig_.options.tape_ship_bytes = 100'000;
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < 900; ++i) {  // several blocks
     std::string pad(3'000, ' ');
     for (char& c : pad) c = static_cast<char>('a' + rig_.recorder.random.Uniform(26));
     rig_.recorder.ProduceRaw(kOnly, "{\"type\":\"ping\",\"pad\":\"" + pad + "\"}");
