@@ -9,6 +9,7 @@
 #include "model/table.h"
 #include "query/time_text.h"
 #include "record/reindexer.h"
+#include "replay/json_reader.h"
 
 namespace tapedeck {
 namespace {
@@ -53,7 +54,7 @@ std::optional<Problem> ReadText(const Json& body, const char* name, std::string*
   if (!body.contains(name) || body[name].is_null()) return std::nullopt;
   if (!body[name].is_string()) return Bad(name, "a string is needed");
   *text = body[name].get<std::string>();
-  if (text->empty()) return Bad(name, "it is empty");
+  if (text->empty()) return Bad(name, "it is empty: leave it out or say which");
   return std::nullopt;
 }
 
@@ -85,8 +86,13 @@ std::optional<Problem> ReadTables(const Json& body, std::vector<std::string>* ta
 }
 
 std::optional<Problem> ReadRequest(const Call& call, ReindexRequest* request) {
-  const Json body = Json::parse(call.request->body, nullptr, /*allow_exceptions=*/false);
-  if (body.is_discarded()) return Bad("body", "it is no JSON");
+  const Result<Json> parsed = ParseStrictJson(call.request->body);
+  if (!parsed.ok()) {
+    const std::string message(parsed.status().message());  // "name: what is wrong"
+    const size_t colon = message.rfind(": ");
+    return Bad(message.substr(0, colon), message.substr(colon + 2));
+  }
+  const Json& body = *parsed;
   if (!body.is_object()) return Bad("body", "it is no JSON object, such as {\"topic\":\"T\"}");
   for (const auto& [name, value] : body.items()) {
     if (name != "topic" && name != "tables" && name != "start" && name != "end")

@@ -25,9 +25,10 @@ bool FitsType(const Json& value, const Json& type) {
 }
 
 constexpr const char* kKnown[] = {
-    "$ref",    "type",        "enum",     "const",          "pattern",
-    "minimum", "maximum",     "required", "properties",     "additionalProperties",
-    "items",   "description", "default",  "contentEncoding"};
+    "$ref",     "type",        "enum",     "const",           "pattern",
+    "minimum",  "maximum",     "required", "properties",      "additionalProperties",
+    "items",    "description", "default",  "contentEncoding", "minLength",
+    "minItems", "maxItems"};
 
 }  // namespace
 
@@ -67,6 +68,14 @@ std::vector<std::string> SchemaProblems(const Json& document, const Json& given,
     bad("too small");
   if (schema.contains("maximum") && value.is_number() && value > schema["maximum"])
     bad("too large");
+  if (schema.contains("minLength") && value.is_string() &&
+      value.get_ref<const std::string&>().size() < schema["minLength"]) {
+    bad("too short");
+  }
+  if (schema.contains("minItems") && value.is_array() && value.size() < schema["minItems"])
+    bad("too few");
+  if (schema.contains("maxItems") && value.is_array() && value.size() > schema["maxItems"])
+    bad("too many");
   if (value.is_object()) {
     for (const Json& name : schema.value("required", Json::array())) {
       if (!value.contains(name.get<std::string>())) bad("lacks " + name.get<std::string>());

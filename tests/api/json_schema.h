@@ -2,8 +2,8 @@
 #define TAPEDECK_TESTS_API_JSON_SCHEMA_H_
 
 // What of JSON Schema docs/openapi.yaml uses: $ref, type, enum, const, pattern, minimum, maximum,
-// required, properties, additionalProperties, items. A keyword that it does not know fails the
-// test: the contract must not promise what nobody checks.
+// minLength, minItems, maxItems, required, properties, additionalProperties, items. A keyword that
+// it does not know fails the test: the contract must not promise what nobody checks.
 
 #include <nlohmann/json.hpp>
 #include <string>
