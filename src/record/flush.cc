@@ -36,11 +36,11 @@ Status RecorderImpl::FlushIfAsked() {
 
 // What was asked for so far. A tape feeds the tables that its mapping in force fills.
 CloseOrder RecorderImpl::TakeCloses() {
-  std::vector<TableDay> wanted;
+  const std::vector<TableDay>& wanted = closes_in_hand_;
   {
     std::lock_guard lock(request_mutex_);
     requests_in_hand_ = flush_requests_;
-    wanted.swap(to_close_);
+    closes_in_hand_ = std::exchange(to_close_, {});
   }
   CloseOrder order;
   for (const TableDay& close : wanted) {
@@ -92,7 +92,13 @@ Status RecorderImpl::FlushAll() {
 
 // Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
 Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
-  TD_RETURN_IF_ERROR(built->status);
+  if (!built->status.ok()) {  // what was asked for is for another flush
+    std::lock_guard lock(request_mutex_);
+    to_close_.insert(to_close_.begin(), closes_in_hand_.begin(), closes_in_hand_.end());
+    requests_in_hand_ = live_.flush_requests_done;
+    closes_in_hand_.clear();
+    return built->status;
+  }
   // A commit on its way would set the watermarks back, and the counts of what was healed.
   TD_RETURN_IF_ERROR(healing_ == nullptr ? CompleteCommit() : Commit());
   std::vector<std::pair<TpId, Checkpoint>> moved;
@@ -107,6 +113,7 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   }
   if (moved.empty() && built->result.rows == 0 && built->result.closed.empty()) {
     live_.flush_requests_done = requests_in_hand_;
+    closes_in_hand_.clear();
     return Status::Ok();
   }
   if (healing_ != nullptr) TD_RETURN_IF_ERROR(PutHealing(&built->batch));
@@ -118,6 +125,7 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
   ++book_->flush;
   ++live_.flushes;
   live_.flush_requests_done = requests_in_hand_;
+  closes_in_hand_.clear();
   flusher_.Accept();
   for (const auto& [key, entry] : built->result.days) book_->SetDay(key, entry);
   for (const auto& [tp, checkpoint] : moved) {

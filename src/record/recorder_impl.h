@@ -176,9 +176,10 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   MonotonicTime last_trouble_{0};
 
   std::mutex request_mutex_;
-  uint64_t flush_requests_ = 0;     // protected by request_mutex_
-  std::vector<TableDay> to_close_;  // protected by request_mutex_
-  uint64_t requests_in_hand_ = 0;   // of the flush that is being built
+  uint64_t flush_requests_ = 0;           // protected by request_mutex_
+  std::vector<TableDay> to_close_;        // protected by request_mutex_
+  uint64_t requests_in_hand_ = 0;         // of the flush that is being built
+  std::vector<TableDay> closes_in_hand_;  // the same
 
   mutable std::mutex state_mutex_;
   RecorderState state_;  // protected by state_mutex_
