@@ -19,7 +19,7 @@
 //
 // Messages of the plain kind (no TLS, no password, not compressed, no transactions, and no property
 // about fetches or sockets) are fetched without librdkafka, in the thread that polls: a third of
-// the CPU time (decision 0026). At the first thing out of the ordinary librdkafka goes on from the
+// the CPU time (decision 0028). At the first thing out of the ordinary librdkafka goes on from the
 // same place.
 //
 // Memory: of `memory_bytes`, 3/8 is for the roughly 300 bytes that each waiting message costs

@@ -104,8 +104,8 @@ Result<TapeRange> TapeShipment::ChooseRange(const StoreView& view) {
   return TapeRange{tape_, ship_.shipped, to};
 }
 
-// Where the range that begins at `from` ends, at most at `limit`: blocks are taken whole, until they
-// hold enough, or have enough refusals. Its object is made on the store's disk: a disk that is
+// Where the range that begins at `from` ends, at most at `limit`: blocks are taken whole, until
+// they hold enough, or have enough refusals. Its object is made on the store's disk: a disk that is
 // nearly full must have room for it, because what is shipped is what makes room.
 Result<int64_t> TapeShipment::ChooseEnd(const StoreView& view, int64_t from, int64_t limit) {
   uint64_t most = journey_->options->tape_ship_bytes;
