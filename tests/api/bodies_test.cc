@@ -194,7 +194,7 @@ class Bodies : public ::testing::Test {
     const std::string named = problem["errors"][0]["parameter"];
     // Of a member within a list or an object of the field, that may be named itself.
     EXPECT_TRUE(named == field || named.starts_with(field + ".") ||
-                field.starts_with(named + ".") && named == Parent(field))
+                (field.starts_with(named + ".") && named == Parent(field)))
         << named << " instead of " << field << ": " << what;
     const std::string detail = problem["errors"][0]["detail"];
     EXPECT_GE(detail.size(), 8u) << what;
