@@ -7,6 +7,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kConnectTimeout(1000);
 constexpr size_t kConnectionsPerLeader = 2;
+/// What one connection gives before the next has its turn, if all have something: some batches of
+/// the recorder, so that no partition waits for the backlog of others.
+constexpr size_t kTurnBytes = size_t{4} << 20;
+constexpr size_t kTurnBytesOfMessage = 64;  // one counts as more than its payload
 
 }  // namespace
 
@@ -33,7 +37,7 @@ Result<std::unique_ptr<DirectFetch>> DirectFetch::Open(const std::vector<FetchLe
   return made;
 }
 
-// One connection has the turn until it has nothing more: its answers are read to their ends.
+// One connection has the turn until it has nothing more, or has given its share.
 Status DirectFetch::Poll(SourceBatch* batch) {
   headers_.clear();
   ranges_.clear();
@@ -43,18 +47,27 @@ Status DirectFetch::Poll(SourceBatch* batch) {
   for (size_t tried = 0; tried < connections_.size() && status.ok(); ++tried) {
     status = connections_[turn_]->Poll(out);
     if (batch->messages.size() > before) break;
-    turn_ = (turn_ + 1) % connections_.size();
+    NextTurn();
   }
   for (const FetchConnection::HeaderRange& range : ranges_) {
     batch->messages[range.message].message.headers =
         std::span<const HeaderView>(headers_).subspan(range.first, range.count);
   }
   messages_ += batch->messages.size() - before;
+  const uint64_t payload_before = payload_bytes_;
   for (size_t i = before; i < batch->messages.size(); ++i) {
     const MessageView& message = batch->messages[i].message;
     payload_bytes_ += message.key.value_or("").size() + message.value.value_or("").size();
   }
+  turn_bytes_ += payload_bytes_ - payload_before;
+  turn_bytes_ += (batch->messages.size() - before) * kTurnBytesOfMessage;
+  if (turn_bytes_ >= kTurnBytes) NextTurn();
   return status;
+}
+
+void DirectFetch::NextTurn() {
+  turn_ = (turn_ + 1) % connections_.size();
+  turn_bytes_ = 0;
 }
 
 void DirectFetch::AddWaits(std::vector<pollfd>* waits) const {

@@ -75,9 +75,11 @@ class DirectFetch {
 
  private:
   DirectFetch() = default;
+  void NextTurn();
 
   std::vector<std::unique_ptr<FetchConnection>> connections_;
   size_t turn_ = 0;
+  uint64_t turn_bytes_ = 0;  // given since the turn came to it
   size_t slots_ = 0;
   size_t messages_max_ = 0;
   std::vector<HeaderView> headers_;

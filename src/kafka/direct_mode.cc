@@ -128,7 +128,8 @@ std::vector<StartOffset> DirectMode::GiveBack(rd_kafka_s* client,
   if (passing) again_ = options_.clock->Monotonic() + kTryAgain;
   RdkPartitions list = MakePartitions(partitions);
   for (size_t i = 0; i < partitions.size(); ++i) list->elems[i].offset = positions[i].offset;
-  rd_kafka_assign(client, list.get());
+  if (rd_kafka_assign(client, list.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    TD_LOG(kError, "kafka", "not-direct", "librdkafka does not take the positions");
   return positions;
 }
 

@@ -89,9 +89,11 @@ FetchConnection::~FetchConnection() {
   if (fd_ >= 0) close(fd_);
 }
 
-// From the part behind the last one that had a batch, each topic's side by side.
+// From the part behind the last one that had a batch, or that got nothing; each topic's side by
+// side.
 Status FetchConnection::Ask() {
   std::vector<FetchPart> wanted;
+  first_ = std::exchange(starved_, std::nullopt).value_or(first_);
   for (size_t i = 0; i < parts_.size(); ++i)
     wanted.push_back(parts_[(first_ + i) % parts_.size()].at);
   // What is in hand and not given out yet is not asked for again.
@@ -126,9 +128,9 @@ Status FetchConnection::Send() {
 void FetchConnection::MakeRoom(size_t bytes) {
   if (from_ + bytes <= capacity_) return;
   if (bytes > capacity_) {
-    const size_t capacity = std::max(2 * bytes, kBufferBytes);
+    const size_t capacity = capacity_ == 0 ? bytes : std::max(2 * bytes, kBufferBytes);
     std::unique_ptr<char[]> larger(new char[capacity]);
-    std::memcpy(larger.get(), buffer_.get() + from_, to_ - from_);
+    if (to_ > from_) std::memcpy(larger.get(), buffer_.get() + from_, to_ - from_);
     buffer_ = std::move(larger);
     capacity_ = capacity;
   } else {
@@ -187,18 +189,20 @@ Status FetchConnection::TakePiece(FetchReply::Piece piece, const Out& out) {
     case FetchReply::Kind::kMore:
       break;
     case FetchReply::Kind::kSkip:
-      if (part_ != nullptr && reply_.PartitionIsOver()) TellEnd(out);
+      if (part_ != nullptr && reply_.PartitionIsOver()) EndWithoutMore(out);
       break;
     case FetchReply::Kind::kPartition:
       TD_RETURN_IF_ERROR(OpenPartition());
-      if (reply_.PartitionIsOver()) TellEnd(out);
+      if (reply_.PartitionIsOver()) EndWithoutMore(out);
       break;
     case FetchReply::Kind::kBatch: {
       TD_ASSIGN_OR_RETURN(records_, RecordBatch::Open(bytes));
-      // A batch's own offset is not under its checksum: one that cannot be is the wire's work.
-      if (records_.next_offset() <= part_->at.offset || records_.next_offset() > reply_.end())
+      // A batch's own offset is not under its checksum: one that cannot be is the wire's work. The
+      // end in an answer is looked up before its batches are: they may reach beyond it.
+      if (records_.next_offset() <= part_->at.offset ||
+          records_.base_offset() > std::max(part_->at.offset, reply_.end()))
         return Status::Corruption("a record batch of other offsets than were asked for");
-      in_hand_ = true;
+      in_hand_ = any_batch_ = true;
       first_ = (static_cast<size_t>(part_ - parts_.data()) + 1) % parts_.size();
       if (reply_.EndsAfter(0)) {
         TD_RETURN_IF_ERROR(Ask());
@@ -219,6 +223,7 @@ Status FetchConnection::OpenPartition() {
   for (Part& part : parts_) {
     if (part.at.tp.partition != reply_.partition() || part.at.tp.topic != reply_.topic()) continue;
     part_ = &part;
+    any_batch_ = false;
     return Status::Ok();
   }
   return Status::Corruption("a broker's answer holds a partition that was not asked for");
@@ -248,6 +253,14 @@ Status FetchConnection::GiveOut(const Out& out) {
   at.offset = records_.next_offset();
   if (reply_.PartitionIsOver()) TellEnd(out);
   return Status::Ok();
+}
+
+// A batch that is larger than a partition's share is sent only where it is the answer's first: a
+// part that got nothing though it has something comes first in the next request.
+void FetchConnection::EndWithoutMore(const Out& out) {
+  if (!any_batch_ && !starved_ && part_->at.offset < reply_.end())
+    starved_ = static_cast<size_t>(part_ - parts_.data());
+  TellEnd(out);
 }
 
 // Once for each end, after the messages before it.

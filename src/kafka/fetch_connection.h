@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -75,6 +76,7 @@ class FetchConnection {
   Status TakePiece(FetchReply::Piece piece, const Out& out);
   Status OpenPartition();
   Status GiveOut(const Out& out);
+  void EndWithoutMore(const Out& out);
   void TellEnd(const Out& out);
   std::string_view unread() const { return {buffer_.get() + from_, to_ - from_}; }
 
@@ -83,8 +85,10 @@ class FetchConnection {
   std::vector<Part> parts_;
   std::string unsent_;
   int32_t correlation_ = 0;
-  size_t first_ = 0;          // part that the next request begins with
-  bool asked_ahead_ = false;  // the next answer is on its way while this one is read
+  size_t first_ = 0;               // part that the next request begins with
+  std::optional<size_t> starved_;  // the first part that the last answer left out
+  bool any_batch_ = false;         // of part_, in this answer
+  bool asked_ahead_ = false;       // the next answer is on its way while this one is read
   MonotonicTime last_bytes_{};
 
   std::unique_ptr<char[]> buffer_;

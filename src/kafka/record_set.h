@@ -41,6 +41,8 @@ class RecordBatch {
   static Result<RecordBatch> Open(std::string_view bytes);
 
   uint32_t left() const { return left_; }
+  /// Where the batch begins, whatever compaction left of it. Not under its checksum.
+  int64_t base_offset() const { return base_offset_; }
   /// The offset behind the batch, whatever compaction left of it.
   int64_t next_offset() const { return next_offset_; }
   /// Fills all but view->headers; the record's headers are appended to `headers`. Only where

@@ -304,6 +304,30 @@ TEST_F(DirectReading, MessagesThatComeLaterAreRead) {
   EXPECT_EQ(got_[0].size(), 2u);
 }
 
+TEST_F(DirectReading, BatchesBeyondTheEndThatWasToldAreTaken) {
+  for (int64_t i = 0; i < 10; ++i)
+    broker_.Add(0, {.base = i, .next = i + 1, .records = {Numbered(i, 10)}});
+  broker_.TellEndsLate(3);
+  Open({0});
+  const Status status = Read([&] { return got_[0].size() == 10; });
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  EXPECT_EQ(got_[0].size(), 10u);
+}
+
+// The first connection always has a next answer; the partitions of the second come all the same.
+TEST_F(DirectReading, APartitionDoesNotWaitForTheBacklogOfAnother) {
+  constexpr int64_t kBacklog = 20'000;
+  for (int64_t i = 0; i < kBacklog; ++i)
+    broker_.Add(0, {.base = i, .next = i + 1, .records = {Numbered(i, 3'000)}});
+  broker_.CutSetsAt(100'000);
+  broker_.Add(1, {.next = 1, .records = {Numbered(0, 10)}});
+  Open({0, 0});
+  const Status status = Read([&] { return !got_[1].empty(); });
+  ASSERT_TRUE(status.ok()) << status.ToString();
+  ASSERT_EQ(got_[1].size(), 1u);
+  EXPECT_LT(got_[0].size(), static_cast<size_t>(kBacklog) / 2);
+}
+
 TEST_F(DirectReading, TroubleEndsItBehindTheLastMessageThatWasGiven) {
   broker_.Add(0, {.next = 10, .records = {Numbered(8, 10)}});
   Open({0, 0});

@@ -174,6 +174,7 @@ std::string FakeBroker::Answer(const std::string& request) {
         if (!any) any = true;
       }
     }
+    end = std::max<int64_t>(0, end - late_);
     PutBig32(&answer, partition);
     PutBig16(&answer, static_cast<uint16_t>(error_.load()));
     PutBig64(&answer, static_cast<uint64_t>(end));

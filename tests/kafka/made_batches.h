@@ -49,6 +49,9 @@ class FakeBroker {
   void Add(int32_t partition, const MadeBatch& batch);
   /// Record sets are cut off after so many bytes, in the middle of a batch, unless it is the first.
   void CutSetsAt(size_t bytes) { cut_ = bytes; }
+  /// Ends are told as they were so many offsets ago, as brokers do that look them up before the
+  /// messages.
+  void TellEndsLate(int64_t by) { late_ = by; }
   /// Answers leave in parts of so many bytes.
   void SendInPartsOf(size_t bytes) { part_ = bytes; }
   /// The next answers hold this error for each partition.
@@ -68,6 +71,7 @@ class FakeBroker {
   int listen_ = -1;
   int port_ = 0;
   std::atomic<size_t> cut_{SIZE_MAX}, part_{SIZE_MAX};
+  std::atomic<int64_t> late_{0};
   std::atomic<int16_t> error_{0};
   std::atomic<bool> hang_up_{false}, stop_{false};
   std::atomic<int> fetches_{0};
