@@ -40,12 +40,15 @@ constexpr Body kBodies[] = {
     {"POST", "/v1/replays", R"({
        "source": {"offsets": [{"topic": "ticks", "partition": 0, "lineage": 0, "from": 0, "to": 9}]},
        "target": {"name": "lab", "topic": "ticks-replay"},
-       "pace": {"mode": "rate", "messages_per_second": 5, "bytes_per_second": 1000}})"},
+       "pace": {"mode": "rate", "messages_per_second": 5}})"},
+    {"POST", "/v1/replays", R"({
+       "source": {"topics": ["ticks"]}, "target": {"name": "lab", "topic": "ticks-replay"},
+       "pace": {"mode": "rate", "bytes_per_second": 1000}})"},
     {"PATCH", "/v1/replays/{id}", R"({
        "state": "running", "seek": "2024-07-02", "source": {"end": "2024-07-03"},
        "pace": {"mode": "original", "speed": 2.0, "max_idle": "5s"}})"},
-    {"PATCH", "/v1/replays/{id}",
-     R"({"pace": {"mode": "rate", "messages_per_second": 5, "bytes_per_second": 1000}})"},
+    {"PATCH", "/v1/replays/{id}", R"({"pace": {"mode": "rate", "messages_per_second": 5}})"},
+    {"PATCH", "/v1/replays/{id}", R"({"pace": {"mode": "rate", "bytes_per_second": 1000}})"},
 };
 
 // What a client may write instead of anything.
@@ -213,7 +216,8 @@ class Bodies : public ::testing::Test {
 void FieldsOf(const Json& document, const Json& given, const std::string& at,
               std::set<std::string>* fields) {
   const Json& schema = Resolved(document, given);
-  for (const auto& [name, inner] : schema.value("properties", Json::object()).items()) {
+  const Json properties = schema.value("properties", Json::object());
+  for (const auto& [name, inner] : properties.items()) {
     const std::string field = at.empty() ? name : at + "." + name;
     fields->insert(field);
     FieldsOf(document, inner, field, fields);

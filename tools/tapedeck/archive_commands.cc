@@ -73,7 +73,8 @@ Status ListDaysHere(const ArchiveOptions& args, AnswerOutput* out) {
   ArchiveOwner owner;
   if (!args.data_dir.empty()) {
     TD_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader, args.OpenReader());
-    state = reader->StoredPoint()->state();
+    // Of the store as it is: a point leaves out what was replaced.
+    TD_ASSIGN_OR_RETURN(state, reader->StoredPoint()->view().LoadState());
     owner = {reader->meta().node_id, reader->meta().store_id};
   }
   for (const DayListing& day : ListDays(state, owner, manifests.get(), query)) {
