@@ -21,6 +21,8 @@
 #include "archive/record_object_writer.h"
 #include "base/random.h"
 #include "bench/bench_util.h"
+#include "bench/first_run.h"
+#include "bench/quotes_table.h"
 #include "bench/store_by_flushes.h"
 #include "blob/s3_store.h"
 #include "query/series_cursor.h"
@@ -35,14 +37,6 @@ constexpr int64_t kSecond = 1'000'000'000;
 constexpr int64_t kMinute = 60 * kSecond;
 const Day kOf(19'906);
 const TapeId kTape{"c1", "quotes", 0, 0};
-
-Table Quotes() {
-  return {.id = TableId{2},
-          .name = "quotes",
-          .columns = {CoreColumns("quotes").begin(), CoreColumns("quotes").end()},
-          .identity = {},
-          .day_size = DaySize::kDay};
-}
 
 std::string SymbolOf(size_t number) { return "EX:SYM" + std::to_string(100'000 + number); }
 
@@ -70,25 +64,25 @@ void FillRows(const Table& table, size_t symbol, Random* random, Rows* rows) {
 }
 
 std::vector<WrittenObject> Write(const std::filesystem::path& folder, size_t symbols) {
-  const Table table = Quotes();
+  const Table table = QuotesTable();
   auto writer = RecordObjectWriter::Make({.table = table,
                                           .day = kOf,
                                           .tapes = {{TpId{1}, kTape}},
                                           .folder = folder,
                                           .file_prefix = "cold-" + std::to_string(symbols),
                                           .writer = "tapedeck bench"});
-  Must(writer.status());
+  Check(writer.status());
   Random random(11);
   Rows rows;
   for (size_t s = 0; s < symbols; ++s) {
     FillRows(table, s, &random, &rows);
     for (uint32_t at = 0; at < kRowsOfSymbol; at += 4096) {
       const uint32_t count = std::min<uint32_t>(4096, kRowsOfSymbol - at);
-      Must((*writer)->Append({SymbolOf(s), &rows, at, count, 1}));
+      Check((*writer)->Append({SymbolOf(s), &rows, at, count, 1}));
     }
   }
   auto written = (*writer)->Finish();
-  Must(written.status());
+  Check(written.status());
   return std::move(written).value();
 }
 
@@ -104,7 +98,7 @@ uint64_t Ship(BlobStore* blobs, std::vector<WrittenObject> written, size_t symbo
   RecordManifest manifest;
   manifest.writer = {owner.node, owner.store, "0.1.0", Timestamp(1)};
   manifest.table = "quotes";
-  manifest.columns = Quotes().columns;
+  manifest.columns = QuotesTable().columns;
   manifest.day = kOf;
   manifest.rows = symbols * kRowsOfSymbol;
   manifest.vector = {{kTape, 0, int64_t{kRowsOfSymbol} * 10'000}};
@@ -113,12 +107,12 @@ uint64_t Ship(BlobStore* blobs, std::vector<WrittenObject> written, size_t symbo
   for (WrittenObject& one : written) {
     one.object.name = RecordObjectName(owner, "quotes", kOf, 0, number++,
                                        {one.object.format, NameHash(one.object.sha256, "0.1.0")});
-    Must(blobs->Put(one.object.name, BlobContent::File(one.path), PutMode::kReplace).status());
+    Check(blobs->Put(one.object.name, BlobContent::File(one.path), PutMode::kReplace).status());
     std::filesystem::remove(one.path);
     manifest.objects.push_back(std::move(one.object));
   }
   const ManifestFile file = MakeManifestFile(manifest);
-  Must(blobs->Put(file.name, BlobContent::Bytes(file.json), PutMode::kReplace).status());
+  Check(blobs->Put(file.name, BlobContent::Bytes(file.json), PutMode::kReplace).status());
   return bytes;
 }
 
@@ -137,7 +131,7 @@ std::unique_ptr<BlobStore> OpenBucket() {
   options.region = "us-east-1";
   options.is_plain_http_allowed = true;
   auto opened = OpenS3Store(options);
-  Must(opened.status());
+  Check(opened.status());
   return std::move(opened).value();
 }
 
@@ -152,30 +146,27 @@ double Milliseconds(std::chrono::steady_clock::time_point from) {
 void Ask(BlobStore* blobs, const Store& store, const RecordQuery& query, uint64_t bytes,
          Seen* seen) {
   Archive archive(blobs, {});
-  Must(archive.manifests().Refresh(blobs, nullptr).status());
+  Check(archive.manifests().Refresh(blobs, nullptr).status());
   OpenRows none;
   SeriesDirectory directory;
   const auto start = std::chrono::steady_clock::now();
   auto point = ReadPoint::Take(none, &directory, store, &archive);
-  Must(point.status());
+  Check(point.status());
   auto fields = RowFields::Choose(**(*point)->FindTable("quotes"), {}, Origins::kLeftOut);
-  Must(fields.status());
+  Check(fields.status());
   auto cursor = RecordCursor::Open(*point, query);
-  Must(cursor.status());
+  Check(cursor.status());
   seen->open.push_back(Milliseconds(start));
   auto encoder = MakeTextEncoder(TextFormat::kNdjson, *fields, **cursor, {});
-  std::string out;
-  Must(encoder->Begin(&out));
   RowRun run;
-  Must((*cursor)->Next(&run));
-  Must(encoder->Append(run, &out));
+  const std::string out = FirstRun(cursor->get(), encoder.get(), &run);
   seen->first.push_back(Milliseconds(start));
   uint64_t rows = 0;
   while (run.count > 0) {
     rows += run.count;
-    Must((*cursor)->Next(&run));
+    Check((*cursor)->Next(&run));
   }
-  if (rows != 60) Must(Status::Internal(std::to_string(rows) + " rows in a minute"));
+  if (rows != 60) Check(Status::Internal(std::to_string(rows) + " rows in a minute"));
   const ObjectCacheCounts counts = archive.objects().counts();
   seen->share.push_back(static_cast<double>(counts.bytes_fetched) / static_cast<double>(bytes));
   seen->reads.push_back(static_cast<double>(counts.reads));
@@ -221,7 +212,7 @@ int Main(int argc, char** argv) {
               symbols * kRowsOfSymbol, objects, static_cast<double>(bytes) / 1e6, cost.wall_s,
               cost.cpu_s);
   auto store = Store::Open({.dir = folder / "store", .node_id = "bench", .ballast_bytes = 0});
-  Must(store.status());
+  Check(store.status());
   Random random(7);
   Seen seen;
   for (size_t i = 0; i < kQueries; ++i) {

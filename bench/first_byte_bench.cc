@@ -17,6 +17,7 @@
 
 #include "base/random.h"
 #include "bench/bench_util.h"
+#include "bench/first_run.h"
 #include "bench/store_by_flushes.h"
 #include "query/series_cursor.h"
 #include "query/text_encoder.h"
@@ -41,21 +42,18 @@ double Milliseconds(std::chrono::steady_clock::time_point from) {
 void Ask(const StoreByFlushes& filler, const RecordQuery& query, Times* times) {
   const auto start = std::chrono::steady_clock::now();
   auto point = filler.Point();
-  Must(point.status());
+  Check(point.status());
   times->take.push_back(Milliseconds(start));
   const auto opening = std::chrono::steady_clock::now();
   auto fields = RowFields::Choose(**(*point)->FindTable("quotes"), {}, Origins::kLeftOut);
-  Must(fields.status());
+  Check(fields.status());
   auto cursor = RecordCursor::Open(*point, query);
-  Must(cursor.status());
+  Check(cursor.status());
   times->open.push_back(Milliseconds(opening));
   const auto reading = std::chrono::steady_clock::now();
   auto encoder = MakeTextEncoder(TextFormat::kNdjson, *fields, **cursor, {});
-  std::string out;
-  Must(encoder->Begin(&out));
   RowRun run;
-  Must((*cursor)->Next(&run));
-  Must(encoder->Append(run, &out));
+  const std::string out = FirstRun(cursor->get(), encoder.get(), &run);
   times->first.push_back(Milliseconds(reading));
   times->all.push_back(Milliseconds(start));
   times->rows += run.count;

@@ -19,27 +19,15 @@
 #include "archive/record_object_writer.h"
 #include "base/random.h"
 #include "bench/bench_util.h"
+#include "bench/check.h"
 #include "bench/line_side.h"
 #include "bench/quote_files.h"
+#include "bench/quotes_table.h"
 
-namespace tapedeck {
+namespace tapedeck::bench {
 namespace {
 
 constexpr int kPairs = 7;
-
-void Must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(2);
-}
-
-Table Quotes() {
-  return {.id = TableId{2},
-          .name = "quotes",
-          .columns = {CoreColumns("quotes").begin(), CoreColumns("quotes").end()},
-          .identity = {},
-          .day_size = DaySize::kDay};
-}
 
 /// The quotes of the shared data, one symbol for each of their days. Kafka time is event time and
 /// up to 60 ms, the topic has four partitions.
@@ -75,7 +63,7 @@ std::vector<Rows> ReadRows() {
 
 /// The rows `times` times, under other symbols.
 WrittenObject Write(const std::vector<Rows>& rows, size_t times, const std::string& folder) {
-  RecordObjectPlan plan{.table = Quotes(),
+  RecordObjectPlan plan{.table = QuotesTable(),
                         .day = Day(19'906),
                         .tapes = {},
                         .folder = folder,
@@ -86,7 +74,7 @@ WrittenObject Write(const std::vector<Rows>& rows, size_t times, const std::stri
     plan.tapes.push_back({TpId{tp}, {"c", "quotes", 0, static_cast<int32_t>(tp)}});
   }
   auto writer = RecordObjectWriter::Make(std::move(plan));
-  Must(writer.status());
+  Check(writer.status());
   for (size_t t = 0; t < times; ++t) {
     for (size_t s = 0; s < rows.size(); ++s) {
       const std::string symbol = "EX:SYM" + std::to_string(100'000 + t * rows.size() + s);
@@ -94,13 +82,13 @@ WrittenObject Write(const std::vector<Rows>& rows, size_t times, const std::stri
       const auto size = static_cast<uint32_t>(rows[s].size());
       for (uint32_t at = 0; at < size; at += 4096) {
         const uint32_t count = std::min<uint32_t>(4096, size - at);
-        Must((*writer)->Append({symbol, &rows[s], at, count, 1}));
+        Check((*writer)->Append({symbol, &rows[s], at, count, 1}));
       }
     }
   }
   auto objects = (*writer)->Finish();
-  Must(objects.status());
-  if (objects->size() != 1) Must(Status::Internal("one object was expected"));
+  Check(objects.status());
+  if (objects->size() != 1) Check(Status::Internal("one object was expected"));
   return std::move((*objects)[0]);
 }
 
@@ -133,7 +121,7 @@ const Other kOthers[] = {
 void Compare(const std::vector<Rows>& rows, const std::string& folder, bench::LineSide* side) {
   const WrittenObject first = Write(rows, 1, folder);
   if (side->Ask("load " + first.path) != std::to_string(first.object.rows)) {
-    Must(Status::Internal("the other side has other rows"));
+    Check(Status::Internal("the other side has other rows"));
   }
   const std::string path = folder + "/tapedeck-parquet-bench-other.parquet";
   for (const Other& other : kOthers) {
@@ -142,7 +130,7 @@ void Compare(const std::vector<Rows>& rows, const std::string& folder, bench::Li
       bench::Cost cost;
       const std::string answer = side->Ask(std::string(other.command) + " " + path);
       if (std::sscanf(answer.c_str(), "%llu %lf %lf", &bytes, &cost.wall_s, &cost.cpu_s) != 3) {
-        Must(Status::Internal(answer));
+        Check(Status::Internal(answer));
       }
       return cost;
     };
@@ -214,6 +202,6 @@ int Main(int argc, char** argv) {
 }
 
 }  // namespace
-}  // namespace tapedeck
+}  // namespace tapedeck::bench
 
-int main(int argc, char** argv) { return tapedeck::Main(argc, argv); }
+int main(int argc, char** argv) { return tapedeck::bench::Main(argc, argv); }

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "bench/check.h"
 #include "query/read_point.h"
 #include "record/flush_builder.h"
 
@@ -35,27 +36,21 @@ struct FillShape {
   size_t chunk_rows = 20'000;
 };
 
-inline void Must(const Status& status) {
-  if (status.ok()) return;
-  std::fprintf(stderr, "%s\n", status.ToString().c_str());
-  std::exit(2);
-}
-
 class StoreByFlushes {
  public:
   StoreByFlushes(const std::filesystem::path& dir, const FillShape& shape) : shape_(shape) {
     auto store = Store::Open({.dir = dir, .node_id = "bench", .ballast_bytes = 0});
-    Must(store.status());
+    Check(store.status());
     store_ = std::move(*store);
     auto state = store_->View()->LoadState();
-    Must(state.status());
+    Check(state.status());
     book_.emplace(std::move(*state));
     StoreBatch batch;
     for (size_t p = 0; p < kPartitions; ++p) {
       TapeId tape{"cluster", "quotes", 0, static_cast<int32_t>(p)};
       tapes_.push_back(book_->Add(tape, {}, &batch));
     }
-    Must(store_->Write(batch));
+    Check(store_->Write(batch));
     builder_.emplace(&directory_);
     flush_.emplace(&directory_, store_.get());
     bids_.resize(shape_.symbols, 6'300'000);
@@ -111,7 +106,7 @@ class StoreByFlushes {
   void Flush() {
     StoreBatch batch;
     FlushBuilder::Result result;
-    Must(flush_->Build(open_rows_.Take(), *book_, {}, Timestamp(), &batch, &result));
+    Check(flush_->Build(open_rows_.Take(), *book_, {}, Timestamp(), &batch, &result));
     for (size_t p = 0; p < kPartitions; ++p) {
       Checkpoint checkpoint = book_->checkpoint(tapes_[p]);
       checkpoint.next = checkpoint.watermark = offsets_[p];
@@ -120,7 +115,7 @@ class StoreByFlushes {
     }
     batch.PutCommitNumber(book_->commit);
     batch.PutFlushNumber(++book_->flush, book_->commit);
-    Must(store_->Write(batch));
+    Check(store_->Write(batch));
     flush_->Accept();
     for (const auto& [key, entry] : result.days) book_->SetDay(key, entry);
     blocks_ += result.blocks.size();

@@ -31,26 +31,26 @@ unsigned long long Read(const std::filesystem::path& dir, uint64_t limit, size_t
                         ReadOrder order) {
   auto store = Store::Open(
       {.dir = dir, .create = false, .memory_bytes = 16 * kMegabyte, .ballast_bytes = 0});
-  Must(store.status());
+  Check(store.status());
   SeriesDirectory directory;
   auto point = ReadPoint::Take(OpenRows(), &directory, **store);
-  Must(point.status());
+  Check(point.status());
   RecordQuery query;
   query.table = "quotes";
   query.limit = limit;
   query.memory_bytes = memory_bytes;
   query.order = order;
   auto fields = RowFields::Choose(**(*point)->FindTable("quotes"), {}, Origins::kLeftOut);
-  Must(fields.status());
+  Check(fields.status());
   query.columns = fields->columns();
   auto cursor = RecordCursor::Open(*point, query);
-  Must(cursor.status());
+  Check(cursor.status());
   auto encoder = MakeTextEncoder(TextFormat::kNdjson, *fields, **cursor, {});
   std::string out;
   for (RowRun run;;) {
-    Must((*cursor)->Next(&run));
+    Check((*cursor)->Next(&run));
     if (run.count == 0) return (*cursor)->rows();
-    Must(encoder->Append(run, &out));
+    Check(encoder->Append(run, &out));
     if (out.size() > kMegabyte / 4) out.clear();
   }
 }
@@ -58,7 +58,7 @@ unsigned long long Read(const std::filesystem::path& dir, uint64_t limit, size_t
 Outcome InChild(const std::filesystem::path& dir, uint64_t limit, size_t memory_bytes,
                 ReadOrder order) {
   int ends[2];
-  if (pipe(ends) != 0) Must(Status::Internal("no pipe"));
+  if (pipe(ends) != 0) Check(Status::Internal("no pipe"));
   const pid_t pid = fork();
   if (pid == 0) {
     Outcome outcome;
@@ -75,7 +75,7 @@ Outcome InChild(const std::filesystem::path& dir, uint64_t limit, size_t memory_
   const bool got = read(ends[0], &outcome, sizeof outcome) == sizeof outcome;
   close(ends[0]);
   waitpid(pid, nullptr, 0);
-  if (!got) Must(Status::Internal("the child failed"));
+  if (!got) Check(Status::Internal("the child failed"));
   return outcome;
 }
 
@@ -94,8 +94,8 @@ int Main(int argc, char** argv) {
     std::printf("%zu rows of %zu symbols in %llu blocks\n", rows, symbols,
                 static_cast<unsigned long long>(filled.blocks()));
     std::fflush(stdout);
-    Must(filled.store().FlushMemtables());
-    Must(filled.store().Close());
+    Check(filled.store().FlushMemtables());
+    Check(filled.store().Close());
     _exit(0);
   }
   waitpid(filler, nullptr, 0);
