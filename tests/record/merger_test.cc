@@ -70,19 +70,24 @@ TEST(Merger, JoinedBlocksHoldTheSameMessagesAndRows) {
   EXPECT_EQ(rig.LoadState().days, days);
 }
 
-TEST(Merger, TapeBlocksAreJoinedTowardsTheirSizeAndIndexedAsOne) {
-  RecorderRig rig(TestSeed());
-  rig.log.Create("Finhub1", 1);
-  rig.options.commit_interval = milliseconds(5);
+/// 400 messages of 3 kB, in many blocks.
+void RecordSmallBlocks(RecorderRig* rig) {
+  rig->log.Create("Finhub1", 1);
+  rig->options.commit_interval = milliseconds(5);
   int left = 400;
   ASSERT_TRUE(
-      rig.Run([&](FakeSource* source) {
+      rig->Run([&](FakeSource* source) {
            if (left > 0)
-             rig.ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
+             rig->ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
            --left;
            return left > 0 || !source->AtEnd();
          })
           .ok());
+}
+
+TEST(Merger, TapeBlocksAreJoinedTowardsTheirSizeAndIndexedAsOne) {
+  RecorderRig rig(TestSeed());
+  ASSERT_NO_FATAL_FAILURE(RecordSmallBlocks(&rig));
   const size_t before = CountEntries(*rig.store, "t", "u");
   EXPECT_GT(MergeAll(rig.store.get()), 0u);
   EXPECT_LT(CountEntries(*rig.store, "t", "u"), before / 4)
@@ -92,17 +97,7 @@ TEST(Merger, TapeBlocksAreJoinedTowardsTheirSizeAndIndexedAsOne) {
 
 TEST(Merger, ADamagedTapeBlockKeepsNothingButItsNeighboursSmall) {
   RecorderRig rig(TestSeed());
-  rig.log.Create("Finhub1", 1);
-  rig.options.commit_interval = milliseconds(5);
-  int left = 400;
-  ASSERT_TRUE(
-      rig.Run([&](FakeSource* source) {
-           if (left > 0)
-             rig.ProduceRaw({"Finhub1", 0}, std::string(3000, 'x'), 1'719'893'836'000 + left);
-           --left;
-           return left > 0 || !source->AtEnd();
-         })
-          .ok());
+  ASSERT_NO_FATAL_FAILURE(RecordSmallBlocks(&rig));
   const size_t before = CountEntries(*rig.store, "t", "u");
   {
     auto view = rig.store->View();

@@ -22,15 +22,36 @@ uint64_t BytesIn(const std::filesystem::path& dir) {
   return bytes;
 }
 
-// Nothing else is written meanwhile: so it is where recording waits for a full disk.
-TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
-  TempDir dir;
+std::unique_ptr<Store> OpenSmallStore(const TempDir& dir) {
   auto opened = Store::Open({.dir = dir.path() / "store",
                              .node_id = "n",
                              .memory_bytes = size_t{16} << 20,
                              .ballast_bytes = 0});
-  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
-  Store* store = opened->get();
+  EXPECT_TRUE(opened.ok()) << opened.status().ToString();
+  return opened.ok() ? std::move(*opened) : nullptr;
+}
+
+/// A pruner of a store that has no archive behind it.
+struct PrunerRig {
+  explicit PrunerRig(Store* store) {
+    parts.store = store;
+    parts.queue = &queue;
+    parts.clock = &clock;
+  }
+
+  ShipOptions options;
+  ManualClock clock{Timestamp(1)};
+  StoreQueue queue;
+  ShipParts parts;
+  Journey journey{&options, &parts};
+  Pruner pruner{&journey};
+};
+
+// Nothing else is written meanwhile: so it is where recording waits for a full disk.
+TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
+  TempDir dir;
+  const std::unique_ptr<Store> store = OpenSmallStore(dir);
+  ASSERT_NE(store, nullptr);
   Random random(TestSeed());
   const keys::DayKey day{TableId{1}, Day(19'906), 0}, kept{TableId{1}, Day(19'907), 0};
   for (int i = 0; i < 60; ++i) {
@@ -43,16 +64,9 @@ TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
   }
   ASSERT_TRUE(store->FlushMemtables().ok());
   const uint64_t before = BytesIn(dir.path() / "store");
-  ShipOptions options;
-  ManualClock clock{Timestamp(1)};
-  StoreQueue queue;
-  ShipParts parts;
-  parts.store = store;
-  parts.queue = &queue;
-  parts.clock = &clock;
-  Journey journey(&options, &parts);
-  Pruner pruner(&journey);
-  QueueServer server(&queue, store);
+  PrunerRig rig(store.get());
+  Pruner& pruner = rig.pruner;
+  QueueServer server(&rig.queue, store.get());
   DayEntry entry{.phase = DayPhase::kPruned, .manifest = "m"};
   ASSERT_TRUE(pruner.PruneDay(day, &entry).ok());
   EXPECT_EQ(pruner.bytes(), uint64_t{30} << 20);
@@ -67,12 +81,8 @@ TEST(Pruner, D18RoomOfAPrunedDayComesBackWithoutFurtherWrites) {
 // Days of a little each: their room comes back together.
 TEST(Pruner, D18RoomOfManySmallDaysComesBackToo) {
   TempDir dir;
-  auto opened = Store::Open({.dir = dir.path() / "store",
-                             .node_id = "n",
-                             .memory_bytes = size_t{16} << 20,
-                             .ballast_bytes = 0});
-  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
-  Store* store = opened->get();
+  const std::unique_ptr<Store> store = OpenSmallStore(dir);
+  ASSERT_NE(store, nullptr);
   Random random(TestSeed());
   constexpr int kDays = 40;
   for (int day = 0; day < kDays; ++day) {
@@ -83,17 +93,10 @@ TEST(Pruner, D18RoomOfManySmallDaysComesBackToo) {
   }
   ASSERT_TRUE(store->FlushMemtables().ok());
   const uint64_t before = BytesIn(dir.path() / "store");
-  ShipOptions options;
-  ManualClock clock{Timestamp(1)};
-  StoreQueue queue;
-  ShipParts parts;
-  parts.store = store;
-  parts.queue = &queue;
-  parts.clock = &clock;
-  Journey journey(&options, &parts);
-  Pruner pruner(&journey);
+  PrunerRig rig(store.get());
+  Pruner& pruner = rig.pruner;
   {
-    QueueServer server(&queue, store);
+    QueueServer server(&rig.queue, store.get());
     for (int day = 0; day < kDays; ++day) {
       DayEntry entry{.phase = DayPhase::kPruned, .manifest = "m"};
       ASSERT_TRUE(pruner.PruneDay({TableId{1}, Day(day), 0}, &entry).ok());
@@ -104,7 +107,7 @@ TEST(Pruner, D18RoomOfManySmallDaysComesBackToo) {
   // Nobody serves the queue any more: a day without blocks asks for no write.
   DayEntry entry{.phase = DayPhase::kPruned, .manifest = "m"};
   EXPECT_TRUE(pruner.PruneDay({TableId{1}, Day(kDays), 0}, &entry).ok());
-  EXPECT_FALSE(queue.waiting());
+  EXPECT_FALSE(rig.queue.waiting());
 }
 
 // The writer joins a block below the bound with one above it, which is in no archive yet, after the
@@ -128,19 +131,12 @@ TEST(Pruner, AMergeOverTheBoundThatComesBeforeTheBatchTakesNoMessageAway) {
     for (int64_t first : {0, 10, 20}) put(&batch, first, first + 9);
     ASSERT_TRUE(store->Write(batch).ok());
   }
-  ShipOptions options;
-  options.keep_local = std::chrono::nanoseconds(0);
-  ManualClock clock{Timestamp(1)};
-  StoreQueue queue;
-  ShipParts parts;
-  parts.store = store;
-  parts.queue = &queue;
-  parts.clock = &clock;
-  Journey journey(&options, &parts);
-  Pruner pruner(&journey);
+  PrunerRig rig(store);
+  rig.options.keep_local = std::chrono::nanoseconds(0);
+  Pruner& pruner = rig.pruner;
   std::atomic<bool> ended{false};
   std::thread writer([&] {
-    while (!queue.waiting()) {
+    while (!rig.queue.waiting()) {
       if (ended) return;
       std::this_thread::yield();
     }
@@ -148,7 +144,7 @@ TEST(Pruner, AMergeOverTheBoundThatComesBeforeTheBatchTakesNoMessageAway) {
     for (int64_t first : {10, 20}) merge.DeleteTapeBlock(tp, first);
     put(&merge, 10, 29);
     EXPECT_TRUE(store->Write(merge).ok());
-    EXPECT_TRUE(queue.Serve(store).ok());
+    EXPECT_TRUE(rig.queue.Serve(store).ok());
   });
   TapeShip ship{.shipped = 20, .marks = {{20, Timestamp(1)}}};
   Checkpoint checkpoint;
