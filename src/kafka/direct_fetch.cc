@@ -6,6 +6,8 @@ namespace tapedeck {
 namespace {
 
 constexpr std::chrono::milliseconds kConnectTimeout(1000);
+/// Of all connections together: nothing is recorded meanwhile.
+constexpr std::chrono::milliseconds kOpenTimeout(3000);
 constexpr size_t kConnectionsPerLeader = 2;
 /// What one connection gives before the next has its turn, if all have something: some batches of
 /// the recorder, so that no partition waits for the backlog of others.
@@ -18,19 +20,31 @@ Result<std::unique_ptr<DirectFetch>> DirectFetch::Open(const std::vector<FetchLe
                                                        const DirectFetchOptions& options) {
   std::unique_ptr<DirectFetch> made(new DirectFetch);
   made->messages_max_ = options.batch_messages_max;
+  size_t connections = 0;
+  for (const FetchLeader& leader : leaders)
+    connections += std::min(kConnectionsPerLeader, leader.parts.size());
+  const size_t share = options.memory_bytes / std::max<size_t>(1, connections);
+  if (share < FetchConnection::kBufferBytes) {
+    return Status::FailedPrecondition("memory for " + std::to_string(connections) + " connections");
+  }
+  const MonotonicTime deadline = options.clock->Monotonic() + kOpenTimeout;
   for (const FetchLeader& leader : leaders) {
     std::vector<std::vector<FetchConnection::Part>> shares(
         std::min(kConnectionsPerLeader, leader.parts.size()));
     for (size_t i = 0; i < leader.parts.size(); ++i)
       shares[i % shares.size()].push_back({leader.parts[i].slot, leader.parts[i].at});
     made->slots_ += leader.parts.size();
-    for (std::vector<FetchConnection::Part>& share : shares) {
-      TD_ASSIGN_OR_RETURN(auto connection,
-                          FetchConnection::Open(leader.host, leader.port, std::move(share),
-                                                {.client_id = options.client_id,
-                                                 .batch_bytes_max = options.batch_bytes_max,
-                                                 .clock = options.clock},
-                                                kConnectTimeout));
+    for (std::vector<FetchConnection::Part>& parts : shares) {
+      if (options.clock->Monotonic() > deadline)
+        return Status::Unavailable("brokers take long to connect to");
+      TD_ASSIGN_OR_RETURN(
+          auto connection,
+          FetchConnection::Open(leader.host, leader.port, std::move(parts),
+                                {.client_id = options.client_id,
+                                 // a buffer grows to twice its largest batch
+                                 .batch_bytes_max = std::min(options.batch_bytes_max, share / 2),
+                                 .clock = options.clock},
+                                kConnectTimeout));
       made->connections_.push_back(std::move(connection));
     }
   }

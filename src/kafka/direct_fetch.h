@@ -53,12 +53,15 @@ struct DirectFetchOptions {
   size_t batch_messages_max = 2048;
   /// Of one record batch.
   size_t batch_bytes_max = size_t{64} << 20;
+  /// Of all buffers together. Each connection has its share, which also bounds its batches.
+  size_t memory_bytes = size_t{64} << 20;
   Clock* clock = nullptr;
 };
 
 class DirectFetch {
  public:
-  /// Connects. An error: librdkafka has to read these partitions.
+  /// Connects, within some seconds for all together. An error: librdkafka has to read these
+  /// partitions. kFailedPrecondition: there are too many connections for the memory.
   static Result<std::unique_ptr<DirectFetch>> Open(const std::vector<FetchLeader>& leaders,
                                                    const DirectFetchOptions& options);
 

@@ -13,7 +13,9 @@ namespace tapedeck {
 namespace {
 
 constexpr int kMetadataMs = 1000;
+/// The first wait; each failure doubles it, up to the last. Trying holds the record thread up.
 constexpr std::chrono::seconds kTryAgain(60);
+constexpr std::chrono::seconds kTryAgainMax(1800);
 
 // What is no matter of how brokers are reached and asked for messages.
 constexpr std::array<std::string_view, 11> kOfNoConcern = {"client.id",
@@ -87,7 +89,7 @@ Result<std::vector<FetchLeader>> FindLeaders(rd_kafka_s* client,
 }  // namespace
 
 DirectMode::DirectMode(const KafkaProperties& properties, DirectFetchOptions options)
-    : allowed_(AllowedWith(properties)), options_(std::move(options)) {}
+    : allowed_(AllowedWith(properties)), options_(std::move(options)), wait_(kTryAgain) {}
 
 void DirectMode::Start(rd_kafka_s* client, std::span<const TopicPartition> partitions,
                        std::span<const StartOffset> starts) {
@@ -97,7 +99,7 @@ void DirectMode::Start(rd_kafka_s* client, std::span<const TopicPartition> parti
   Result<std::unique_ptr<DirectFetch>> opened =
       leaders.ok() ? DirectFetch::Open(*leaders, options_) : leaders.status();
   if (!opened.ok()) {
-    again_ = options_.clock->Monotonic() + kTryAgain;
+    TryLater();
     TD_LOG(kInfo, "kafka", "not-direct",
            "librdkafka fetches for now: " + opened.status().ToString());
     return;
@@ -108,6 +110,12 @@ void DirectMode::Start(rd_kafka_s* client, std::span<const TopicPartition> parti
     return;
   }
   direct_ = std::move(*opened);
+  started_ = options_.clock->Monotonic();
+}
+
+void DirectMode::TryLater() {
+  again_ = options_.clock->Monotonic() + wait_;
+  wait_ = std::min<std::chrono::nanoseconds>(2 * wait_, kTryAgainMax);
 }
 
 Status DirectMode::Poll(SourceBatch* batch) {
@@ -119,17 +127,18 @@ void DirectMode::AddWaits(std::vector<pollfd>* waits) const {
   if (direct_ != nullptr) direct_->AddWaits(waits);
 }
 
-std::vector<StartOffset> DirectMode::GiveBack(rd_kafka_s* client,
-                                              std::span<const TopicPartition> partitions) {
+Result<std::vector<StartOffset>> DirectMode::GiveBack(rd_kafka_s* client,
+                                                      std::span<const TopicPartition> partitions) {
   std::vector<StartOffset> positions = direct_->positions();
   TD_LOG(kInfo, "kafka", "not-direct", "librdkafka fetches from now on: " + failed_.ToString());
   const bool passing = failed_.code() != StatusCode::kFailedPrecondition;
   Stop(client);
-  if (passing) again_ = options_.clock->Monotonic() + kTryAgain;
+  // What went well for so long fails for another reason than the last time.
+  if (options_.clock->Monotonic() - started_ > kTryAgainMax) wait_ = kTryAgain;
+  if (passing) TryLater();
   RdkPartitions list = MakePartitions(partitions);
   for (size_t i = 0; i < partitions.size(); ++i) list->elems[i].offset = positions[i].offset;
-  if (rd_kafka_assign(client, list.get()) != RD_KAFKA_RESP_ERR_NO_ERROR)
-    TD_LOG(kError, "kafka", "not-direct", "librdkafka does not take the positions");
+  TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_assign(client, list.get()), "going on with librdkafka"));
   return positions;
 }
 

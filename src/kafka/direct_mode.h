@@ -6,8 +6,9 @@
 //
 // librdkafka stays the member of the group, knows the cluster and commits, always. While a
 // DirectFetch reads, librdkafka's own fetching of the same partitions is paused. When that one
-// gives up, librdkafka is given the positions and does all; it tries again after a minute, or,
-// where the messages are not of its kind, at the next assignment.
+// gives up, librdkafka is given the positions and does all; it tries again after a minute, then
+// after twice that, up to half an hour, or, where the messages are not of its kind, at the next
+// assignment.
 //
 // Not with properties that DirectFetch does not know: anything about security, sockets or fetches.
 //
@@ -46,8 +47,10 @@ class DirectMode {
   /// gives.
   Status Poll(SourceBatch* batch);
   void AddWaits(std::vector<pollfd>* waits) const;
-  /// librdkafka reads on where Poll has ended. Returns these places.
-  std::vector<StartOffset> GiveBack(rd_kafka_s* client, std::span<const TopicPartition> partitions);
+  /// librdkafka reads on where Poll has ended. Returns these places; with an error librdkafka reads
+  /// nothing, and has to be assigned its partitions anew.
+  Result<std::vector<StartOffset>> GiveBack(rd_kafka_s* client,
+                                            std::span<const TopicPartition> partitions);
   /// Ends reading; librdkafka's own is free again. Before each new assignment.
   void Stop(rd_kafka_s* client);
 
@@ -56,13 +59,17 @@ class DirectMode {
   uint64_t payload_bytes() const;
 
  private:
+  void TryLater();
+
   const bool allowed_;
   const DirectFetchOptions options_;
   std::unique_ptr<DirectFetch> direct_;
   RdkPartitions paused_;
   Status failed_;
   std::optional<MonotonicTime> again_;
-  uint64_t messages_ = 0;  // of earlier ones
+  std::chrono::nanoseconds wait_;
+  MonotonicTime started_{};  // the last time that reading began
+  uint64_t messages_ = 0;    // of earlier ones
   uint64_t payload_bytes_ = 0;
 };
 

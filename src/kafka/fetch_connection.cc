@@ -18,7 +18,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr size_t kBufferBytes = size_t{1} << 20;
 // A broker answers at latest after FetchLimits::wait_ms; one that is silent for so long is left to
 // librdkafka, which looks for another.
 constexpr std::chrono::seconds kSilenceMax(10);

@@ -28,6 +28,10 @@ namespace tapedeck {
 
 class FetchConnection {
  public:
+  /// The least that a connection needs to receive into; with larger batches its buffer grows to
+  /// twice the largest.
+  static constexpr size_t kBufferBytes = size_t{1} << 20;
+
   struct Part {
     PartitionSlot slot = 0;
     FetchPart at;           // the offset behind the last message that was given out

@@ -15,83 +15,14 @@
 #include "kafka/batch_reader.h"
 #include "kafka/direct_mode.h"
 #include "kafka/rdkafka_client.h"
+#include "kafka/source_settings.h"
 
 namespace tapedeck {
 namespace {
 
-constexpr size_t kMemoryMin = size_t{16} << 20;
-/// What librdkafka allocates for a queued message beside its payload, rounded up.
-constexpr size_t kQueuedMessageOverhead = 300;
 constexpr size_t kNoticesMax = 64;
-/// Fetched payload that waits at most. It is read from memory that the processor still has in its
-/// caches, and the allocator gives the same pages out again: against 128 MiB, 6 % less CPU time for
-/// a backlog. A recorder that takes 250 MB/s needs 60 ms for it, several times what an answer of a
-/// broker nearby takes.
-constexpr size_t kQueuedPayloadMax = size_t{16} << 20;
-/// A larger record batch is fetched by librdkafka. Two connections for each broker have a buffer of
-/// up to twice as much.
-constexpr size_t kDirectBatchMax = size_t{4} << 20;
 /// Share of Close's time that leaving the group may take before the client is ended anyway.
 constexpr int kLeaveShare = 2;
-
-std::string Number(size_t value) { return std::to_string(value); }
-
-struct QueueLimits {
-  size_t fetch_bytes;
-  size_t receive_bytes;
-  size_t payload_bytes;
-  size_t messages;
-
-  static QueueLimits Of(size_t memory_bytes) {
-    constexpr size_t kMiB = size_t{1} << 20;
-    QueueLimits limits{};
-    limits.fetch_bytes = std::clamp(memory_bytes / 64, kMiB, 4 * kMiB);
-    // A single batch may be larger than a fetch; one above this cannot be received at all.
-    limits.receive_bytes = limits.fetch_bytes + std::clamp(memory_bytes / 4, 16 * kMiB, 64 * kMiB);
-    limits.payload_bytes = std::min(memory_bytes / 4, kQueuedPayloadMax);
-    limits.messages =
-        std::clamp(memory_bytes / 8 * 3 / kQueuedMessageOverhead, size_t{1000}, size_t{10'000'000});
-    return limits;
-  }
-};
-
-ClientSettings SettingsOf(const KafkaOptions& options) {
-  QueueLimits limits = QueueLimits::Of(options.memory_bytes);
-  ClientSettings settings;
-  settings.role = ClientRole::kConsumer;
-  settings.bootstrap_servers = options.bootstrap_servers;
-  settings.properties = options.properties;
-  settings.wants_rebalances = true;
-  settings.wants_commit_results = true;
-  settings.defaults = {
-      {"client.id", options.node_id.empty() ? "tapedeck" : options.node_id},
-      {"fetch.wait.max.ms", "50"},
-      {"fetch.min.bytes", "1"},
-      {"fetch.error.backoff.ms", "100"},
-      {"fetch.max.bytes", Number(limits.fetch_bytes)},
-      {"fetch.message.max.bytes", Number(std::min(limits.fetch_bytes, size_t{4} << 20))},
-      {"receive.message.max.bytes", Number(limits.receive_bytes)},
-      {"partition.assignment.strategy", "range,roundrobin"},
-      {"topic.metadata.refresh.interval.ms", "60000"},
-      {"reconnect.backoff.max.ms", "5000"},
-      {"log.connection.close", "false"},
-  };
-  settings.fixed = {
-      {"group.id", options.group},
-      {"enable.auto.commit", "false"},
-      {"enable.auto.offset.store", "false"},
-      {"auto.offset.reset", "error"},
-      {"check.crcs", "true"},
-      {"allow.auto.create.topics", "false"},
-      {"isolation.level", "read_committed"},
-      {"enable.partition.eof", "true"},
-      {"max.poll.interval.ms", "86400000"},
-      {"queued.min.messages", Number(limits.messages)},
-      {"queued.max.messages.kbytes", Number(limits.payload_bytes >> 10)},
-  };
-  if (!options.node_id.empty()) settings.fixed.emplace_back("group.instance.id", options.node_id);
-  return settings;
-}
 
 /// With offsets, and with the metadata, which the list then owns.
 RdkPartitions MakeCommitList(std::span<const GroupCommit> commits) {
@@ -108,17 +39,6 @@ RdkPartitions MakeCommitList(std::span<const GroupCommit> commits) {
   return list;
 }
 
-Status CheckOptions(const KafkaOptions& options) {
-  if (options.bootstrap_servers.empty()) return Status::InvalidArgument("no bootstrap servers");
-  if (options.group.empty()) return Status::InvalidArgument("no consumer group");
-  if (options.topics.empty()) return Status::InvalidArgument("no topics to record");
-  if (options.memory_bytes < kMemoryMin) {
-    return Status::InvalidArgument("less than 16 MiB of memory for the Kafka client");
-  }
-  if (options.batch_messages_max == 0) return Status::InvalidArgument("batches of no messages");
-  return Status::Ok();
-}
-
 struct RebalanceEvent {
   bool assigned = false;
   bool lost = false;
@@ -132,13 +52,13 @@ struct KafkaSource::State final : ClientContext {
       : options(source_options),
         listener(assignment_listener),
         clock(source_options.clock != nullptr ? source_options.clock : &SystemClock()),
-        limits(QueueLimits::Of(source_options.memory_bytes)),
+        limits(SourceLimits::Of(source_options.memory_bytes)),
         reader(source_options.batch_messages_max),
-        direct(source_options.properties,
-               {.client_id = source_options.node_id.empty() ? "tapedeck" : source_options.node_id,
-                .batch_messages_max = source_options.batch_messages_max,
-                .batch_bytes_max = std::min(source_options.memory_bytes / 16, kDirectBatchMax),
-                .clock = clock}) {
+        direct(source_options.properties, {.client_id = SourceClientId(source_options),
+                                           .batch_messages_max = source_options.batch_messages_max,
+                                           .batch_bytes_max = limits.direct_batch_bytes,
+                                           .memory_bytes = limits.direct_bytes,
+                                           .clock = clock}) {
     log_name = "source";
   }
   ~State() override {
@@ -163,7 +83,7 @@ struct KafkaSource::State final : ClientContext {
   const KafkaOptions options;
   AssignmentListener* const listener;
   Clock* const clock;
-  const QueueLimits limits;
+  const SourceLimits limits;
   int wake_fd = -1;
   uint64_t wake_payload = 1;
 
@@ -219,7 +139,7 @@ void KafkaSource::State::OnCommitted(int code, const rd_kafka_topic_partition_li
 Status KafkaSource::State::Start() {
   wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd < 0) return Status::ResourceExhausted("no file descriptor for the Kafka client");
-  TD_ASSIGN_OR_RETURN(client, MakeClient(SettingsOf(options), this));
+  TD_ASSIGN_OR_RETURN(client, MakeClient(SourceSettings(options), this));
   TD_RETURN_IF_ERROR(RdkStatus(rd_kafka_poll_set_consumer(client.get()), "making a consumer"));
   queue.reset(rd_kafka_queue_get_consumer(client.get()));
   if (queue == nullptr) return Status::Internal("the Kafka client has no consumer queue");
@@ -301,8 +221,14 @@ void KafkaSource::State::StopGranted(bool lost) {
 /// Beside what librdkafka gave: what was fetched without it.
 void KafkaSource::State::PollDirect() {
   if (direct.on()) {
-    if (!direct.Poll(&reader.batch()).ok())
-      reader.Assign(granted, direct.GiveBack(client.get(), granted));
+    if (direct.Poll(&reader.batch()).ok()) return;
+    Result<std::vector<StartOffset>> positions = direct.GiveBack(client.get(), granted);
+    if (positions.ok()) {
+      reader.Assign(granted, *positions);
+    } else {
+      TD_LOG(kError, "kafka", "not-direct", positions.status().ToString());
+      reassign = true;
+    }
     return;
   }
   if (!direct.IsDue() || granted.empty() || reader.any_damaged()) return;
@@ -378,7 +304,7 @@ Status KafkaSource::State::EndClient(const std::shared_ptr<State>& self,
 
 Result<std::unique_ptr<KafkaSource>> KafkaSource::Open(const KafkaOptions& options,
                                                        AssignmentListener* listener) {
-  TD_RETURN_IF_ERROR(CheckOptions(options));
+  TD_RETURN_IF_ERROR(CheckSourceOptions(options));
   auto state = std::make_shared<State>(options, listener);
   TD_RETURN_IF_ERROR(state->Start());
   return std::unique_ptr<KafkaSource>(new KafkaSource(std::move(state)));

@@ -96,8 +96,9 @@ Status RecordBatch::Next(MessageView* view, std::vector<HeaderView>* headers) {
   view->key = Nullable(&record);
   view->value = Nullable(&record);
   ReadHeaders(&record, headers);
-  if (!record.ok() || offset_delta < 0 || offset_delta >= next_offset_ - base_offset_)
+  if (!record.ok() || offset_delta < delta_min_ || offset_delta >= next_offset_ - base_offset_)
     return Damaged("holds a record that does not parse");
+  delta_min_ = offset_delta + 1;
   view->offset = base_offset_ + offset_delta;
   view->timestamp_type = log_append ? TimestampType::kLogAppend : TimestampType::kCreate;
   view->timestamp_ms = log_append ? max_ms_

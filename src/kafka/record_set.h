@@ -54,6 +54,7 @@ class RecordBatch {
   uint32_t left_ = 0;
   int64_t base_offset_ = 0;
   int64_t next_offset_ = 0;
+  int64_t delta_min_ = 0;  // of the next record: offsets rise
   int64_t base_ms_ = 0;
   int64_t max_ms_ = 0;
   bool log_append_ = false;

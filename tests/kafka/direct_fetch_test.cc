@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "kafka/fetch_connection.h"
 #include "kafka/made_batches.h"
 #include "kafka/source_conformance.h"
 #include "support/seed.h"
@@ -105,6 +106,16 @@ TEST(RecordBatchBytes, DamageUnderARightChecksumIsAStatus) {
     refused += ReadBatch(bad).ok() ? 0 : 1;  // and never a byte beyond the batch
   }
   EXPECT_GT(refused, 0);
+}
+
+// Nobody could go on behind a message whose offset comes a second time.
+TEST(RecordBatchBytes, OffsetsThatDoNotRiseAreDamage) {
+  for (int64_t second : {41, 40}) {
+    const MadeBatch batch{.base = 40,
+                          .next = 44,
+                          .records = {{41, 1'000, "k", "v", {}}, {second, 1'000, "k", "v", {}}}};
+    EXPECT_EQ(ReadBatch(BatchBytes(batch)).status().code(), StatusCode::kCorruption) << second;
+  }
 }
 
 std::string AnswerBytes(const std::string& set) {
@@ -361,6 +372,18 @@ TEST_F(DirectReading, NobodyAtThePortIsUnavailable) {
   FetchLeader leader{.host = "127.0.0.1", .port = port, .parts = {{0, {{"t", 0}, 0}}}};
   EXPECT_EQ(DirectFetch::Open({leader}, {.clock = &SystemClock()}).status().code(),
             StatusCode::kUnavailable);
+}
+
+TEST_F(DirectReading, MoreConnectionsThanThereIsMemoryForAreRefused) {
+  std::vector<FetchLeader> leaders;
+  for (int i = 0; i < 4; ++i) {
+    leaders.push_back({.host = "127.0.0.1", .port = broker_.port(), .parts = {{0, {{"t", i}, 0}}}});
+  }
+  DirectFetchOptions options{.memory_bytes = 4 * FetchConnection::kBufferBytes,
+                             .clock = &SystemClock()};
+  EXPECT_TRUE(DirectFetch::Open(leaders, options).ok());
+  --options.memory_bytes;
+  EXPECT_EQ(DirectFetch::Open(leaders, options).status().code(), StatusCode::kFailedPrecondition);
 }
 
 }  // namespace
