@@ -191,7 +191,9 @@ Result<ReindexBuilt> Reindexer::Build(const ReindexJob& job) {
   std::set<ReindexDay> days;
   for (const keys::DayKey& day : job.days) days.emplace(day.table, day.day);
   const ReadPoint& point = scope->point();
-  TD_RETURN_IF_ERROR(CheckRetained(point.view(), point.state(), scope->tapes(), days));
+  // With its days, which the state of a read point lacks.
+  TD_ASSIGN_OR_RETURN(const StoreState stored, point.view().LoadState());
+  TD_RETURN_IF_ERROR(CheckRetained(point.view(), stored, scope->tapes(), days));
   TapeOffsets wanted;
   for (const ReindexJob::End& end : job.ends) {
     wanted.Add(end.tp, CheckpointOf(point.state(), end.tp).start, end.to);

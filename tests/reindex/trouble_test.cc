@@ -202,6 +202,32 @@ TEST(ReindexTrouble, WhatRetentionDropsAfterTheDaysWereReservedIsNotLost) {
   rig.CheckSound();
 }
 
+// Then a tape feeds a table by what is left of it, and so does not once it was dropped.
+TEST(ReindexTrouble, WhatRetentionDropsThenIsNotLostOfATopicThatLeftTheConfigurationEither) {
+  ReindexRig rig(TestSeed());
+  rig.ship.ShapeTrades(DaySize::kMonth, {});
+  const auto record = [&rig](int n, int32_t partition) {
+    const Day day(kShipDay.days() + n);
+    const int64_t at = day.start().ns() + std::chrono::nanoseconds(hours(13)).count();
+    rig.ship.recorder.clock.Advance(
+        std::chrono::nanoseconds(at - rig.ship.recorder.clock.Now().ns()));
+    rig.ship.recorder.first_ms = day.start().ns() / 1'000'000 + 43'200'000;
+    for (int i = 0; i < 6; ++i) rig.ship.recorder.ProduceTrades({"Finhub1", partition}, 3);
+    rig.Record();
+  };
+  record(0, 1);
+  for (int n = 3; n < 6; ++n) record(n, 0);
+  rig.options.topics.clear();
+  const std::string id = rig.Reserve(kAll);
+  Retain(&rig, hours(48));
+  const RowsFound before = rig.Query();
+  const ReindexJob job = rig.Resume(id);
+  EXPECT_EQ(job.state, ReindexState::kFailed);
+  EXPECT_NE(job.error.find("store.retain"), std::string::npos) << job.error;
+  EXPECT_EQ(rig.Query(), before);
+  rig.CheckSound();
+}
+
 TEST(ReindexTrouble, RowsOfAMappingWhoseMessagesRetentionHasDroppedStay) {
   ReindexRig rig(TestSeed());
   rig.UseMapping({.rates = true});
