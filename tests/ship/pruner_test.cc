@@ -33,17 +33,13 @@ std::unique_ptr<Store> OpenSmallStore(const TempDir& dir) {
 
 /// A pruner of a store that has no archive behind it.
 struct PrunerRig {
-  explicit PrunerRig(Store* store) {
-    parts.store = store;
-    parts.queue = &queue;
-    parts.clock = &clock;
-  }
+  explicit PrunerRig(Store* store) : parts{.store = store, .queue = &queue, .clock = &clock} {}
 
   ShipOptions options;
   ManualClock clock{Timestamp(1)};
   StoreQueue queue;
   ShipParts parts;
-  Journey journey{&options, &parts};
+  Journey journey{&options, &parts};  // takes parts of `parts`
   Pruner pruner{&journey};
 };
 
