@@ -174,6 +174,8 @@ Result<bool> SelectionLane::OpenRun() {
   query.topics = {range_->tape.topic};
   query.partition = range_->tape.partition;
   query.lineage = range_->tape.lineage;
+  // What another cluster's topic of this name holds may be long, and would move nothing here.
+  if (tp_) query.cluster = setting_->point->FindTape(*tp_)->cluster;
   query.from_offset = from_;
   query.to_offset = to;
   if (selection.clock == SelectionClock::kKafka) {
@@ -251,11 +253,6 @@ Status SelectionLane::Next() {
     TD_ASSIGN_OR_RETURN(const StoredMessage* stored, run_->Next());
     if (stored == nullptr) {
       run_ = nullptr;
-      continue;
-    }
-    if (tp_ && stored->tp != *tp_) {  // of another cluster's topic of this name
-      searching_ = TurnOver();
-      if (searching_) return Status::Ok();
       continue;
     }
     looked_to_ = stored->message.offset;

@@ -71,6 +71,7 @@ Status MessageCursor::Prepare() {
     if (query_.partition && tape.partition != *query_.partition) continue;
     partition_known = true;
     if (query_.lineage && tape.lineage != *query_.lineage) continue;
+    if (query_.cluster && tape.cluster != *query_.cluster) continue;
     chosen.push_back(&entry);
   }
   for (size_t i = 0; i < known.size(); ++i) {

@@ -56,8 +56,9 @@ struct MessagePosition {
 struct MessageQuery {
   std::vector<std::string> topics;  // empty: all
   std::optional<int32_t> partition;
-  std::optional<uint32_t> lineage;  // unset: all lineages
-  int64_t from_offset = INT64_MIN;  // [from, to)
+  std::optional<uint32_t> lineage;     // unset: all lineages
+  std::optional<std::string> cluster;  // unset: of whatever cluster the topics are
+  int64_t from_offset = INT64_MIN;     // [from, to)
   int64_t to_offset = INT64_MAX;
   Timestamp start = Timestamp::Min();  // [start, end) by the message's time; Max() is open
   Timestamp end = Timestamp::Max();

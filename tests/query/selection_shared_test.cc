@@ -21,12 +21,13 @@ const TapeId kTicks{"c1", "ticks", 0, 0};
 
 class SharedSelection : public ::testing::Test {
  protected:
-  static void Record(StoreFiller* filler, TpId tp, int64_t to, const std::string& symbol) {
+  static void Record(StoreFiller* filler, TpId tp, int64_t to, const std::string& symbol,
+                     int64_t first_ms = 1'000) {
     for (int64_t at = filler->NextOffset(tp); at < to; ++at) {
       const std::string time = std::to_string(at * 1'000'000);
       filler->Append(tp,
                      {.value = R"([{"k":"t","s":")" + symbol + R"(","p":1.5,"t":)" + time + "}]",
-                      .timestamp_ms = 1'000 + at});
+                      .timestamp_ms = first_ms + at});
     }
     filler->Commit();
   }
@@ -105,6 +106,35 @@ TEST_F(SharedSelection, ATopicThatOnlyOthersRecordedIsSelected) {
   EXPECT_GE(frozen->messages_at_most, 53u);
   EXPECT_EQ(frozen->oldest, Timestamp(1'007'000'000));
   EXPECT_EQ(Offsets(&here_, frozen->selection), From(7, 60));
+}
+
+// Its messages come first by time: a lane that skipped them one by one would be released among them,
+// and skip them again.
+TEST_F(SharedSelection, AnotherClustersTopicOfThisNameIsNotReadHoweverShortAViewLives) {
+  TapeId elsewhere = kTicks;
+  elsewhere.cluster = "c2";
+  Record(&other_, other_.AddTape(elsewhere), 500, "A", 10);
+  Ship(&other_);
+  Record(&here_, here_.AddTape(kTicks), 50, "A");
+  auto frozen = FreezeSelection(*Point(&here_), {.topics = {"ticks"}});
+  ASSERT_TRUE(frozen.ok()) << frozen.status().ToString();
+  ASSERT_EQ(frozen->selection.ranges, (std::vector<TapeRange>{{kTicks, 0, 50}}));
+  EXPECT_EQ(Offsets(&here_, frozen->selection), From(0, 50));
+
+  ManualClock clock{Timestamp(0)};
+  auto cursor = SelectionCursor::Open(
+      {.open_point = [&] { return Result(here_.Point(&archive_)); }, .clock = &clock},
+      frozen->selection, std::nullopt);
+  ASSERT_TRUE(cursor.ok()) << cursor.status().ToString();
+  std::vector<int64_t> offsets;
+  for (int turns = 0; turns < 200; ++turns) {
+    const auto next = (*cursor)->NextBy(clock.Monotonic());
+    ASSERT_TRUE(next.ok()) << next.status().ToString();
+    clock.Advance(std::chrono::minutes(1));
+    if (*next == nullptr && !(*cursor)->searching()) break;
+    if (*next != nullptr) offsets.push_back((*next)->stored->message.offset);
+  }
+  EXPECT_EQ(offsets, From(0, 50));
 }
 
 TEST_F(SharedSelection, OffsetsBeforeTheBeginningOrBehindTheEndAreMissingAndNotPassedBy) {
