@@ -10,8 +10,8 @@
 // It keeps the times of the range as they were resolved for the first page: "now-15m" does not move
 // while a client pages.
 //
-// And the state that was read, so that a reindex between two pages does not mix its rows with the
-// earlier ones.
+// And the state of the own store, so that a reindex between two pages does not mix its rows with
+// the earlier ones. Not of what other nodes shipped, nor for `latest`: see docs/reindex.md.
 //
 //   token := base64url( version:u8=1 query:u64 start:zigzag end:zigzag position:bytes check:u32 )
 //          | base64url( version:u8=2 query:u64 start:zigzag end:zigzag flush:varint position:bytes
