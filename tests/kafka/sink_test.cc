@@ -5,7 +5,9 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "kafka/message_sink.h"
@@ -37,6 +39,17 @@ Status SendOne(MessageSink* sink, const std::string& topic, uint64_t tag,
                     10s);
 }
 
+// A broker that still loads its coordinator, or hands it over, is asked again.
+Result<std::optional<SinkProgress>> ProgressOf(MessageSink* sink) {
+  auto progress = sink->ReadProgress(10s);
+  for (int asked = 1; asked < 200; ++asked) {
+    if (progress.ok() || progress.status().code() != StatusCode::kUnavailable) break;
+    std::this_thread::sleep_for(300ms);
+    progress = sink->ReadProgress(10s);
+  }
+  return progress;
+}
+
 std::vector<std::string> ValuesIn(KafkaService* kafka, const std::string& topic) {
   std::vector<std::string> values;
   for (const ClientMessage& m : kafka->admin().Dump(topic)) values.push_back(*m.value);
@@ -54,7 +67,7 @@ TEST(KafkaSink, ACommitShowsMessagesAndProgressTogetherAndAnAbortNeither) {
   kafka->admin().CreateTopic("sink-a", 2);
   auto sink = OpenSink(kafka, "sink-a");
   ASSERT_GOOD(sink->Start(30s));
-  auto none = sink->ReadProgress(10s);
+  auto none = ProgressOf(sink.get());
   ASSERT_GOOD(none.status());
   EXPECT_FALSE(none->has_value());
   ASSERT_GOOD(sink->Begin());
@@ -65,13 +78,13 @@ TEST(KafkaSink, ACommitShowsMessagesAndProgressTogetherAndAnAbortNeither) {
   ASSERT_GOOD(sink->Begin());
   ASSERT_GOOD(SendOne(sink.get(), "sink-a", 3, "never"));
   ASSERT_GOOD(sink->Abort(30s));
-  auto read = sink->ReadProgress(10s);
+  auto read = ProgressOf(sink.get());
   ASSERT_GOOD(read.status());
   ASSERT_TRUE(read->has_value());
   EXPECT_EQ(**read, first);
   ASSERT_GOOD(sink->Begin());
   ASSERT_GOOD(sink->Commit({.next_seq = 9, .metadata = "progress only"}, 30s));
-  EXPECT_EQ((*sink->ReadProgress(10s))->next_seq, 9);
+  EXPECT_EQ((*ProgressOf(sink.get()))->next_seq, 9);
   EXPECT_EQ(ValuesIn(kafka, "sink-a"), (std::vector<std::string>{"two", "one"}));
 }
 
@@ -89,7 +102,7 @@ TEST(KafkaSink, E2AnOlderSinkIsFencedAndShowsNothing) {
   ASSERT_GOOD(newer->Begin());
   ASSERT_GOOD(SendOne(newer.get(), "sink-f", 1, "of the newer"));
   ASSERT_GOOD(newer->Commit({.next_seq = 2, .metadata = "newer"}, 30s));
-  EXPECT_EQ((*newer->ReadProgress(10s))->metadata, "newer");
+  EXPECT_EQ((*ProgressOf(newer.get()))->metadata, "newer");
   EXPECT_EQ(ValuesIn(kafka, "sink-f"), std::vector<std::string>{"of the newer"});
 }
 
@@ -107,7 +120,7 @@ TEST(KafkaSink, E4ATransactionThatTimesOutEndsTheSink) {
   EXPECT_NE(ended.code(), StatusCode::kUnavailable) << ended.ToString();
   auto next = OpenSink(kafka.get(), "sink-t");
   ASSERT_GOOD(next->Start(30s));
-  auto read = next->ReadProgress(10s);
+  auto read = ProgressOf(next.get());
   ASSERT_GOOD(read.status());
   EXPECT_FALSE(read->has_value());
   EXPECT_TRUE(ValuesIn(kafka.get(), "sink-t").empty());
