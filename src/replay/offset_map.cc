@@ -9,7 +9,9 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kVersion = 1;
-constexpr std::string_view kEntrySuffix = ".offsets";
+// Behind the ids of all jobs, so that nobody who reads those reads the tables.
+constexpr std::string_view kOldEntrySuffix = ".offsets";
+constexpr std::string_view kEntryPrefix = "~offsets.";
 
 bool ReadRuns(ByteReader* reader, OffsetMap::Partition* partition) {
   const uint64_t runs = reader->Varint();
@@ -134,9 +136,11 @@ Result<OffsetMap> DecodeOffsetMap(std::string_view bytes) {
 }
 
 std::string OffsetEntryId(std::string_view job_id) {
-  return std::string(job_id).append(kEntrySuffix);
+  return std::string(kEntryPrefix).append(job_id);
 }
 
-bool IsOffsetEntryId(std::string_view id) { return id.ends_with(kEntrySuffix); }
+std::string OldOffsetEntryId(std::string_view job_id) {
+  return std::string(job_id).append(kOldEntrySuffix);
+}
 
 }  // namespace tapedeck

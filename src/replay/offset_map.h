@@ -84,9 +84,10 @@ std::string EncodeOffsetMap(const OffsetMap& map);
 /// kCorruption: not what EncodeOffsetMap writes.
 Result<OffsetMap> DecodeOffsetMap(std::string_view bytes);
 
-/// The name of a job's entry beside its own; no job has such an id.
+/// The name of the entry in the store; no job has such an id, and all of them sort before it.
 std::string OffsetEntryId(std::string_view job_id);
-bool IsOffsetEntryId(std::string_view id);
+/// As older versions named it. Read and deleted where it is there, not written.
+std::string OldOffsetEntryId(std::string_view job_id);
 
 }  // namespace tapedeck
 

@@ -175,7 +175,6 @@ Status ReplayRunner::Start(const StoreView& view) {
   TD_ASSIGN_OR_RETURN(const auto jobs, view.Jobs());
   std::lock_guard lock(mutex_);
   for (const auto& [id, bytes] : jobs) {
-    if (IsOffsetEntryId(id)) continue;  // beside its job
     Result<ReplayJob> job = DecodeJob(id, bytes);
     if (job.status().code() == StatusCode::kNotFound) continue;  // of another journey
     if (!job.ok()) {

@@ -54,7 +54,10 @@ Result<OffsetMap> ReplayRunner::Offsets(std::string_view id) const {
                                       ": its offsets are known once it is done");
   }
   TD_ASSIGN_OR_RETURN(const std::shared_ptr<const ReadPoint> point, parts_.open_point());
-  const Result<std::string> bytes = point->view().Get(keys::Job(OffsetEntryId(job.id)));
+  Result<std::string> bytes = point->view().Get(keys::Job(OffsetEntryId(job.id)));
+  if (bytes.status().code() == StatusCode::kNotFound) {
+    bytes = point->view().Get(keys::Job(OldOffsetEntryId(job.id)));
+  }
   if (bytes.status().code() == StatusCode::kNotFound) {
     return Status::FailedPrecondition(
         "job " + job.id +
@@ -132,6 +135,7 @@ Status ReplayRunner::Delete(std::string_view id) {
     slot->forgotten.store(true);  // on the writer's thread: nothing comes behind this batch
     batch->DeleteJob(key);
     batch->DeleteJob(OffsetEntryId(key));
+    batch->DeleteJob(OldOffsetEntryId(key));
     return Status::Ok();
   });
   if (!written.ok()) {  // it is there as before

@@ -19,6 +19,10 @@ Status ForEach(const StoreView& view, const std::string& prefix, F take) {
   return cursor->status();
 }
 
+// Names of what is no job among the `j` entries: all behind this; and, of older versions, so.
+constexpr std::string_view kBesideJobs = "~";
+constexpr std::string_view kBesideJob = ".offsets";
+
 std::string PrefixOf(keys::Prefix prefix) { return std::string(1, static_cast<char>(prefix)); }
 
 std::string Name(TpId tp) { return "topic-partition " + std::to_string(Raw(tp)); }
@@ -176,12 +180,14 @@ Result<std::vector<std::pair<std::string, ObjectEntry>>> StoreView::Objects() co
 
 Result<std::vector<std::pair<std::string, std::string>>> StoreView::Jobs() const {
   std::vector<std::pair<std::string, std::string>> jobs;
-  TD_RETURN_IF_ERROR(ForEach(*this, PrefixOf(keys::Prefix::kJob),
-                             [&](std::string_view key, std::string_view value) -> Status {
-                               TD_ASSIGN_OR_RETURN(std::string id, keys::ParseJob(key));
-                               jobs.emplace_back(std::move(id), value);
-                               return Status::Ok();
-                             }));
+  // What a job keeps beside its entry may be large: it is read when it is asked for.
+  const std::unique_ptr<StoreCursor> cursor =
+      Scan(PrefixOf(keys::Prefix::kJob), keys::Job(kBesideJobs), ScanKind::kPoint);
+  for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
+    TD_ASSIGN_OR_RETURN(std::string id, keys::ParseJob(cursor->key()));
+    if (!id.ends_with(kBesideJob)) jobs.emplace_back(std::move(id), cursor->value());
+  }
+  TD_RETURN_IF_ERROR(cursor->status());
   return jobs;
 }
 

@@ -229,6 +229,26 @@ TEST(OffsetMapEntry, HasExactlyTheseBytesAndDamageIsFound) {
   EXPECT_EQ(map.partitions[1].Find(3), 0);
 }
 
+// It may be of 100 MB, and a node starts with a thousand jobs.
+TEST(OffsetMapEntry, IsNotReadWithTheJobsInItsOldPlaceEither) {
+  TempDir dir;
+  auto store = Store::Open({.dir = dir.File("s"), .node_id = "node-1", .ballast_bytes = 0});
+  ASSERT_TRUE(store.ok()) << store.status().ToString();
+  const std::string first = MakeJobId(Timestamp(1), 2, 3);
+  const std::string last = MakeJobId(Timestamp::Max(), UINT64_MAX, UINT64_MAX);
+  StoreBatch batch;
+  for (const std::string& id : {first, last}) {
+    batch.PutJob(id, "a job");
+    batch.PutJob(OffsetEntryId(id), "a table");
+    batch.PutJob(OldOffsetEntryId(id), "an older version's");
+  }
+  ASSERT_TRUE((*store)->Write(batch).ok());
+  const auto view = (*store)->View();
+  const std::vector<std::pair<std::string, std::string>> jobs = {{first, "a job"}, {last, "a job"}};
+  EXPECT_EQ(view->Jobs().value(), jobs);
+  EXPECT_EQ(view->Get(keys::Job(OffsetEntryId(first))).value(), "a table");
+}
+
 TEST(OffsetRunsTest, OtherCountsOnBothSidesAreNoTable) {
   OffsetRuns recorded;
   OffsetRuns found;
