@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "replay/given_numbers.h"
 
 namespace tapedeck {
 namespace {
@@ -119,41 +120,6 @@ Status ReplayAttempt::Start(bool again) {
   return OpenCursor(job);
 }
 
-// Seeks above the progress's command; pace and end are in the job as they are to be.
-Status ReplayAttempt::CarryOut(const ReplayJob& job) {
-  for (const ReplayCommand& command : job.commands) {
-    if (command.number <= progress_.command) continue;
-    progress_.command = command.number;
-    if (command.kind != CommandKind::kSeek) continue;
-    // Before the first message of that time: no tape sorts before an empty name.
-    progress_.note.position = MessagePosition{.time = command.time}.Encode();
-    progress_.note.records = 0;
-    progress_.note.shifted = false;
-    pacer_.Restart();
-  }
-  if (!(job.pace == pacer_.pace())) pacer_.Change(job.pace);
-  return Status::Ok();
-}
-
-Status ReplayAttempt::OpenCursor(const ReplayJob& job) {
-  std::optional<MessagePosition> after;
-  if (!progress_.note.position.empty()) {
-    TD_ASSIGN_OR_RETURN(after, MessagePosition::Decode(progress_.note.position));
-  }
-  TD_ASSIGN_OR_RETURN(auto cursor, SelectionCursor::Open({.open_point = parts_.open_point,
-                                                          .clock = parts_.clock,
-                                                          .memory_bytes = parts_.memory_bytes,
-                                                          .wants_records = re_encodes(),
-                                                          .missing = job.missing,
-                                                          .gone = desk_->stop_flag()},
-                                                         job.selection, std::move(after)));
-  std::lock_guard lock(mutex_);
-  cursor_ = std::move(cursor);
-  pending_ = nullptr;
-  at_end_ = false;
-  return Status::Ok();
-}
-
 // Encoded only when it is needed.
 void ReplayAttempt::NotePosition() {
   if (position_moved_) {
@@ -200,26 +166,18 @@ void ReplayAttempt::NoteArrived() {
   if (arrived) desk_->SetNote(arrived->note, arrived->command);
 }
 
-// What was asked for since. `leave`: the attempt ends.
-Status ReplayAttempt::TakeOrders(bool* leave) {
-  *leave = desk_->stopping();
-  if (*leave || desk_->version() == seen_version_) return Status::Ok();
-  seen_version_ = desk_->version();
-  const ReplayJob job = desk_->job();
-  *leave = job.wants() != JobWish::kRun;
-  if (*leave) return Status::Ok();
-  const bool commands = job.last_command > progress_.command;
-  if (!commands) return Status::Ok();
-  // Its sink was made for another pace (kLingerAtMax). In transactions nobody sees when messages
-  // arrive; else another attempt goes on.
-  *leave =
-      !exactly_once_ && (job.pace.mode == PaceMode::kMax) != (job_.pace.mode == PaceMode::kMax);
-  if (*leave) return Status::Ok();
-  TD_RETURN_IF_ERROR(CommitOpen());
+Status ReplayAttempt::WaitArrived(milliseconds within) {
   NotePosition();
-  TD_RETURN_IF_ERROR(CarryOut(job));
-  TD_RETURN_IF_ERROR(CommitProgress());
-  return OpenCursor(job);
+  unarrived_.push_back({progress_.note, progress_.command});
+  NoteArrived();
+  const MonotonicTime deadline = parts_.clock->Monotonic() + within;
+  while (!unarrived_.empty()) {
+    TD_RETURN_IF_ERROR(sink_->Serve(kLook));
+    NoteArrived();
+    if (parts_.clock->Monotonic() < deadline) continue;
+    return Status::Unavailable("messages did not arrive in time");
+  }
+  return Status::Ok();
 }
 
 Status ReplayAttempt::Next() {
@@ -316,8 +274,23 @@ Status ReplayAttempt::SendPending(MonotonicTime due) {
   ReplayNote& note = progress_.note;
   const bool as_recorded = job_.spec.target.timestamps == ReplayTimestamps::kOriginal;
   const Timestamp sent_at = as_recorded ? Timestamp() : parts_.clock->Now();
+  const bool shifted = note.shifted;
   TD_ASSIGN_OR_RETURN(const OutgoingContent* out,
                       outgoing_->Make(*pending_, next_part_, note.next_seq, &note, sent_at));
+  if (!exactly_once_) {
+    // What is sent again must be what it was: nothing was sent since the start, or the seek.
+    if (note.shifted != shifted) {
+      Status kept = desk_->KeepNote(note, progress_.command);
+      note.shifted = kept.ok();
+      if (!kept.ok()) return kept;
+    }
+    if (note.next_seq % kKeepEvery == 0) {  // see given_numbers.h
+      const uint64_t arrived = desk_->job().note.next_seq;
+      if (note.next_seq - arrived > kUnkeptMax / 2) TD_RETURN_IF_ERROR(WaitArrived(kCommitWithin));
+      TD_RETURN_IF_ERROR(desk_->SaveNote());
+    }
+    desk_->Give(note.next_seq);
+  }
   TD_RETURN_IF_ERROR(sink_->Send(*out->topic, out->message, kCommitWithin)
                          .WithContext("message " + std::to_string(note.next_seq)));
   TD_RETURN_IF_ERROR(FailpointHit("replay.sent"));
@@ -369,7 +342,9 @@ void ReplayAttempt::Publish(MonotonicTime now) {
 Status ReplayAttempt::Send() {
   bool leave = false;
   for (uint64_t n = 0; !leave; ++n) {
-    if (n % kLookEvery == 0 || pending_ != nullptr || cursor_->searching()) {
+    // Commands that wait are carried out at once then: otherwise each try would come further.
+    const bool sent_again = waiting_ && progress_.note.next_seq >= desk_->given();
+    if (n % kLookEvery == 0 || pending_ != nullptr || cursor_->searching() || sent_again) {
       TD_RETURN_IF_ERROR(TakeOrders(&leave));
     }
     if (leave) break;
@@ -377,7 +352,11 @@ Status ReplayAttempt::Send() {
       now_ = parts_.clock->Monotonic();
     }
     TD_RETURN_IF_ERROR(Next());
-    if (at_end_) break;
+    if (at_end_ && !waiting_) break;
+    if (at_end_) {
+      TD_RETURN_IF_ERROR(TakeOrders(&leave));
+      continue;
+    }
     if (pending_ != nullptr && next_part_ >= outgoing_->Count(*pending_)) {
       pending_ = nullptr;  // a message without records
     }
@@ -409,9 +388,12 @@ Status ReplayAttempt::Send() {
   return End(leave);
 }
 
-// Readers of the target would stand before what is left open.
+// Readers of the target would stand before what is left open. At least once: what has arrived is
+// noted, so that less is sent again.
 void ReplayAttempt::Abandon() {
-  if (!open_ || sink_ == nullptr) return;
+  if (sink_ == nullptr) return;
+  if (!exactly_once_ && seq_at_start_ > 0) (void)WaitArrived(kAbortWithin);
+  if (!open_) return;
   const Status aborted = sink_->Abort(kAbortWithin);
   if (!aborted.ok()) TD_LOG(kWarn, "replay", "abort", aborted.ToString(), {{"job", job_.id}});
   open_ = false;
@@ -426,17 +408,7 @@ Status ReplayAttempt::End(bool leave) {
     }
     TD_RETURN_IF_ERROR(CommitOpen());
   } else {
-    NotePosition();
-    unarrived_.push_back({progress_.note, progress_.command});
-    NoteArrived();
-    const MonotonicTime deadline =
-        parts_.clock->Monotonic() + (desk_->stopping() ? kAbortWithin : kCommitWithin);
-    while (!unarrived_.empty()) {
-      TD_RETURN_IF_ERROR(sink_->Serve(kLook));
-      NoteArrived();
-      if (parts_.clock->Monotonic() < deadline) continue;
-      return Status::Unavailable("messages did not arrive in time");
-    }
+    TD_RETURN_IF_ERROR(WaitArrived(desk_->stopping() ? kAbortWithin : kCommitWithin));
   }
   sent_all_ = !leave;
   published_ = MonotonicTime(0);

@@ -47,6 +47,7 @@ class ReplayAttempt {
   Status ReadProgress();
   Status CarryOut(const ReplayJob& job);
   Status OpenCursor(const ReplayJob& job);
+  Result<bool> MustSendAgain();
   Status TakeOrders(bool* leave);
   Status Next();
   Status SearchOn(MonotonicTime now);
@@ -59,6 +60,7 @@ class ReplayAttempt {
   Status End(bool leave);
   Status CommitProgress();
   void NoteArrived();
+  Status WaitArrived(std::chrono::milliseconds within);
   void Publish(MonotonicTime now);
 
   const WorkerParts& parts_;
@@ -92,6 +94,7 @@ class ReplayAttempt {
     uint64_t command = 0;
   };
   std::deque<Unarrived> unarrived_;
+  bool waiting_ = false;       // commands, see attempt_orders.cc
   uint64_t seq_at_start_ = 0;  // what is below it was seen to by the attempts before
 
   MonotonicTime published_{0};

@@ -73,7 +73,10 @@ Status Move(ReplayCommand command, ReplayJob* job) {
                                      " commands that wait");
   }
   if (command.kind == CommandKind::kPace) job->pace = command.pace;
-  if (command.kind == CommandKind::kEnd) job->selection.end = command.time;
+  if (command.kind == CommandKind::kEnd) {
+    command.before = job->selection.end;
+    job->selection.end = command.time;
+  }
   command.number = ++job->last_command;
   job->commands.push_back(std::move(command));
   return Status::Ok();
@@ -135,6 +138,19 @@ Result<bool> RememberRequest(std::string_view key, const Hash128& request, Repla
   keys.push_back(entry);
   if (keys.size() > kCommandKeysMax) keys.erase(keys.begin());
   return false;
+}
+
+bool MovesBehind(uint64_t command, const ReplayJob& job) {
+  return std::any_of(job.commands.begin(), job.commands.end(), [command](const ReplayCommand& c) {
+    return c.number > command && (c.kind == CommandKind::kSeek || c.kind == CommandKind::kEnd);
+  });
+}
+
+Timestamp EndBehind(uint64_t command, const ReplayJob& job) {
+  for (const ReplayCommand& c : job.commands) {
+    if (c.number > command && c.kind == CommandKind::kEnd) return c.before;
+  }
+  return job.selection.end;
 }
 
 void ForgetCommands(uint64_t through, ReplayJob* job) {

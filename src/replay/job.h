@@ -87,6 +87,7 @@ struct ReplayCommand {
   CommandKind kind = CommandKind::kPause;
   uint64_t number = 0;  // of those that move the job; set by AddCommand
   Timestamp time;       // of kSeek and kEnd
+  Timestamp before;     // of kEnd: the end until then
   Pace pace;            // of kPace
   bool operator==(const ReplayCommand&) const = default;
 };
@@ -150,6 +151,10 @@ Status AddCommand(ReplayCommand command, ReplayJob* job, std::string_view key = 
 /// Whether a request of commands with this key was carried out before; else it is remembered from
 /// now on. kAlreadyExists: the key was used for another request.
 Result<bool> RememberRequest(std::string_view key, const Hash128& request, ReplayJob* job);
+/// Whether commands behind this number change which messages follow: seeks and ends.
+bool MovesBehind(uint64_t command, const ReplayJob& job);
+/// The end in force for a worker that has carried out everything up to and with this number.
+Timestamp EndBehind(uint64_t command, const ReplayJob& job);
 /// The worker has carried out everything up to and with this number.
 void ForgetCommands(uint64_t through, ReplayJob* job);
 

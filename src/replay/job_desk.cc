@@ -2,6 +2,13 @@
 
 namespace tapedeck {
 
+// What has not begun has given no number.
+JobDesk::JobDesk(ReplayJob job, Persist persist)
+    : job_(std::move(job)),
+      persist_(std::move(persist)),
+      given_(job_.note.next_seq),
+      given_known_(!job_.begun) {}
+
 ReplayJob JobDesk::job() const {
   std::lock_guard lock(mutex_);
   return job_;
@@ -52,6 +59,18 @@ Status JobDesk::SaveNote() {
     note_dirty_ = true;
   }
   return status;
+}
+
+Status JobDesk::KeepNote(const ReplayNote& note, uint64_t command) {
+  std::lock_guard one(change_mutex_);
+  ReplayJob kept = job();
+  kept.note = note;
+  ForgetCommands(command, &kept);
+  TD_RETURN_IF_ERROR(persist_(kept));
+  std::lock_guard lock(mutex_);
+  job_ = std::move(kept);
+  note_dirty_ = false;
+  return Status::Ok();
 }
 
 void JobDesk::SetLive(const ReplayLive& live) {

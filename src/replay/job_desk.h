@@ -10,7 +10,8 @@
 //
 // What Change returned OK for is in the store; where it fails, nothing has changed. Progress
 // (SetNote) is kept in memory and written by SaveNote every second or so: the truth of it is in the
-// target, or, at least once, a little behind is safe.
+// target, or, at least once, a little behind is safe. Where a command moves the job, KeepNote
+// writes the place of that before anything follows it.
 //
 // Thread-safe.
 
@@ -46,7 +47,7 @@ struct ReplayLive {
 class JobDesk {
  public:
   using Persist = std::function<Status(const ReplayJob&)>;
-  JobDesk(ReplayJob job, Persist persist) : job_(std::move(job)), persist_(std::move(persist)) {}
+  JobDesk(ReplayJob job, Persist persist);
 
   ReplayJob job() const;
   ReplayState state() const;
@@ -58,6 +59,18 @@ class JobDesk {
   void SetNote(const ReplayNote& note, uint64_t command);
   /// Writes the note if it has changed since.
   Status SaveNote();
+  /// SetNote that is in the store when it returns OK; else nothing has changed.
+  Status KeepNote(const ReplayNote& note, uint64_t command);
+
+  /// At least once: the number of the message that is handed over now. By the worker's thread.
+  void Give(uint64_t seq) {
+    if (seq >= given_.load(std::memory_order_relaxed)) given_.store(seq + 1);
+  }
+  /// Behind every number that was given, as far as this process knows; `given_known` where it knows
+  /// of all of them: it has made the job, or has looked at the target.
+  uint64_t given() const { return given_.load(); }
+  bool given_known() const { return given_known_.load(); }
+  void SetGivenKnown() { given_known_.store(true); }
 
   void SetLive(const ReplayLive& live);
   ReplayLive live() const;
@@ -84,6 +97,8 @@ class JobDesk {
   uint64_t news_ = 0;
   const Persist persist_;
   std::atomic<uint64_t> version_{0};
+  std::atomic<uint64_t> given_;
+  std::atomic<bool> given_known_;
   const std::shared_ptr<std::atomic<bool>> stopping_ = std::make_shared<std::atomic<bool>>(false);
 };
 

@@ -155,6 +155,7 @@ Json CommandJson(const ReplayCommand& command) {
   } else {
     json["time"] = command.time.ns();
   }
+  if (command.kind == CommandKind::kEnd) json["before"] = command.before.ns();
   return json;
 }
 
@@ -167,6 +168,10 @@ ReplayCommand CommandOf(const Json& json) {
   command.number = json.at("number").get<uint64_t>();
   if (json.contains("pace")) command.pace = PaceOf(json.at("pace"));
   if (json.contains("time")) command.time = Timestamp(json.at("time").get<int64_t>());
+  // Of an older version: as if that had been the end before, too.
+  if (command.kind == CommandKind::kEnd) {
+    command.before = Timestamp(json.value("before", command.time.ns()));
+  }
   return command;
 }
 

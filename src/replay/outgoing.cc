@@ -12,6 +12,12 @@ constexpr int64_t kLeastMs = 1;
 
 int64_t FloorMs(int64_t ns) { return ns >= 0 ? ns / kNsPerMs : -((-(ns + 1)) / kNsPerMs) - 1; }
 
+// At least once a message may be sent again, later.
+bool SetsTime(const ReplayJob& job) {
+  return job.target_sets_time || (job.spec.target.timestamps == ReplayTimestamps::kNow &&
+                                  job.spec.delivery == SinkDelivery::kAtLeastOnce);
+}
+
 }  // namespace
 
 std::string ReplayName(std::string_view group, std::string_view node, std::string_view job) {
@@ -21,7 +27,7 @@ std::string ReplayName(std::string_view group, std::string_view node, std::strin
 }
 
 SentHasher::SentHasher(const ReplayJob& job)
-    : time_(job.target_sets_time ? HashTime::kLeftOut : HashTime::kIncluded) {}
+    : time_(SetsTime(job) ? HashTime::kLeftOut : HashTime::kIncluded) {}
 
 Hash128 SentHasher::Hash(MessageView message) {
   message.timestamp_type = TimestampType::kCreate;

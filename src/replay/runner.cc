@@ -86,30 +86,43 @@ Status CheckGaps(const std::vector<TapeGap>& missing) {
   return Status::FailedPrecondition(text + "; ask with \"allow_gaps\":true to leave them out");
 }
 
-Result<std::map<std::string, int>> LookAt(const ReplayTargetConfig& target, bool known,
-                                          const ReplayJob& job) {
+Result<TargetFacts> LookAt(const ReplayTargetConfig& target, bool known, const ReplayJob& job) {
   if (!known) {
     return Status::NotFound("the configuration has no [replay.targets." + job.spec.target.name +
                             "] any more");
   }
   // Of a store in which such a job was still accepted.
   if (job.selection.ranges.empty()) return Status::InvalidArgument("the selection is empty");
-  TD_ASSIGN_OR_RETURN(const TargetFacts facts,
+  TD_ASSIGN_OR_RETURN(TargetFacts facts,
                       ReadTargetFacts({.bootstrap_servers = target.bootstrap_servers,
                                        .properties = target.properties,
                                        .topics = TargetTopics(job.spec.target, job.selection),
                                        .group = ReplayGroup(job.id),
                                        .timeout = kFactsWithin}));
-  std::map<std::string, int> partitions;
   for (const TopicFacts& topic : facts.topics) {
     if (!topic.exists) return Status::NotFound("target topic " + topic.topic + " is gone");
-    partitions[topic.topic] = topic.partitions;
   }
   if (facts.cluster_id != job.target_cluster) {
     return Status::InvalidArgument("another cluster answers at the target's address: " +
                                    facts.cluster_id + " instead of " + job.target_cluster);
   }
+  return facts;
+}
+
+std::map<std::string, int> PartitionsOf(const TargetFacts& facts) {
+  std::map<std::string, int> partitions;
+  for (const TopicFacts& topic : facts.topics) partitions[topic.topic] = topic.partitions;
   return partitions;
+}
+
+std::map<TopicPartition, int64_t> EndsOf(const TargetFacts& facts) {
+  std::map<TopicPartition, int64_t> ends;
+  for (const TopicFacts& topic : facts.topics) {
+    for (size_t p = 0; p < topic.ends.size(); ++p) {
+      ends[{topic.topic, static_cast<int32_t>(p)}] = topic.ends[p];
+    }
+  }
+  return ends;
 }
 
 Result<std::unique_ptr<MessageSink>> OpenSink(const ReplayTargetConfig& target,
@@ -250,13 +263,11 @@ Status ReplayRunner::CheckTargetOf(const std::set<std::string>& recorded_cluster
     }
   }
   need.same_count = need.restore && !job->spec.force;
+  job->target_starts = EndsOf(facts);
   uint64_t bytes_max = UINT64_MAX;
   for (const TopicFacts& topic : facts.topics) {
     if (auto found = topic.config.find("max.message.bytes"); found != topic.config.end()) {
       bytes_max = std::min<uint64_t>(bytes_max, std::strtoull(found->second.c_str(), nullptr, 10));
-    }
-    for (size_t p = 0; p < topic.ends.size(); ++p) {
-      job->target_starts[{topic.topic, static_cast<int32_t>(p)}] = topic.ends[p];
     }
     auto type = topic.config.find("message.timestamp.type");
     job->target_sets_time =
@@ -361,7 +372,16 @@ WorkerParts ReplayRunner::PartsOf(const ReplayJob& job) {
   parts.txn_interval = options_.txn_interval;
   parts.messages_per_second_max = options_.max_messages_per_second;
   parts.memory_bytes = options_.memory_bytes;
-  parts.look_at_target = [target, known](const ReplayJob& of) { return LookAt(target, known, of); };
+  parts.look_at_target = [target,
+                          known](const ReplayJob& of) -> Result<std::map<std::string, int>> {
+    TD_ASSIGN_OR_RETURN(const TargetFacts facts, LookAt(target, known, of));
+    return PartitionsOf(facts);
+  };
+  parts.ends_of_target = [target,
+                          known](const ReplayJob& of) -> Result<std::map<TopicPartition, int64_t>> {
+    TD_ASSIGN_OR_RETURN(const TargetFacts facts, LookAt(target, known, of));
+    return EndsOf(facts);
+  };
   parts.open_sink = [target, this](const ReplayJob& of) { return OpenSink(target, of, options_); };
   parts.open_trail = [target](const ReplayJob& of) -> Result<std::unique_ptr<ReplayTrail>> {
     TD_ASSIGN_OR_RETURN(auto reader,

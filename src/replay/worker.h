@@ -53,6 +53,8 @@ struct WorkerParts {
   std::function<Result<std::unique_ptr<ReplayTrail>>(const ReplayJob&)> open_trail;
   /// Partitions of the target topics now; kNotFound where one is gone.
   std::function<Result<std::map<std::string, int>>(const ReplayJob&)> look_at_target;
+  /// Ends of the target's partitions now, as a read_committed reader sees them.
+  std::function<Result<std::map<TopicPartition, int64_t>>(const ReplayJob&)> ends_of_target;
   /// The table of a restore (offset_map.h), for good; called before it is done.
   std::function<Status(const std::string& table)> keep_offsets;
   /// Of each message: how late it was, -1 ns at maximum pace. May be empty.

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <set>
 
 #include "replay/replay_rig.h"
@@ -95,6 +96,41 @@ std::vector<std::string> SeqsOf(KafkaService* kafka, const std::string& topic) {
     }
   }
   return seqs;
+}
+
+// At least once, without transactions: the store knows of the place only what had arrived.
+TEST_F(ReplayAround, E1ASeekBeforeACrashIsCarriedOutOnceMoreAtLeastOnce) {
+  TD_SHARED_KAFKA(kafka);
+  kafka->admin().CreateTopic("moved-replay", 2, {{"retention.ms", "-1"}});
+  ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
+  rig.Fill(1500);
+  rig.Start();
+  json request = Paced("moved-replay", 1000);
+  request["delivery"] = "at-least-once";
+  const std::string id = rig.Create(request);
+  ASSERT_TRUE(rig.WaitSent(id, 1000));
+  const int64_t back_ms = rig.filler().messages().front().content.timestamp_ms + 100;
+  ASSERT_TRUE(rig.Patch(id, {{"seek", std::to_string(back_ms) + "ms"}}).ok());
+  rig.CloseQueue("as if it were killed here");  // nothing is noted any more
+  const uint64_t sent = rig.View(id).live.acked;
+  const MonotonicTime deadline = SystemClock().Monotonic() + 60s;
+  // It goes on behind the seek, or cannot write that it has come there.
+  while (rig.View(id).live.acked < sent + 300 && rig.View(id).live.trouble.empty() &&
+         SystemClock().Monotonic() < deadline) {
+    SystemClock().SleepFor(10ms);
+  }
+  rig.Stop();
+  rig.Start();
+  ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
+  std::map<std::string, std::set<std::string>> origins;  // by number
+  for (const ClientMessage& m : kafka->admin().Dump("moved-replay")) {
+    std::map<std::string, std::string> ours;
+    for (const auto& [name, value] : m.headers) {
+      if (value) ours[name] = *value;
+    }
+    origins[ours["tapedeck-seq"]].insert(ours["tapedeck-origin"]);
+  }
+  for (const auto& [seq, of] : origins) EXPECT_EQ(of.size(), 1u) << seq << " is two messages";
 }
 
 // A worker that stands still within a transaction until the broker has aborted it.

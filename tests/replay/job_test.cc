@@ -305,6 +305,26 @@ TEST(ReplayJobModel, E11FiveHundredRandomSequencesEndAsThePlainModelSays) {
   }
 }
 
+TEST(ReplayJobModel, TheEndInForceIsThatOfTheCommandsThatWereCarriedOut) {
+  ReplayJob job = Job();
+  const Timestamp first = job.selection.end;
+  const Timestamp second(job.selection.start.ns() + 1'000'000'000);
+  const Timestamp third(job.selection.start.ns() + 5'000'000'000);
+  ASSERT_TRUE(AddCommand({.kind = CommandKind::kPace, .pace = {.speed = 7}}, &job).ok());
+  EXPECT_FALSE(MovesBehind(0, job));
+  ASSERT_TRUE(AddCommand({.kind = CommandKind::kEnd, .time = second}, &job).ok());
+  ASSERT_TRUE(AddCommand({.kind = CommandKind::kEnd, .time = third}, &job).ok());
+  const ReplayJob stored = DecodeJob(job.id, EncodeJob(job)).value();
+  ASSERT_EQ(stored, job);
+  EXPECT_TRUE(MovesBehind(0, stored));
+  EXPECT_TRUE(MovesBehind(2, stored));
+  EXPECT_FALSE(MovesBehind(3, stored));
+  EXPECT_EQ(EndBehind(0, stored), first);
+  EXPECT_EQ(EndBehind(1, stored), first);
+  EXPECT_EQ(EndBehind(2, stored), second);
+  EXPECT_EQ(EndBehind(3, stored), third);
+}
+
 TEST(ReplayJobModel, MovesTooManyAndImpossibleOnesAreRefused) {
   ReplayJob job = Job();
   for (size_t i = 0; i < kCommandsMax; ++i) {

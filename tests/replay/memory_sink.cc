@@ -303,6 +303,13 @@ std::vector<KeptMessage> MemoryTarget::Committed() const {
   return messages;
 }
 
+std::map<TopicPartition, int64_t> MemoryTarget::Ends() const {
+  std::lock_guard lock(mutex_);
+  std::map<TopicPartition, int64_t> ends;
+  for (const Entry& entry : log_) ++ends[entry.message.tp];
+  return ends;
+}
+
 uint64_t MemoryTarget::handed_over() const {
   std::lock_guard lock(mutex_);
   return handed_over_;

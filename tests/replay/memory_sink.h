@@ -72,6 +72,8 @@ class MemoryTarget {
   void Kill();
 
   std::vector<KeptMessage> Committed() const;
+  /// Of the partitions that hold something.
+  std::map<TopicPartition, int64_t> Ends() const;
   uint64_t handed_over() const;  // the greatest sequence number that any sink was given
   uint64_t faults() const;
   /// When each message was handed over, by any sink, whatever became of it.
