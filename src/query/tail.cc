@@ -1,6 +1,7 @@
 #include "query/tail.h"
 
 #include "query/read_point.h"
+#include "store/loaded_state.h"
 
 namespace tapedeck {
 
@@ -40,7 +41,7 @@ Result<Decoder*> StoredDecoders::For(const Hash128& mapping) {
   auto found = decoders_.find(mapping);
   if (found != decoders_.end()) return found->second.get();
   if (!loaded_) {
-    TD_ASSIGN_OR_RETURN(StoreState state, view_->LoadState());
+    TD_ASSIGN_OR_RETURN(StoreState state, LoadStateWithoutDays(*view_));
     tables_ = std::move(state.tables);
     loaded_ = true;
   }

@@ -149,7 +149,7 @@ void Verifier::CheckCatalog() {
   // The catalog counts rows that have left for an archive, too.
   std::set<TableId> archived;
   for (const auto& [key, entry] : state_.days) {
-    if (entry.phase == DayPhase::kPruned) archived.insert(key.table);
+    if (entry.phase == DayPhase::kPruned && entry.counts()) archived.insert(key.table);
   }
   auto in_archive = [&](TableId table) { return archived.contains(table); };
   auto cursor = view_->Scan(prefix, keys::After(prefix), ScanKind::kLong);

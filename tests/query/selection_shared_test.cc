@@ -108,8 +108,8 @@ TEST_F(SharedSelection, ATopicThatOnlyOthersRecordedIsSelected) {
   EXPECT_EQ(Offsets(&here_, frozen->selection), From(7, 60));
 }
 
-// Its messages come first by time: a lane that skipped them one by one would be released among them,
-// and skip them again.
+// Its messages come first by time: a lane that skipped them one by one would be released among
+// them, and skip them again.
 TEST_F(SharedSelection, AnotherClustersTopicOfThisNameIsNotReadHoweverShortAViewLives) {
   TapeId elsewhere = kTicks;
   elsewhere.cluster = "c2";
