@@ -239,12 +239,13 @@ Result<std::unique_ptr<BlobStore>> OpenLocalStore(const std::string& folder) {
     return Status::InvalidArgument("the folder of a store is an absolute path");
   std::string path = folder;
   while (path.size() > 1 && path.back() == '/') path.pop_back();
-  if (::mkdir(path.c_str(), 0750) != 0 && errno != EEXIST)
-    return StatusFromErrno(errno, "making the folder " + path);
+  const bool made = ::mkdir(path.c_str(), 0750) == 0;
+  if (!made && errno != EEXIST) return StatusFromErrno(errno, "making the folder " + path);
   const size_t slash = path.rfind('/');
-  const Status synced = SyncDirectory(slash == 0 ? "/" : path.substr(0, slash));
-  // One that others made above a folder that is not ours to read has been there for long.
-  if (!synced.ok() && ::access(path.substr(0, slash).c_str(), R_OK) == 0) return synced;
+  const std::string above = slash == 0 ? "/" : path.substr(0, slash);
+  const Status synced = SyncDirectory(above);
+  // One that others made in a folder that is not ours to read has been there for long.
+  if (!synced.ok() && (made || ::access(above.c_str(), R_OK) == 0)) return synced;
   OpenFile root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (root.fd() < 0) return StatusFromErrno(errno, "opening " + path);
   return std::unique_ptr<BlobStore>(new LocalStore(std::move(path), std::move(root)));
