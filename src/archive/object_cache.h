@@ -8,9 +8,9 @@
 //   TD_ASSIGN_OR_RETURN(auto opened, cache.OpenRecords(object, stop));    // object: of a manifest
 //   RecordObjectReader reader(opened.source.get(), opened.footer, columns, resolver);
 //
-// Requests to an object store cost more than bytes: what a reader expects to read next is fetched
-// together where little lies between, with what does, and the end of an object, with its footer, at
-// once. A long scan so asks once for a row group, one of a minute a few times in all.
+// Requests to an object store cost more than bytes: what a reader expects next is fetched together
+// where little lies between, with what does, and the end of an object, with its footer, at once.
+// For a minute of a symbol that is some twenty; a scan asks for pages of a large column one by one.
 //
 // Small objects are read whole, once, and their sha256 is compared with the manifest's before
 // anything is parsed. Of larger ones the size is compared, and every page that is read has a sum of
