@@ -223,7 +223,7 @@ Status Pruner::SweepTape(TpId tp, const TapeId& tape, int64_t below) {
       TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
       TD_ASSIGN_OR_RETURN(const bool may, MayBeSwept(tape, entry, gaps));
       if (may) bases.push_back(key.offset);
-      all = all && may;
+      all = all && may && entry.last_offset < below;  // what was joined with more comes later
     }
     TD_RETURN_IF_ERROR(cursor->status());
   }
@@ -266,12 +266,14 @@ Result<bool> Pruner::MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
 }
 
 // `pruned` moves up to `below` in the batch of the first deletions. The writer may merge blocks
-// until it comes to a batch, and what was
-// joined may reach above `below`: so each batch is made of what the store has at that moment.
+// until it comes to a batch, and what was joined may reach above `below`: so each batch is made of
+// what the store has at that moment. What begins below `pruned` was healed later, and has a
+// keep_local and objects of its own: it is the sweep's.
 Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
   Store* store = journey_->parts->store;
   std::unique_ptr<StoreView> view = store->View();
-  auto cursor = view->Scan(TapePrefix(tp), keys::TapeIndex(tp, below), ScanKind::kPoint);
+  auto cursor =
+      view->Scan(keys::TapeIndex(tp, ship->pruned), keys::TapeIndex(tp, below), ScanKind::kPoint);
   cursor->SeekToFirst();
   bool begun = false;
   while (!begun || cursor->Valid()) {

@@ -369,5 +369,44 @@ TEST_F(HealTest, G5AHealedRangeIsShippedAndPrunedLikeAnyOther) {
   CheckServed("pruned");
 }
 
+TEST_F(HealTest, G5WhatWasHealedStaysForKeepLocalThoughWhatLiesBehindItIsPruned) {
+  auto real = std::exchange(rig_.recorder.unlisted, [](const TapeId&, int64_t, int64_t) {
+    return std::optional<std::vector<OffsetSpan>>();
+  });
+  rig_.manifests = [this] {
+    ManifestHolder manifests;
+    EXPECT_TRUE(manifests.Refresh(rig_.blobs, nullptr).ok());
+    return manifests.Take();
+  };
+  rig_.options.keep_local = hours(2);
+  Produce(30);
+  rig_.Record();
+  SwitchTo("second");
+  Produce(30);
+  Ship({kShipDay});
+  rig_.recorder.clock.Advance(rig_.recorder.options.heal_after + hours(3));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  const Gap gap = Gaps().at(0);
+  auto pruned = [&] { return rig_.recorder.LoadState().ShipOf(TpId{1}).pruned; };
+  ASSERT_GE(pruned(), gap.to);
+  Produce(30);
+  Ship({});
+  Produce(5);  // the block of the last message stays
+  rig_.Record();
+  const int64_t before = pruned();
+  rig_.recorder.clock.Advance(hours(2));
+  rig_.recorder.unlisted = real;
+  RecordUntil([&] { return Gaps().empty(); });
+  rig_.StartShipper();
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  auto local = [&] { return rig_.recorder.StoredTape(TpId{1}).contains(gap.from); };
+  EXPECT_GT(pruned(), before) << "what lies behind it has been in the archive for long";
+  EXPECT_TRUE(local()) << "it was shipped a moment ago; " << RepeatWith(seed_);
+  rig_.recorder.clock.Advance(hours(3));
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  EXPECT_FALSE(local()) << "keep_local has passed";
+  CheckServed("pruned");
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
