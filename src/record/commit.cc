@@ -306,33 +306,43 @@ Status RecorderImpl::WriteOrStall(StoreBatch* batch, std::string_view what) {
   for (int attempt = 0;; ++attempt) {
     // The store said that it takes writes again, and did not take this one: there is room for less.
     if (attempt > 1) parts_.clock->SleepFor(kRetryWrite);
-    Status written = parts_.store->Write(*batch);
+    const Status written = parts_.store->Write(*batch);
     if (written.ok()) {
-      if (!live_.stall.empty()) TD_LOG(kInfo, "record", "resumed", "the store takes writes again");
-      live_.stall.clear();
+      EndStall();
       return written;
     }
-    const bool waits = written.code() == StatusCode::kResourceExhausted ||
-                       written.code() == StatusCode::kUnavailable;
-    if (!waits) return written.WithContext(std::string("writing a ") + std::string(what));
-    live_.stall = written.ToString();
-    PublishState();
-    TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
-    MonotonicTime stalled_at = parts_.clock->Monotonic();
-    for (Status resumed = parts_.store->TryResume();; resumed = parts_.store->TryResume()) {
-      const MonotonicTime now = parts_.clock->Monotonic();
-      metrics_->Stalled(now - std::exchange(stalled_at, now));
-      if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
-        return resumed;
-      if (resumed.ok() && attempt == 0) break;
-      if (stop_ != nullptr && stop_->load())
-        return Status::Cancelled("stopped while the store could not write");
-      if (resumed.ok()) break;
-      // Others may have what makes room. Not while a merge is in hand: they prune what it joins.
-      if (what != "merge") TD_RETURN_IF_ERROR(ServeQueue(StoreQueue::Writer::kBusy));
-      parts_.clock->SleepFor(kRetryWrite);
-    }
+    TD_RETURN_IF_ERROR(Stall(written, what, attempt == 0));
   }
+}
+
+// Waits until the store takes writes again, which had this outcome. `again_at_once`: if it does so
+// at the first asking.
+Status RecorderImpl::Stall(const Status& written, std::string_view what, bool again_at_once) {
+  const bool waits = written.code() == StatusCode::kResourceExhausted ||
+                     written.code() == StatusCode::kUnavailable;
+  if (!waits) return written.WithContext(std::string("writing a ") + std::string(what));
+  live_.stall = written.ToString();
+  PublishState();
+  TD_LOG(kError, "record", "write-stalled", live_.stall, {{"what", std::string(what)}});
+  MonotonicTime stalled_at = parts_.clock->Monotonic();
+  for (Status resumed = parts_.store->TryResume();; resumed = parts_.store->TryResume()) {
+    const MonotonicTime now = parts_.clock->Monotonic();
+    metrics_->Stalled(now - std::exchange(stalled_at, now));
+    if (resumed.code() == StatusCode::kInternal || resumed.code() == StatusCode::kCorruption)
+      return resumed;
+    if (resumed.ok() && again_at_once) return Status::Ok();
+    if (stop_ != nullptr && stop_->load())
+      return Status::Cancelled("stopped while the store could not write");
+    if (resumed.ok()) return Status::Ok();
+    // Others may have what makes room.
+    TD_RETURN_IF_ERROR(ServeQueue(StoreQueue::Writer::kBusy));
+    parts_.clock->SleepFor(kRetryWrite);
+  }
+}
+
+void RecorderImpl::EndStall() {
+  if (!live_.stall.empty()) TD_LOG(kInfo, "record", "resumed", "the store takes writes again");
+  live_.stall.clear();
 }
 
 // Everything since the last durable commit goes: it will be read from Kafka again.

@@ -163,9 +163,14 @@ Status RecorderImpl::ApplyMerges() {
       merger_->Applied();
       continue;
     }
-    TD_RETURN_IF_ERROR(WriteOrStall(&merge->batch, "merge"));
-    TD_RETURN_IF_ERROR(FailpointHit("record.merge_applied"));
+    const Status written = parts_.store->Write(merge->batch);
+    if (written.ok()) TD_RETURN_IF_ERROR(FailpointHit("record.merge_applied"));
     merger_->Applied();
+    if (written.ok()) continue;
+    // It is not kept: others may prune now what it joins, and the merger makes it again.
+    merge.reset();
+    TD_RETURN_IF_ERROR(Stall(written, "merge", false));
+    EndStall();
   }
   return Status::Ok();
 }

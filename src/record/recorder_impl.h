@@ -81,6 +81,8 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status CompleteCommit();
   void KeepBlocks(std::vector<OpenBlock> blocks);
   Status WriteOrStall(StoreBatch* batch, std::string_view what);
+  Status Stall(const Status& written, std::string_view what, bool again_at_once);
+  void EndStall();
   std::vector<GroupCommit> GroupCommits() const;
   bool FlushIsDue(MonotonicTime now) const;
   Status StartFlush(CloseOrder close = {});

@@ -134,9 +134,10 @@ std::shared_ptr<const ReadStop> Reindexer::NewStop() {
 
 // Two that have written may come to this in another order than to the store: its word counts.
 Status Reindexer::TakeStored(const std::string& id) {
+  std::lock_guard in_turn(stored_mutex_);  // a view may be waited for, and Break must not
+  const Result<std::string> bytes = parts_.store->View()->Get(keys::Job(id));
   std::lock_guard lock(mutex_);
   wake_.notify_all();
-  const Result<std::string> bytes = parts_.store->View()->Get(keys::Job(id));
   if (bytes.status().code() == StatusCode::kNotFound) {
     jobs_.erase(id);
     return Status::Ok();
@@ -153,10 +154,8 @@ void Reindexer::Enter(ReindexStep step, uint64_t total) {
   live_.total = total;
 }
 
-Result<ReindexView> Reindexer::Create(ReindexRequest request) {
-  if (request.topic.empty() == request.tables.empty())
-    return Status::InvalidArgument("topic: name either a topic or tables");
-  if (request.end <= request.start) return Status::InvalidArgument("end: it is not after start");
+// What it names is there. Holds no view when it returns: the writer may be waited for.
+Status Reindexer::CheckNamed(const ReindexRequest& request) const {
   TD_ASSIGN_OR_RETURN(const auto point, parts_.open_point());
   for (const std::string& table : request.tables) {
     if (point->state().tables.Find(table) == nullptr)
@@ -168,6 +167,14 @@ Result<ReindexView> Reindexer::Create(ReindexRequest request) {
       })) {
     return Status::NotFound("topic: " + Quoted(request.topic) + " was never recorded here");
   }
+  return Status::Ok();
+}
+
+Result<ReindexView> Reindexer::Create(ReindexRequest request) {
+  if (request.topic.empty() == request.tables.empty())
+    return Status::InvalidArgument("topic: name either a topic or tables");
+  if (request.end <= request.start) return Status::InvalidArgument("end: it is not after start");
+  TD_RETURN_IF_ERROR(CheckNamed(request));
   TD_ASSIGN_OR_RETURN(const std::string random, SecretBytes(16));
   ByteReader reader(random);
   const uint64_t high = reader.Little64();

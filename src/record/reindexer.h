@@ -140,6 +140,7 @@ class Reindexer {
   static Status AddChanged(const StoreView& view, const std::string& id, const Change& change,
                            StoreBatch* batch);
   Status TakeStored(const std::string& id);
+  Status CheckNamed(const ReindexRequest& request) const;
   Result<std::unique_ptr<ReindexScope>> MakeScope(const ReindexRequest& request);
   void Settle(const ReindexJob& job, const Status& outcome);
   void Enter(ReindexStep step, uint64_t total);
@@ -157,7 +158,8 @@ class Reindexer {
   std::atomic<uint64_t> messages_{0};
   std::atomic<bool> stopping_{false};
 
-  mutable std::mutex mutex_;  // of what follows
+  std::mutex stored_mutex_;   // of taking over what is stored; before mutex_
+  mutable std::mutex mutex_;  // of what follows; nobody waits for the store with it
   std::condition_variable wake_;
   std::map<std::string, ReindexJob, std::less<>> jobs_;
   std::string running_;                // id of the job in hand

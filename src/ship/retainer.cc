@@ -112,10 +112,11 @@ Status Retainer::Round() {
     if (first.ok()) first = std::move(status);
   };
   live_.held.clear();
-  const std::unique_ptr<StoreView> view = parts_.store->View();
-  Result<StoreState> state = view->LoadState();
+  std::unique_ptr<StoreView> view = parts_.store->View();
+  const Result<StoreState> state = view->LoadState();
   note(state.status());
   if (state.ok() && !anchor_) note(Anchor(*view, *state));
+  view.reset();  // who waits for the writer holds none
   if (state.ok() && anchor_) {
     live_.older_than = oldest_ = Oldest(*state);
     for (const auto& [tp, checkpoint] : state->checkpoints) {
@@ -155,8 +156,7 @@ struct Retainer::TapePart {
 Status Retainer::DropTape(TpId tp, const Checkpoint& checkpoint) {
   for (;;) {
     TD_RETURN_IF_ERROR(CheckStop());
-    const std::unique_ptr<StoreView> view = parts_.store->View();
-    TD_ASSIGN_OR_RETURN(const TapePart part, NextTapePart(*view, tp, checkpoint));
+    TD_ASSIGN_OR_RETURN(const TapePart part, NextTapePart(*parts_.store->View(), tp, checkpoint));
     if (part.blocks.empty()) return Status::Ok();
     TD_RETURN_IF_ERROR(parts_.queue->WriteQuiet(
         [&](StoreBatch* batch) { return AddTapePart(tp, checkpoint, part, batch); }));

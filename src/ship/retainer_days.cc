@@ -120,11 +120,12 @@ Result<bool> Retainer::MayDrop(const StoreView& view, const StoreState& state, c
 Status Retainer::DropDay(const Table& table, Day day) {
   for (;;) {
     TD_RETURN_IF_ERROR(CheckStop());
-    const std::unique_ptr<StoreView> view = parts_.store->View();
+    std::unique_ptr<StoreView> view = parts_.store->View();
     TD_ASSIGN_OR_RETURN(const StoreState state, view->LoadState());
     TD_ASSIGN_OR_RETURN(const bool may, MayDrop(*view, state, table, day));
     if (!may || EntriesOf(state, table.id, &day).empty()) return Status::Ok();
     TD_ASSIGN_OR_RETURN(const DayPart part, NextDayPart(*view, state, table, day));
+    view.reset();  // who waits for the writer holds none
     TD_RETURN_IF_ERROR(parts_.queue->WriteQuiet(
         [&](StoreBatch* batch) { return AddDayPart(table, part, batch); }));
     for (const DayPart::Symbol& symbol : part.symbols) live_.rows += symbol.rows;

@@ -67,7 +67,7 @@ bool ShipperImpl::Note(const std::string& what, const std::string& table, const 
 
 Status ShipperImpl::Round() {
   flushes_done_ = parts_.flushes_done();  // before the view, which has what they did
-  const std::unique_ptr<StoreView> view = parts_.store->View();
+  std::unique_ptr<StoreView> view = parts_.store->View();
   Result<StoreState> loaded = view->LoadState();
   if (!loaded.ok()) {
     Note("store", "", loaded.status());
@@ -79,6 +79,7 @@ Status ShipperImpl::Round() {
   for (const auto& [tp, checkpoint] : state.checkpoints) ships_[tp] = state.ShipOf(tp);
   TakeRequests();
   const Status looked = LookAtTapes(state, *view);
+  view.reset();  // what follows takes minutes, and waits for the writer
   if (looked.ok()) {
     troubles_.erase("tapes");
     CloseDue(state);

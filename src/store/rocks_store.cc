@@ -279,8 +279,10 @@ Result<DiskUse> RocksStore::Disk() const {
 Status RocksStore::Close() {
   std::shared_ptr<Engine> current = engine();
   if (current == nullptr) return Status::Ok();
-  if (current->views().load() > 0)
-    return Status::FailedPrecondition("a store closes after its views");
+  if (const auto views = current->views().load(); views > 0) {
+    return Status::FailedPrecondition("a store closes after its views: " + std::to_string(views) +
+                                      " in use");
+  }
   {
     std::lock_guard lock(mutex_);
     engine_ = nullptr;

@@ -20,6 +20,9 @@
 // begun. Who changes what such a batch builds on (takes rows out of days that are still open) uses
 // WriteQuiet: it is carried out while the writer has none of them on its way.
 //
+// Who waits holds no StoreView, nor anything that has one: on a full disk the writer opens the
+// store anew, for which it needs them all back.
+//
 // Errors of Write: what `prepare` returned (nothing is written then); those of Store::Write;
 // kUnavailable where the writer has ended, or ends before it came to it.
 //

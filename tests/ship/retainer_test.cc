@@ -230,6 +230,33 @@ TEST_F(RetainerTest, D1ACrashBetweenAnyTwoBatchesIsResumed) {
   }
 }
 
+// On a full disk the writer opens the store anew, and has to get every view back for it.
+TEST_F(RetainerTest, A8WhoWaitsForAQuietMomentHoldsNoView) {
+  for (int day = 0; day < 5; ++day) RecordDay(day);
+  Start();
+  std::atomic<bool> ended{false};
+  std::thread round([&] {
+    EXPECT_TRUE(retainer_->Round().ok());
+    ended = true;
+  });
+  const auto own = rig_.store->View();
+  int quiet = 0;
+  while (!ended) {
+    if (queue_.wants_quiet()) {
+      ++quiet;
+      const Status refused = rig_.store->Close();
+      EXPECT_EQ(refused.code(), StatusCode::kFailedPrecondition);
+      EXPECT_NE(refused.message().find(": 1 in use"), std::string::npos) << refused.ToString();
+    }
+    if (queue_.waiting()) {
+      EXPECT_TRUE(queue_.Serve(rig_.store.get()).ok());
+    }
+    std::this_thread::yield();
+  }
+  round.join();
+  EXPECT_GT(quiet, 5) << "tapes and days";
+}
+
 TEST_F(RetainerTest, LateRowsOfADroppedDayBeginItAnew) {
   for (int day = 0; day < 5; ++day) RecordDay(day);
   Start();
