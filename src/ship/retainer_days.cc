@@ -173,7 +173,8 @@ Result<Retainer::DayPart> Retainer::NextDayPart(const StoreView& view, const Sto
         }
         part.days[i].second.rows -= rows.size();
         part.days[i].second.digest -= hasher.DigestOf(series, tapes, rows);
-        one.rows += rows.size();
+        // The catalog has not counted the others since they were replaced.
+        if (part.days[i].second.counts()) one.rows += rows.size();
         part.blocks.push_back(std::move(key));
       }
       TD_RETURN_IF_ERROR(cursor.status());
