@@ -69,23 +69,25 @@ Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId
   return put;
 }
 
-Status PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape, int64_t from,
-                           int64_t to) {
+Result<int64_t> PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape,
+                                    const HealedRange& range, uint64_t most) {
   const std::unique_ptr<StoreView> view = journey.parts->store->View();
   TapeBlocks blocks(view.get(), tp, tape.ToString(), ScanKind::kPoint);
   TapeBlock block;
   CodecBuffers buffers;
   std::string json;
-  TD_RETURN_IF_ERROR(blocks.Seek(from));
-  while (blocks.Valid() && blocks.base() < to) {
+  uint64_t put = 0;
+  TD_RETURN_IF_ERROR(blocks.Seek(range.from));
+  while (blocks.Valid() && blocks.base() < range.to) {
     TD_RETURN_IF_ERROR(blocks.Load(&block, &buffers));
-    for (size_t i = block.LowerBound(from); i < block.LowerBound(to); ++i) {
+    for (size_t i = block.LowerBound(range.from); i < block.LowerBound(range.to); ++i) {
+      if (put++ == most) return block.offset(i);
       TD_RETURN_IF_ERROR(journey.CheckStop());
       TD_RETURN_IF_ERROR(PutMessage(journey, tp, tape, block, i, &json));
     }
     TD_RETURN_IF_ERROR(blocks.Next());
   }
-  return Status::Ok();
+  return range.to;
 }
 
 }  // namespace tapedeck

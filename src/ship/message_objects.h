@@ -10,6 +10,7 @@
 // Owned by the shipper's thread.
 
 #include "ship/journey.h"
+#include "store/healed.h"
 
 namespace tapedeck {
 
@@ -17,9 +18,10 @@ namespace tapedeck {
 Result<uint64_t> PutMessageObjects(const Journey& journey, TpId tp, const TapeId& tape,
                                    const Checkpoint& checkpoint, uint64_t most, TapeShip* ship);
 
-/// Puts those of [from, to), which were recorded after what lies behind them.
-Status PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape, int64_t from,
-                           int64_t to);
+/// Puts at most `most` of those of a range that was recorded after what lies behind it. The offset
+/// below which all of the range have their objects; its end where that is all.
+Result<int64_t> PutMessageObjectsOf(const Journey& journey, TpId tp, const TapeId& tape,
+                                    const HealedRange& range, uint64_t most);
 
 }  // namespace tapedeck
 

@@ -289,9 +289,10 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
     return;
   }
   if (!MayTry(what)) return;
-  const Status put = PutHealedMessages(tp, tape, ship, *healed);
-  if (!put.ok()) {
-    Note(what, "tape", put);
+  // Before a view is held; of what is healed meanwhile there is little.
+  const auto put = [&](const auto& ranges) { return PutHealedMessages(tp, tape, ship, ranges); };
+  if (const Status before = put(*healed); !before.ok()) {
+    Note(what, "tape", before);
     return;
   }
   const bool time = ship.last_at == Timestamp()
@@ -305,7 +306,7 @@ void ShipperImpl::ShipTape(const StoreState& state, TpId tp, const TapeId& tape,
         ship.phase != DayPhase::kOpen || below ||
         (more && (ship.shipped < wanted || watch_.At(tp).bytes >= options_.tape_ship_bytes));
     if (!due || !journey_.CheckStop().ok() || !MayTry(what)) return;
-    TapeShipment shipment(&journey_, tp, tape, checkpoint->second, ship);
+    TapeShipment shipment(&journey_, tp, tape, checkpoint->second, ship, put);
     const Status outcome = shipment.Ship();
     ship = shipment.ship();
     if (!Note(what, "tape", outcome)) return;
@@ -328,8 +329,12 @@ Status ShipperImpl::PutHealedMessages(TpId tp, const TapeId& tape, const TapeShi
   for (HealedRange range : left) {
     range.to = std::min(range.to, ship.messages);
     if (range.from >= range.to) continue;
-    TD_RETURN_IF_ERROR(PutMessageObjectsOf(journey_, tp, tape, range.from, range.to));
-    done = AddHealed(std::move(done), range);
+    while (range.from < range.to) {
+      TD_ASSIGN_OR_RETURN(const int64_t next,
+                          PutMessageObjectsOf(journey_, tp, tape, range, kMessagesPerRound));
+      done = AddHealed(std::move(done), {range.from, next});
+      range.from = next;
+    }
   }
   return Status::Ok();
 }

@@ -62,12 +62,13 @@ Result<std::string> TapeManifestNameOf(const Journey& journey, const TapeManifes
 }
 
 TapeShipment::TapeShipment(const Journey* journey, TpId tp, TapeId tape, Checkpoint checkpoint,
-                           TapeShip ship)
+                           TapeShip ship, BeforeHealed before)
     : journey_(journey),
       tp_(tp),
       tape_(std::move(tape)),
       checkpoint_(checkpoint),
-      ship_(std::move(ship)) {}
+      ship_(std::move(ship)),
+      before_(std::move(before)) {}
 
 std::string TapeShipment::FilePath(std::string_view what) const {
   return (journey_->Work() / ("tape-" + std::to_string(Raw(tp_)) + "-" + std::string(what)))
@@ -138,6 +139,7 @@ Status TapeShipment::Write() {
   manifest.writer = journey_->Writer();
   TD_ASSIGN_OR_RETURN(manifest.range, ChooseRange(*view));
   TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> seen, HealedOf(*view, tp_));
+  TD_RETURN_IF_ERROR(before_(seen));
   TD_RETURN_IF_ERROR(WriteFile(*view, &manifest));
   TD_RETURN_IF_ERROR(Describe(*view, &manifest));
   TapeShip next = ship_;

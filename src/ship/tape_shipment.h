@@ -17,6 +17,7 @@
 //
 // Owned by the shipper's thread.
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,8 +33,13 @@ Result<std::string> TapeManifestNameOf(const Journey& journey, const TapeManifes
 
 class TapeShipment {
  public:
-  /// `tape` and `checkpoint` as a view of the store has them; `journey` outlives it.
-  TapeShipment(const Journey* journey, TpId tp, TapeId tape, Checkpoint checkpoint, TapeShip ship);
+  /// What has to be in the archive before a range that was healed goes there.
+  using BeforeHealed = std::function<Status(const std::vector<HealedRange>&)>;
+
+  /// `tape` and `checkpoint` as a view of the store has them; `journey` outlives it. `before` is
+  /// called with all that is healed and not shipped when a range is chosen.
+  TapeShipment(const Journey* journey, TpId tp, TapeId tape, Checkpoint checkpoint, TapeShip ship,
+               BeforeHealed before);
 
   /// Takes one range all the way. Errors leave it in the last phase that it reached.
   Status Ship();
@@ -65,6 +71,7 @@ class TapeShipment {
   const TapeId tape_;
   const Checkpoint checkpoint_;
   TapeShip ship_;
+  const BeforeHealed before_;
   uint64_t messages_ = 0;
   uint64_t raw_bytes_ = 0;
 };

@@ -408,5 +408,44 @@ TEST_F(HealTest, G5WhatWasHealedStaysForKeepLocalThoughWhatLiesBehindItIsPruned)
   CheckServed("pruned");
 }
 
+// A gap is healed in parts; the second one comes while objects of the first one are put.
+TEST_F(HealTest, WhatIsHealedWhileHealedMessagesAreShippedHasItsObjectsToo) {
+  rig_.options.per_message = {"Finhub1"};
+  Produce(40);
+  rig_.Record();
+  SwitchTo("second");
+  Produce(10);
+  Ship({kShipDay});
+  const Gap gap = Gaps().at(0);
+  Heal();
+  const auto keep = [](Store* store, const HealedRange& range) {
+    StoreBatch batch;
+    PutHealed(TpId{1}, {range}, &batch);
+    EXPECT_TRUE(store->Write(batch).ok());
+  };
+  rig_.recorder.OpenStore();
+  const int64_t middle = gap.from + (gap.to - gap.from) / 2;
+  keep(rig_.recorder.store.get(), {gap.from, middle});
+  rig_.StartShipper();
+  bool more = false;
+  rig_.fake.SetHook([&](BlobOp op, const std::string& name) {
+    if (op != BlobOp::kPut || !name.starts_with("messages/") || std::exchange(more, true)) return;
+    EXPECT_TRUE(rig_.queue
+                    .Write([&](StoreBatch* batch) {
+                      PutHealed(TpId{1}, {{gap.from, gap.to}}, batch);
+                      return Status::Ok();
+                    })
+                    .ok());
+  });
+  for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
+  rig_.fake.SetHook({});
+  EXPECT_TRUE(more);
+  int objects = 0;
+  for (const auto& [name, content] : rig_.fake.Contents())
+    objects += name.starts_with("messages/") ? 1 : 0;
+  EXPECT_EQ(objects, int(rig_.recorder.log.Copy(kOnly).messages.size()));
+  EXPECT_TRUE(HealedOf(*rig_.recorder.store->View(), TpId{1}).value().empty());
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
