@@ -67,6 +67,7 @@ Status Reindexer::Load(const StoreView& view) {
   TD_ASSIGN_OR_RETURN(const auto entries, view.Jobs());
   std::lock_guard lock(mutex_);
   for (const auto& [id, bytes] : entries) {
+    if (!IsJobId(id)) continue;  // what a replay keeps beside its job
     Result<ReindexJob> job = DecodeReindexJob(id, bytes);
     if (job.status().code() == StatusCode::kNotFound) continue;  // of another journey
     if (!job.ok()) {
