@@ -60,8 +60,9 @@ struct DirectFetchOptions {
 
 class DirectFetch {
  public:
-  /// Connects, within some seconds for all together. An error: librdkafka has to read these
-  /// partitions. kFailedPrecondition: there are too many connections for the memory.
+  /// Connects, within some seconds for all together, beside what the resolver takes for names. An
+  /// error: librdkafka has to read these partitions. kFailedPrecondition: there are too many
+  /// connections for the memory.
   static Result<std::unique_ptr<DirectFetch>> Open(const std::vector<FetchLeader>& leaders,
                                                    const DirectFetchOptions& options);
 

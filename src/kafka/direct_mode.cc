@@ -93,8 +93,8 @@ DirectMode::DirectMode(const KafkaProperties& properties, DirectFetchOptions opt
 
 void DirectMode::Start(rd_kafka_s* client, std::span<const TopicPartition> partitions,
                        std::span<const StartOffset> starts) {
+  if (!allowed_ || partitions.empty() || (again_ && !IsDue())) return;
   again_.reset();
-  if (!allowed_ || partitions.empty()) return;
   Result<std::vector<FetchLeader>> leaders = FindLeaders(client, partitions, starts);
   Result<std::unique_ptr<DirectFetch>> opened =
       leaders.ok() ? DirectFetch::Open(*leaders, options_) : leaders.status();
@@ -146,18 +146,12 @@ void DirectMode::Stop(rd_kafka_s* client) {
   if (paused_ != nullptr) rd_kafka_resume_partitions(client, paused_.get());
   paused_.reset();
   messages_ = messages();
-  payload_bytes_ = payload_bytes();
   direct_.reset();
   failed_ = Status::Ok();
-  again_.reset();
 }
 
 uint64_t DirectMode::messages() const {
   return messages_ + (direct_ == nullptr ? 0 : direct_->messages());
-}
-
-uint64_t DirectMode::payload_bytes() const {
-  return payload_bytes_ + (direct_ == nullptr ? 0 : direct_->payload_bytes());
 }
 
 }  // namespace tapedeck

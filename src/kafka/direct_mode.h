@@ -38,7 +38,8 @@ class DirectMode {
   DirectMode(const KafkaProperties& properties, DirectFetchOptions options);
 
   bool on() const { return direct_ != nullptr; }
-  /// Tries to read these assigned partitions directly. Nothing changes where that does not work.
+  /// Tries to read these assigned partitions directly. Nothing changes where that does not work, or
+  /// where it did not a moment ago and is not due again.
   void Start(rd_kafka_s* client, std::span<const TopicPartition> partitions,
              std::span<const StartOffset> starts);
   /// Whether it is time to try again.
@@ -56,7 +57,6 @@ class DirectMode {
 
   /// Since the beginning.
   uint64_t messages() const;
-  uint64_t payload_bytes() const;
 
  private:
   void TryLater();
@@ -70,7 +70,6 @@ class DirectMode {
   std::chrono::nanoseconds wait_;
   MonotonicTime started_{};  // the last time that reading began
   uint64_t messages_ = 0;    // of earlier ones
-  uint64_t payload_bytes_ = 0;
 };
 
 }  // namespace tapedeck
