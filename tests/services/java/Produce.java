@@ -28,12 +28,14 @@ import java.util.function.Consumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.header.internals.RecordHeader;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 final class Produce implements AutoCloseable {
   // Acknowledgements kept back before the oldest is waited for: bounds memory.
   private static final int PENDING_MAX = 20_000;
+  private static final int COMMIT_TRIES = 5;
 
   private final Properties client;
   private final Map<String, KafkaProducer<byte[], byte[]>> producers = new HashMap<>();
@@ -78,7 +80,7 @@ final class Produce implements AutoCloseable {
     if (line.path("begin").asBoolean()) {
       producer.beginTransaction();
     } else if (line.path("commit").asBoolean()) {
-      producer.commitTransaction();
+      commit(producer);
     } else if (line.path("abort").asBoolean()) {
       producer.flush();  // Without it, unsent messages would never get an offset: there would be nothing aborted.
       producer.abortTransaction();
@@ -89,6 +91,18 @@ final class Produce implements AutoCloseable {
       pending.add(producer.send(message(line)));
       sent++;
       settle(PENDING_MAX);
+    }
+  }
+
+  // A commit whose answer takes longer than max.block.ms may be asked for again, and nothing else: on a busy machine it is.
+  private static void commit(KafkaProducer<byte[], byte[]> producer) {
+    for (int left = COMMIT_TRIES; ; ) {
+      try {
+        producer.commitTransaction();
+        return;
+      } catch (TimeoutException late) {
+        if (--left == 0) throw late;
+      }
     }
   }
 
