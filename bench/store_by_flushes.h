@@ -21,8 +21,8 @@
 
 #include "base/random.h"
 #include "bench/check.h"
-#include "query/read_point.h"
 #include "record/flush_builder.h"
+#include "tape/read_point.h"
 
 namespace tapedeck::bench {
 

@@ -6,7 +6,7 @@
 #include "base/encoding.h"
 #include "base/limits.h"
 #include "base/text.h"
-#include "query/time_text.h"
+#include "model/time_text.h"
 
 namespace tapedeck {
 namespace {

@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "model/job_id.h"
 #include "model/table.h"
-#include "query/time_text.h"
+#include "model/time_text.h"
 #include "record/reindexer.h"
 #include "replay/json_reader.h"
 

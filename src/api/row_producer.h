@@ -22,7 +22,7 @@
 #include "base/status.h"
 #include "query/json_rows.h"
 #include "query/row_cursor.h"
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

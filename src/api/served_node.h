@@ -17,10 +17,10 @@
 
 #include "archive/manifest_set.h"
 #include "base/status.h"
-#include "query/read_point.h"
 #include "record/recorder.h"
 #include "ship/shipper.h"
 #include "store/store.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

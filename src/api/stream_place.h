@@ -26,7 +26,7 @@
 #include "base/status.h"
 #include "base/time.h"
 #include "model/manifest.h"
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

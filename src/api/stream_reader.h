@@ -9,7 +9,7 @@
 //   if (step == StreamReader::Step::kMessage) Send(reader.message(), reader.place());
 //
 // History is what was frozen in the place, in the order of replay; live is what was recorded from
-// there on, in the order of commits (query/selection_cursor.h, query/live_cursor.h).
+// there on, in the order of commits (tape/selection_cursor.h, tape/live_cursor.h).
 //
 // Errors: those of the cursors. kUnavailable passes: Next may be called again. Owned by one thread,
 // but Break by any.
@@ -19,8 +19,8 @@
 
 #include "api/stream_place.h"
 #include "base/status.h"
-#include "query/live_cursor.h"
-#include "query/selection_cursor.h"
+#include "tape/live_cursor.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck {
 

@@ -10,8 +10,8 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "query/range_facts.h"
-#include "query/selection.h"
-#include "query/tape_spans.h"
+#include "tape/selection.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

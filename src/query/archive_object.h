@@ -13,9 +13,9 @@
 #include "archive/object_cache.h"
 #include "archive/record_object_reader.h"
 #include "base/status.h"
-#include "query/archive_plan.h"
-#include "query/read_point.h"
 #include "query/row_source.h"
+#include "tape/archive_plan.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

@@ -15,9 +15,9 @@
 #include <cstdint>
 #include <memory>
 
-#include "query/archive_plan.h"
-#include "query/read_point.h"
 #include "query/row_source.h"
+#include "tape/archive_plan.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

@@ -4,7 +4,7 @@
 #include <map>
 
 #include "query/archive_object.h"
-#include "query/archive_plan.h"
+#include "tape/archive_plan.h"
 
 namespace tapedeck {
 namespace {

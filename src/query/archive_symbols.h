@@ -23,7 +23,7 @@
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "model/stored.h"
-#include "query/read_point.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

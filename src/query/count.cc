@@ -6,10 +6,10 @@
 #include "base/text.h"
 #include "codec/series_block.h"
 #include "model/keys.h"
-#include "query/archive_plan.h"
 #include "query/archive_source.h"
 #include "query/range_facts.h"
 #include "query/series_cursor.h"
+#include "tape/archive_plan.h"
 
 namespace tapedeck {
 namespace {

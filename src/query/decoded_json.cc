@@ -1,7 +1,7 @@
 #include "query/decoded_json.h"
 
 #include "base/text.h"
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

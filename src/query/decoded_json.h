@@ -20,7 +20,7 @@
 #include "mapping/mapping.h"
 #include "model/table.h"
 #include "query/json_rows.h"
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

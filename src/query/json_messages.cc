@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "query/json_rows.h"
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

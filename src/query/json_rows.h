@@ -25,7 +25,7 @@
 #include "base/status.h"
 #include "model/table.h"
 #include "query/row_cursor.h"
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

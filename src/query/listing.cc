@@ -8,8 +8,8 @@
 #include "mapping/mapping.h"
 #include "model/keys.h"
 #include "query/archive_symbols.h"
-#include "query/tail.h"
-#include "query/tape_spans.h"
+#include "tape/tail.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

@@ -20,8 +20,8 @@
 
 #include "base/status.h"
 #include "model/stored.h"
-#include "query/read_point.h"
-#include "query/tape_cursor.h"
+#include "tape/read_point.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

@@ -7,11 +7,11 @@
 #include "base/bytes.h"
 #include "base/hash.h"
 #include "model/keys.h"
-#include "query/archive_plan.h"
 #include "query/archive_symbols.h"
-#include "query/fillers.h"
-#include "query/tape_offsets.h"
-#include "query/tape_spans.h"
+#include "tape/archive_plan.h"
+#include "tape/fillers.h"
+#include "tape/tape_offsets.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

@@ -20,9 +20,9 @@
 #include <vector>
 
 #include "base/status.h"
-#include "query/read_point.h"
 #include "query/record_query.h"
-#include "query/tape_cursor.h"
+#include "tape/read_point.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

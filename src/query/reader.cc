@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

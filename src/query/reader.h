@@ -19,10 +19,10 @@
 
 #include "base/status.h"
 #include "model/series_directory.h"
-#include "query/read_point.h"
 #include "query/series_cursor.h"
-#include "query/tape_cursor.h"
 #include "store/store.h"
+#include "tape/read_point.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 

@@ -10,9 +10,9 @@
 #include "archive/tape_object.h"
 #include "model/keys.h"
 #include "query/listing.h"
-#include "query/tail.h"
-#include "query/tape_blocks.h"
-#include "query/tape_spans.h"
+#include "tape/tail.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

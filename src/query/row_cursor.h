@@ -17,9 +17,9 @@
 #include <span>
 
 #include "base/status.h"
-#include "query/read_point.h"
 #include "query/record_query.h"
 #include "query/row_source.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

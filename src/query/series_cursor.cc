@@ -5,10 +5,10 @@
 
 #include "base/text.h"
 #include "model/keys.h"
-#include "query/archive_plan.h"
 #include "query/archive_source.h"
 #include "query/chunk_source.h"
 #include "query/store_source.h"
+#include "tape/archive_plan.h"
 
 namespace tapedeck {
 namespace {

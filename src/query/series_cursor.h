@@ -31,10 +31,10 @@
 #include <vector>
 
 #include "base/status.h"
-#include "query/read_point.h"
 #include "query/record_query.h"
 #include "query/row_cursor.h"
 #include "query/row_source.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

@@ -19,8 +19,8 @@
 
 #include <memory>
 
-#include "query/read_point.h"
 #include "query/row_source.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

@@ -15,8 +15,8 @@
 #include "model/block_summary.h"
 #include "model/chunk.h"
 #include "model/record.h"
-#include "query/tail.h"
 #include "query/verify.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 

@@ -5,8 +5,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "kafka/commit_metadata.h"
-#include "query/tail.h"
 #include "record/recorder_impl.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

@@ -6,10 +6,10 @@
 #include "base/log.h"
 #include "codec/tape_block.h"
 #include "model/block_summary.h"
-#include "query/tail.h"
-#include "query/tape_blocks.h"
 #include "record/recorder_impl.h"
 #include "store/healed.h"
+#include "tape/tail.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 namespace {

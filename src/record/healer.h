@@ -33,8 +33,8 @@
 #include "base/status.h"
 #include "kafka/message_source.h"
 #include "model/stored.h"
-#include "query/tape_offsets.h"
 #include "record/background.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 

@@ -4,8 +4,8 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "query/tail.h"
 #include "record/recorder_impl.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

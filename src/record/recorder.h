@@ -41,9 +41,9 @@
 #include "mapping/mapping.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
-#include "query/tape_offsets.h"
 #include "store/store.h"
 #include "store/store_queue.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include "base/text.h"
-#include "query/archive_plan.h"
-#include "query/tape_blocks.h"
-#include "query/tape_offsets.h"
-#include "query/tape_spans.h"
+#include "tape/archive_plan.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_offsets.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

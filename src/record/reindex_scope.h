@@ -26,11 +26,11 @@
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "model/reindex_job.h"
-#include "query/read_point.h"
-#include "query/tail.h"
-#include "query/tape_offsets.h"
-#include "query/tape_reader.h"
 #include "record/recorder.h"
+#include "tape/read_point.h"
+#include "tape/tail.h"
+#include "tape/tape_offsets.h"
+#include "tape/tape_reader.h"
 
 namespace tapedeck {
 

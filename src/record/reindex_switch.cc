@@ -5,10 +5,10 @@
 
 #include "archive/name_owner.h"
 #include "codec/series_block.h"
-#include "query/archive_plan.h"
 #include "query/archive_symbols.h"
 #include "query/series_cursor.h"
-#include "query/tape_blocks.h"
+#include "tape/archive_plan.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 namespace {

@@ -4,8 +4,8 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "query/tape_spans.h"
 #include "record/reindexer.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

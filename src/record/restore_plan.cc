@@ -6,7 +6,7 @@
 
 #include "archive/object_source.h"
 #include "archive/tape_object.h"
-#include "query/tape_offsets.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 namespace {

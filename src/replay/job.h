@@ -31,8 +31,8 @@
 #include "kafka/message_sink.h"
 #include "model/job_id.h"
 #include "model/message.h"
-#include "query/selection.h"
 #include "replay/pacing.h"
+#include "tape/selection.h"
 
 namespace tapedeck {
 

@@ -1,7 +1,7 @@
 #include "replay/outgoing.h"
 
 #include "query/decoded_json.h"
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

@@ -28,8 +28,8 @@
 #include "codec/record_buffer.h"
 #include "kafka/producer.h"
 #include "model/replay_headers.h"
-#include "query/selection_cursor.h"
 #include "replay/job.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck {
 

@@ -5,7 +5,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
-#include "query/time_text.h"
+#include "model/time_text.h"
 #include "replay/job_json.h"
 #include "replay/json_reader.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "query/selection_cursor.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck {
 namespace {

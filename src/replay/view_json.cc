@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "query/tape_cursor.h"
 #include "replay/job_json.h"
 #include "replay/runner.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 namespace {

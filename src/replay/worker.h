@@ -32,8 +32,8 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "kafka/message_sink.h"
-#include "query/selection_cursor.h"
 #include "replay/job_desk.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck {
 

@@ -6,8 +6,8 @@
 #include "codec/codec_buffers.h"
 #include "codec/tape_block.h"
 #include "query/json_rows.h"
-#include "query/tail.h"
-#include "query/tape_blocks.h"
+#include "tape/tail.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 namespace {

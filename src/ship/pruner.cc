@@ -5,9 +5,9 @@
 #include "archive/manifest_set.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "query/archive_plan.h"
-#include "query/tape_offsets.h"
 #include "store/healed.h"
+#include "tape/archive_plan.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 namespace {

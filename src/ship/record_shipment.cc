@@ -7,11 +7,11 @@
 #include "base/check.h"
 #include "base/failpoint.h"
 #include "base/log.h"
-#include "query/tape_blocks.h"
-#include "query/tape_offsets.h"
 #include "ship/generation_rows.h"
 #include "ship/object_put.h"
 #include "store/healed.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 

@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "codec/codec_buffers.h"
 #include "model/message.h"
-#include "query/tape_blocks.h"
 #include "ship/object_put.h"
 #include "store/healed.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "query/tape_blocks.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 namespace {

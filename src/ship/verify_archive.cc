@@ -11,12 +11,12 @@
 #include "base/encoding.h"
 #include "base/file.h"
 #include "base/secure_hash.h"
-#include "query/archive_plan.h"
-#include "query/tape_offsets.h"
 #include "ship/generation_rows.h"
 #include "ship/journey.h"
 #include "ship/row_tally.h"
 #include "ship/verify_objects.h"
+#include "tape/archive_plan.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 namespace {

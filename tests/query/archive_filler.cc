@@ -6,7 +6,7 @@
 #include "archive/names.h"
 #include "archive/tape_object.h"
 #include "query/generation_cursor.h"
-#include "query/tape_blocks.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck::testing {
 namespace {

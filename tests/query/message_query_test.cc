@@ -13,10 +13,10 @@
 #include "query/random_world.h"
 #include "query/reader.h"
 #include "query/store_filler.h"
-#include "query/tape_cursor.h"
 #include "support/fake_blob_store.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -14,9 +14,9 @@
 #include "query/series_cursor.h"
 #include "query/store_beside.h"
 #include "query/store_filler.h"
-#include "query/tape_spans.h"
 #include "support/fake_blob_store.h"
 #include "support/temp_dir.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck::testing {
 namespace {

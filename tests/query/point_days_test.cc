@@ -1,6 +1,6 @@
 // What a query reads of a store's days does not grow with the store's age.
 
-#include "query/point_days.h"
+#include "tape/point_days.h"
 
 #include <gtest/gtest.h>
 

@@ -8,11 +8,11 @@
 #include "base/clock.h"
 #include "query/archive_filler.h"
 #include "query/range_facts.h"
-#include "query/selection.h"
-#include "query/selection_cursor.h"
 #include "query/store_filler.h"
 #include "support/fake_blob_store.h"
 #include "support/temp_dir.h"
+#include "tape/selection.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -1,7 +1,7 @@
 // Selections: what a replay sends, in which order, equals a brute-force model whatever lies in
 // blocks, wherever it is resumed and however often its view is taken again.
 
-#include "query/selection.h"
+#include "tape/selection.h"
 
 #include <gtest/gtest.h>
 
@@ -11,10 +11,10 @@
 #include <tuple>
 
 #include "query/random_world.h"
-#include "query/selection_cursor.h"
 #include "query/store_filler.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck::testing {
 namespace {

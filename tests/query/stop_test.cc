@@ -7,8 +7,8 @@
 #include "query/range_facts.h"
 #include "query/series_cursor.h"
 #include "query/store_filler.h"
-#include "query/tape_cursor.h"
 #include "support/temp_dir.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck::testing {
 namespace {

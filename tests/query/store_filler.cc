@@ -6,7 +6,7 @@
 #include "codec/series_block.h"
 #include "model/last_record.h"
 #include "query/row_source.h"
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -28,8 +28,8 @@
 #include "model/open_rows.h"
 #include "model/record.h"
 #include "model/series_directory.h"
-#include "query/read_point.h"
 #include "store/store.h"
+#include "tape/read_point.h"
 
 namespace tapedeck::testing {
 

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "model/time_text.h"
 #include "query/json_rows.h"
 #include "query/listing.h"
 #include "query/listing_text.h"
 #include "query/series_cursor.h"
 #include "query/store_filler.h"
-#include "query/time_text.h"
 #include "support/temp_dir.h"
 
 namespace tapedeck::testing {

@@ -2,9 +2,9 @@
 
 #include "query/range_facts.h"
 #include "query/series_cursor.h"
-#include "query/tape_blocks.h"
 #include "query/verify.h"
 #include "record/tape_merge.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -9,10 +9,10 @@
 #include <set>
 
 #include "base/random.h"
-#include "query/tape_cursor.h"
 #include "replay/job_json.h"
 #include "replay/progress.h"
 #include "support/seed.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -3,13 +3,13 @@
 
 #include <gtest/gtest.h>
 
-#include "query/tape_blocks.h"
 #include "query/verify.h"
 #include "record/healer.h"
 #include "record/restore.h"
 #include "ship/served.h"
 #include "ship/verify_archive.h"
 #include "support/seed.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck::testing {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "query/json_rows.h"
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 #include "tapedeck/answer_output.h"
 #include "tapedeck/number_checks.h"
 #include "tapedeck/read_commands.h"

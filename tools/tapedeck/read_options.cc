@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "blob/open_store.h"
-#include "query/time_text.h"
+#include "model/time_text.h"
 #include "tapedeck/number_checks.h"
 
 namespace tapedeck::cli {

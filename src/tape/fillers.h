@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_FILLERS_H_
-#define TAPEDECK_QUERY_FILLERS_H_
+#ifndef TAPEDECK_TAPE_FILLERS_H_
+#define TAPEDECK_TAPE_FILLERS_H_
 
 // Fillers: which mappings fill a table.
 //
@@ -15,7 +15,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
-#include "query/read_point.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 
@@ -35,4 +35,4 @@ class Fillers {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_FILLERS_H_
+#endif  // TAPEDECK_TAPE_FILLERS_H_

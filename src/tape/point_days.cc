@@ -1,4 +1,4 @@
-#include "query/point_days.h"
+#include "tape/point_days.h"
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_POINT_DAYS_H_
-#define TAPEDECK_QUERY_POINT_DAYS_H_
+#ifndef TAPEDECK_TAPE_POINT_DAYS_H_
+#define TAPEDECK_TAPE_POINT_DAYS_H_
 
 // PointDays: the days of a read point, read when they are asked for. A store gets more of them
 // every day, and a query mostly wants one or two: so it reads these, and keeps them for the next
@@ -81,4 +81,4 @@ class PointDays {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_POINT_DAYS_H_
+#endif  // TAPEDECK_TAPE_POINT_DAYS_H_

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_LIVE_CURSOR_H_
-#define TAPEDECK_QUERY_LIVE_CURSOR_H_
+#ifndef TAPEDECK_TAPE_LIVE_CURSOR_H_
+#define TAPEDECK_TAPE_LIVE_CURSOR_H_
 
 // LiveCursor: the messages of some topics as they are recorded, from given offsets on.
 //
@@ -30,8 +30,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "query/selection.h"
-#include "query/selection_cursor.h"
+#include "tape/selection.h"
+#include "tape/selection_cursor.h"
 
 namespace tapedeck {
 
@@ -84,4 +84,4 @@ class LiveCursor {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_LIVE_CURSOR_H_
+#endif  // TAPEDECK_TAPE_LIVE_CURSOR_H_

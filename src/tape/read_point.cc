@@ -1,4 +1,4 @@
-#include "query/read_point.h"
+#include "tape/read_point.h"
 
 #include <algorithm>
 #include <chrono>

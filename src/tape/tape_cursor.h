@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAPE_CURSOR_H_
-#define TAPEDECK_QUERY_TAPE_CURSOR_H_
+#ifndef TAPEDECK_TAPE_TAPE_CURSOR_H_
+#define TAPEDECK_TAPE_TAPE_CURSOR_H_
 
 // MessageCursor: messages as they were recorded, of one tape or of many merged by time.
 //
@@ -36,7 +36,7 @@
 #include "base/time.h"
 #include "model/message.h"
 #include "model/origin.h"
-#include "query/read_point.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 
@@ -115,4 +115,4 @@ class MessageCursor {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAPE_CURSOR_H_
+#endif  // TAPEDECK_TAPE_TAPE_CURSOR_H_

@@ -1,9 +1,9 @@
-#include "query/tape_reader.h"
+#include "tape/tape_reader.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "query/tail.h"
+#include "tape/tail.h"
 
 namespace tapedeck {
 namespace {

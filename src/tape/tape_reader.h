@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAPE_READER_H_
-#define TAPEDECK_QUERY_TAPE_READER_H_
+#ifndef TAPEDECK_TAPE_TAPE_READER_H_
+#define TAPEDECK_TAPE_TAPE_READER_H_
 
 // TapeReader: the selected messages of one tape, in order of offsets, from the store's blocks and
 // from objects of the archive (tape_spans.h). A part of MessageCursor.
@@ -13,9 +13,9 @@
 #include "archive/object_cache.h"
 #include "archive/tape_object.h"
 #include "codec/tape_block.h"
-#include "query/tape_blocks.h"
-#include "query/tape_cursor.h"
-#include "query/tape_spans.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_cursor.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 
@@ -110,4 +110,4 @@ class TapeReader {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAPE_READER_H_
+#endif  // TAPEDECK_TAPE_TAPE_READER_H_

@@ -1,4 +1,4 @@
-#include "query/tape_blocks.h"
+#include "tape/tape_blocks.h"
 
 #include "model/keys.h"
 

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_SELECTION_LANE_H_
-#define TAPEDECK_QUERY_SELECTION_LANE_H_
+#ifndef TAPEDECK_TAPE_SELECTION_LANE_H_
+#define TAPEDECK_TAPE_SELECTION_LANE_H_
 
 // SelectionLane: the selected messages of one tape. A part of SelectionCursor; see there for what
 // is selected and in which order.
@@ -13,11 +13,11 @@
 
 #include "base/read_stop.h"
 #include "base/status.h"
-#include "query/selection.h"
-#include "query/selection_cursor.h"
-#include "query/tail.h"
-#include "query/tape_blocks.h"
-#include "query/tape_cursor.h"
+#include "tape/selection.h"
+#include "tape/selection_cursor.h"
+#include "tape/tail.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 
@@ -88,4 +88,4 @@ class SelectionLane {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_SELECTION_LANE_H_
+#endif  // TAPEDECK_TAPE_SELECTION_LANE_H_

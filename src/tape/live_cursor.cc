@@ -1,9 +1,9 @@
-#include "query/live_cursor.h"
+#include "tape/live_cursor.h"
 
 #include <algorithm>
 #include <tuple>
 
-#include "query/selection_lane.h"
+#include "tape/selection_lane.h"
 
 namespace tapedeck {
 namespace {

@@ -1,12 +1,12 @@
-#include "query/selection.h"
+#include "tape/selection.h"
 
 #include <algorithm>
 #include <set>
 #include <tuple>
 
 #include "base/text.h"
-#include "query/tape_blocks.h"
-#include "query/tape_spans.h"
+#include "tape/tape_blocks.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

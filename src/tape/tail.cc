@@ -1,7 +1,7 @@
-#include "query/tail.h"
+#include "tape/tail.h"
 
-#include "query/read_point.h"
 #include "store/loaded_state.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_SELECTION_H_
-#define TAPEDECK_QUERY_SELECTION_H_
+#ifndef TAPEDECK_TAPE_SELECTION_H_
+#define TAPEDECK_TAPE_SELECTION_H_
 
 // Selection: which messages of a recording are replayed, frozen as ranges of offsets, so that it
 // means the same today, after a restart, and when its days have been shipped and pruned.
@@ -7,7 +7,7 @@
 //   SelectionRequest request{.topics = {"Finhub1"}, .start = …, .end = …, .symbols = {"BTCUSDT"}};
 //   TD_ASSIGN_OR_RETURN(Frozen frozen, FreezeSelection(*point, request));
 //   if (!frozen.missing.empty()) …            // offsets that are neither here nor in the archive
-//   SelectionCursor::Open(parts, frozen.selection, …)              // query/selection_cursor.h
+//   SelectionCursor::Open(parts, frozen.selection, …)              // tape/selection_cursor.h
 //
 // A message is selected when its offset is in a range, its time by `clock` is in [start, end), and,
 // where symbols or tables are named, one of its records is of one of them. By the Kafka clock its
@@ -25,7 +25,7 @@
 #include "base/time.h"
 #include "model/manifest.h"
 #include "model/stored.h"
-#include "query/read_point.h"
+#include "tape/read_point.h"
 
 namespace tapedeck {
 
@@ -109,4 +109,4 @@ Result<uint64_t> LargestMessage(const ReadPoint& point, const Selection& selecti
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_SELECTION_H_
+#endif  // TAPEDECK_TAPE_SELECTION_H_

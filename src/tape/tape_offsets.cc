@@ -1,4 +1,4 @@
-#include "query/tape_offsets.h"
+#include "tape/tape_offsets.h"
 
 #include <algorithm>
 

@@ -1,10 +1,10 @@
-#include "query/tape_spans.h"
+#include "tape/tape_spans.h"
 
 #include <algorithm>
 #include <tuple>
 
-#include "query/archive_plan.h"
 #include "store/healed.h"
+#include "tape/archive_plan.h"
 
 namespace tapedeck {
 namespace {

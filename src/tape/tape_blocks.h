@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAPE_BLOCKS_H_
-#define TAPEDECK_QUERY_TAPE_BLOCKS_H_
+#ifndef TAPEDECK_TAPE_TAPE_BLOCKS_H_
+#define TAPEDECK_TAPE_TAPE_BLOCKS_H_
 
 // TapeBlocks: goes through the blocks of one tape by their index entries, and loads those that are
 // wanted.
@@ -61,4 +61,4 @@ class TapeBlocks {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAPE_BLOCKS_H_
+#endif  // TAPEDECK_TAPE_TAPE_BLOCKS_H_

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_ARCHIVE_PLAN_H_
-#define TAPEDECK_QUERY_ARCHIVE_PLAN_H_
+#ifndef TAPEDECK_TAPE_ARCHIVE_PLAN_H_
+#define TAPEDECK_TAPE_ARCHIVE_PLAN_H_
 
 // ArchivePlan: which manifests a read of records takes part of, and whose rows it leaves out.
 //
@@ -32,8 +32,8 @@
 #include "archive/manifest_set.h"
 #include "base/status.h"
 #include "model/table.h"
-#include "query/read_point.h"
-#include "query/tape_offsets.h"
+#include "tape/read_point.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 
@@ -75,4 +75,4 @@ Status MissingManifest(const ReadPoint& point, const std::string& name);
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_ARCHIVE_PLAN_H_
+#endif  // TAPEDECK_TAPE_ARCHIVE_PLAN_H_

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAPE_OFFSETS_H_
-#define TAPEDECK_QUERY_TAPE_OFFSETS_H_
+#ifndef TAPEDECK_TAPE_TAPE_OFFSETS_H_
+#define TAPEDECK_TAPE_TAPE_OFFSETS_H_
 
 // TapeOffsets: sets of offsets of many tapes, as ranges.
 //
@@ -49,4 +49,4 @@ class TapeOffsets {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAPE_OFFSETS_H_
+#endif  // TAPEDECK_TAPE_TAPE_OFFSETS_H_

@@ -1,11 +1,11 @@
-#include "query/tape_cursor.h"
+#include "tape/tape_cursor.h"
 
 #include <algorithm>
 #include <tuple>
 
 #include "base/bytes.h"
 #include "base/text.h"
-#include "query/tape_reader.h"
+#include "tape/tape_reader.h"
 
 namespace tapedeck {
 namespace {

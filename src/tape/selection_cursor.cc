@@ -1,9 +1,9 @@
-#include "query/selection_cursor.h"
+#include "tape/selection_cursor.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "query/selection_lane.h"
+#include "tape/selection_lane.h"
 
 namespace tapedeck {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAIL_H_
-#define TAPEDECK_QUERY_TAIL_H_
+#ifndef TAPEDECK_TAPE_TAIL_H_
+#define TAPEDECK_TAPE_TAIL_H_
 
 // Decoding stored messages again: by the mapping that each tape block's index entry names, as it
 // was when they were recorded.
@@ -26,8 +26,8 @@
 #include "mapping/mapping.h"
 #include "model/chunk.h"
 #include "model/stored.h"
-#include "query/tape_blocks.h"
 #include "store/store.h"
+#include "tape/tape_blocks.h"
 
 namespace tapedeck {
 
@@ -103,4 +103,4 @@ class TailDecoder {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAIL_H_
+#endif  // TAPEDECK_TAPE_TAIL_H_

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_READ_POINT_H_
-#define TAPEDECK_QUERY_READ_POINT_H_
+#ifndef TAPEDECK_TAPE_READ_POINT_H_
+#define TAPEDECK_TAPE_READ_POINT_H_
 
 // ReadPoint: what one read sees, frozen: published chunks, then a pinned view of the store, then
 // the set of manifests of the archive.
@@ -31,8 +31,8 @@
 #include "base/status.h"
 #include "model/open_rows.h"
 #include "model/series_directory.h"
-#include "query/point_days.h"
 #include "store/store.h"
+#include "tape/point_days.h"
 
 namespace tapedeck {
 
@@ -119,4 +119,4 @@ class ReadPoint {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_READ_POINT_H_
+#endif  // TAPEDECK_TAPE_READ_POINT_H_

@@ -1,4 +1,4 @@
-#include "query/archive_plan.h"
+#include "tape/archive_plan.h"
 
 #include <algorithm>
 #include <set>
@@ -6,7 +6,7 @@
 
 #include "archive/name_owner.h"
 #include "archive/object_format.h"
-#include "query/fillers.h"
+#include "tape/fillers.h"
 
 namespace tapedeck {
 namespace {

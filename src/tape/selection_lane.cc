@@ -1,9 +1,9 @@
-#include "query/selection_lane.h"
+#include "tape/selection_lane.h"
 
 #include <algorithm>
 #include <tuple>
 
-#include "query/tape_spans.h"
+#include "tape/tape_spans.h"
 
 namespace tapedeck {
 namespace {

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TIME_TEXT_H_
-#define TAPEDECK_QUERY_TIME_TEXT_H_
+#ifndef TAPEDECK_MODEL_TIME_TEXT_H_
+#define TAPEDECK_MODEL_TIME_TEXT_H_
 
 // Times as people write them in a query.
 //
@@ -33,4 +33,4 @@ bool IsAmbiguousTime(std::string_view text);
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TIME_TEXT_H_
+#endif  // TAPEDECK_MODEL_TIME_TEXT_H_

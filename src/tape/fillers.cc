@@ -1,4 +1,4 @@
-#include "query/fillers.h"
+#include "tape/fillers.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "query/time_text.h"
+#include "model/time_text.h"
 
 #include <algorithm>
 #include <charconv>

@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_SELECTION_CURSOR_H_
-#define TAPEDECK_QUERY_SELECTION_CURSOR_H_
+#ifndef TAPEDECK_TAPE_SELECTION_CURSOR_H_
+#define TAPEDECK_TAPE_SELECTION_CURSOR_H_
 
 // SelectionCursor: the messages of a Selection in their order of replay, for hours or days, without
 // holding anything of the store back for longer than seconds.
@@ -44,9 +44,9 @@
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "mapping/mapping.h"
-#include "query/read_point.h"
-#include "query/selection.h"
-#include "query/tape_cursor.h"
+#include "tape/read_point.h"
+#include "tape/selection.h"
+#include "tape/tape_cursor.h"
 
 namespace tapedeck {
 
@@ -133,4 +133,4 @@ class SelectionCursor {
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_SELECTION_CURSOR_H_
+#endif  // TAPEDECK_TAPE_SELECTION_CURSOR_H_

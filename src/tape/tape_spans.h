@@ -1,5 +1,5 @@
-#ifndef TAPEDECK_QUERY_TAPE_SPANS_H_
-#define TAPEDECK_QUERY_TAPE_SPANS_H_
+#ifndef TAPEDECK_TAPE_TAPE_SPANS_H_
+#define TAPEDECK_TAPE_TAPE_SPANS_H_
 
 // TapeSpans: where the messages of one tape lie, offset range by offset range.
 //
@@ -20,8 +20,8 @@
 
 #include "archive/manifest_set.h"
 #include "base/status.h"
-#include "query/read_point.h"
-#include "query/tape_offsets.h"
+#include "tape/read_point.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 
@@ -59,4 +59,4 @@ bool IsUnlisted(const ReadPoint& point);
 
 }  // namespace tapedeck
 
-#endif  // TAPEDECK_QUERY_TAPE_SPANS_H_
+#endif  // TAPEDECK_TAPE_TAPE_SPANS_H_
