@@ -15,16 +15,8 @@ namespace {
 
 // Upserted rows are gathered up to this many before they are given out.
 constexpr size_t kReadyRows = 1024;
-// Beaten rows of a group are thrown away when they are this many more than the others.
-constexpr size_t kGroupSlack = 1024;
 // The stop is asked after so many rows: a millisecond or less.
 constexpr uint32_t kRowsUnchecked = 4096;
-
-// Ordered bytes of one identity: null before every text.
-void AppendField(const std::optional<std::string>& text, std::string* out) {
-  out->push_back(text ? 1 : 0);
-  keys::AppendEscaped(out, text ? std::string_view(*text) : std::string_view());
-}
 
 std::string Names(std::span<const Column> columns) {
   std::string names;
@@ -60,7 +52,8 @@ Status RecordCursor::Prepare() {
   TD_RETURN_IF_ERROR(ChooseTopics());
   TD_RETURN_IF_ERROR(StartAfter());
   ready_ = selection_.EmptyRows();
-  group_ = selection_.EmptyRows();
+  if (selection_.table->upsert())
+    group_.emplace(&point_->ranks(), identity_, selection_.EmptyRows());
 
   source_ = std::make_unique<MergedSource>(&point_->ranks(), selection_.order);
   if (query_.limit == 0 || (selection_.start >= selection_.end && selection_.end != INT64_MAX)) {
@@ -171,7 +164,7 @@ Status RecordCursor::StartAfter() {
   after_.ts = ts;
   after_.symbol = after.symbol;
   if (selection_.table->upsert()) {
-    for (const auto& field : after.identity) AppendField(field, &after_identity_);
+    for (const auto& field : after.identity) AppendIdentityField(field, &after_identity_);
     return Status::Ok();
   }
   // Tapes that come before the position's; where it is not among ours, none of its rows are.
@@ -264,53 +257,18 @@ Status RecordCursor::NextAppended(RowRun* run) {
   }
 }
 
-std::string RecordCursor::IdentityOf(const Rows& rows, size_t row) const {
-  std::string identity;
-  std::string text;
-  for (size_t column : identity_) {
-    const Value value = rows.columns[column].At(row);
-    text.clear();
-    value.AppendCanonical(&text);
-    AppendField(value.is_null() ? std::nullopt : std::optional(text), &identity);
-  }
-  return identity;
-}
-
-void RecordCursor::Fold(const RowRun& run, uint32_t row) {
-  const Rows& rows = *run.rows;
-  if (!TopicWanted(rows.tp[row])) return;
-  Winner candidate{rows.ts_kafka[row], point_->ranks()[TpId{rows.tp[row]}], rows.offset[row],
-                   rows.index[row], static_cast<uint32_t>(group_.size())};
-  auto [held, made] = winners_.try_emplace(IdentityOf(rows, row), candidate);
-  if (!made) {
-    if (candidate < held->second) return;
-    held->second = candidate;
-  }
-  AppendRow(rows, row, &group_);
-  if (group_.size() > 2 * winners_.size() + kGroupSlack) CompactGroup();
-}
-
-// Throws rows away that were beaten, so that one bar sent a million times takes the memory of one.
-void RecordCursor::CompactGroup() {
-  Rows kept = selection_.EmptyRows();
-  for (auto& [identity, winner] : winners_) {
-    AppendRow(group_, winner.row, &kept);
-    winner.row = static_cast<uint32_t>(kept.size() - 1);
-  }
-  group_ = std::move(kept);
-}
-
 // Folds every row of the (ts, symbol) that comes next.
 Status RecordCursor::FoldGroup() {
-  group_.Clear();
-  winners_.clear();
+  group_->Clear();
   const int64_t ts = source_->head().rows->ts[source_->head().first];
   ready_symbol_ = source_->head().symbol;
   for (;;) {
     const RowRun& head = source_->head();
     uint32_t n = 0;
     if (head.count > 0 && head.symbol == ready_symbol_) {
-      for (; n < head.count && head.rows->ts[head.RowAt(n)] == ts; ++n) Fold(head, head.RowAt(n));
+      for (; n < head.count && head.rows->ts[head.RowAt(n)] == ts; ++n) {
+        if (TopicWanted(head.rows->tp[head.RowAt(n)])) group_->Fold(*head.rows, head.RowAt(n));
+      }
     }
     if (n == 0) return Status::Ok();
     source_->Advance(n);
@@ -321,20 +279,21 @@ Status RecordCursor::FoldGroup() {
 // Moves the winners of the group that are wanted to the rows that are ready, in order.
 void RecordCursor::EmitGroup() {
   const bool up = selection_.ascending();
+  const Rows& rows = group_->rows();
   auto emit = [&](const auto& entry) {
     const auto& [identity, winner] = entry;
     if (resuming_) {
-      const auto here = std::tie(group_.ts[winner.row], ready_symbol_, identity);
+      const auto here = std::tie(rows.ts[winner.row], ready_symbol_, identity);
       const auto after = std::tie(after_.ts, query_.after->symbol, after_identity_);
       if (up ? here <= after : here >= after) return;
       resuming_ = false;
     }
-    if (Wanted(group_, winner.row)) AppendRow(group_, winner.row, &ready_);
+    if (Wanted(rows, winner.row)) AppendRow(rows, winner.row, &ready_);
   };
   if (up) {
-    std::for_each(winners_.begin(), winners_.end(), emit);
+    std::for_each(group_->all().begin(), group_->all().end(), emit);
   } else {
-    std::for_each(winners_.rbegin(), winners_.rend(), emit);
+    std::for_each(group_->all().rbegin(), group_->all().rend(), emit);
   }
 }
 
@@ -346,7 +305,7 @@ Status RecordCursor::NextUpserted(RowRun* run) {
     const bool full = ready_.size() >= kReadyRows;
     if (head.count == 0 || full || (ready_.size() > 0 && head.symbol != ready_symbol_)) break;
     TD_RETURN_IF_ERROR(FoldGroup());
-    TD_RETURN_IF_ERROR(Pace(static_cast<uint32_t>(group_.size()), run));
+    TD_RETURN_IF_ERROR(Pace(static_cast<uint32_t>(group_->rows().size()), run));
     EmitGroup();
     if (run->paused) break;
   }

@@ -34,6 +34,7 @@
 #include "query/record_query.h"
 #include "query/row_cursor.h"
 #include "query/row_source.h"
+#include "query/winners.h"
 #include "tape/read_point.h"
 
 namespace tapedeck {
@@ -66,15 +67,6 @@ class RecordCursor final : public RowCursor {
     size_t column;
     std::string text;
   };
-  /// The record that holds an identity so far.
-  struct Winner {
-    int64_t ts_kafka;
-    uint32_t rank;
-    int64_t offset;
-    uint32_t index;
-    uint32_t row;  // of group_
-    auto operator<=>(const Winner&) const = default;
-  };
 
   RecordCursor(std::shared_ptr<const ReadPoint> point, RecordQuery query);
   Status Prepare();
@@ -87,13 +79,10 @@ class RecordCursor final : public RowCursor {
   Status NextAppended(RowRun* run);
   Status NextUpserted(RowRun* run);
   Status FoldGroup();
-  void Fold(const RowRun& run, uint32_t row);
   void EmitGroup();
-  void CompactGroup();
   Status Pace(uint32_t rows, RowRun* run);
   bool Passed(const RowKey& key) const;
   bool Wanted(const Rows& rows, uint32_t row);
-  std::string IdentityOf(const Rows& rows, size_t row) const;
 
   const std::shared_ptr<const ReadPoint> point_;
   const RecordQuery query_;
@@ -112,8 +101,7 @@ class RecordCursor final : public RowCursor {
   std::string after_identity_;
 
   // Upsert: the group of one (ts, symbol) in hand, and the rows that are ready.
-  Rows group_;
-  std::map<std::string, Winner> winners_;
+  std::optional<Winners> group_;
   Rows ready_;
   std::string ready_symbol_;
 };

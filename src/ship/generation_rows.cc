@@ -1,12 +1,10 @@
 #include "ship/generation_rows.h"
 
 #include <algorithm>
-#include <map>
 #include <tuple>
 
 #include "archive/record_object_reader.h"
 #include "base/check.h"
-#include "model/value.h"
 #include "query/generation_cursor.h"
 #include "ship/object_put.h"
 
@@ -98,33 +96,29 @@ class ArchivePull final : public RowPull {
   std::unique_ptr<RecordScan> scan_;
 };
 
+Rows EmptyRowsOf(const Table& table) {
+  Rows rows;
+  rows.columns.resize(table.columns.size());
+  for (size_t c = 0; c < table.columns.size(); ++c) rows.columns[c].type = table.columns[c].type;
+  return rows;
+}
+
+/// All but symbol and ts, which every row has outside its columns.
+std::vector<size_t> IdentityColumns(const Table& table) {
+  std::vector<size_t> columns;
+  for (const std::string& name : table.identity) {
+    if (const int column = table.FindColumn(name); column >= 0)
+      columns.push_back(static_cast<size_t>(column));
+  }
+  return columns;
+}
+
 }  // namespace
 
 WinnerCursor::WinnerCursor(const Table* table, const TapeRanks* ranks,
                            std::vector<std::unique_ptr<RowPull>> sources)
-    : ranks_(ranks) {
-  for (const std::string& name : table->identity) {
-    if (const int column = table->FindColumn(name); column >= 0)
-      identity_.push_back(static_cast<size_t>(column));
-  }
+    : batch_(EmptyRowsOf(*table)), group_(ranks, IdentityColumns(*table), batch_) {
   for (auto& source : sources) heads_.push_back({.source = std::move(source), .run = {}});
-  for (Rows* rows : {&group_, &batch_}) {
-    rows->columns.resize(table->columns.size());
-    for (size_t c = 0; c < table->columns.size(); ++c)
-      rows->columns[c].type = table->columns[c].type;
-  }
-}
-
-std::string WinnerCursor::IdentityOf(const Rows& rows, size_t row) const {
-  std::string identity, text;
-  for (size_t column : identity_) {
-    const Value value = rows.columns[column].At(row);
-    text.clear();
-    value.AppendCanonical(&text);
-    identity += value.is_null() ? "-" : std::to_string(text.size());
-    identity += ':' + text;
-  }
-  return identity;
 }
 
 Status WinnerCursor::Advance(Head* head) {
@@ -148,25 +142,17 @@ const WinnerCursor::Head* WinnerCursor::Least() const {
 // The winners of (symbol, ts), from all sources, into the batch, in order of their origins.
 Status WinnerCursor::TakeGroup(const std::string& symbol, int64_t ts) {
   group_.Clear();
-  std::map<std::string, Winner> winners;
   for (Head& head : heads_) {
     while (!head.AtEnd() && head.run.symbol == symbol && head.ts() == ts) {
-      const Rows& rows = *head.run.rows;
-      const uint32_t row = head.run.RowAt(head.at);
-      const Winner candidate{rows.ts_kafka[row], (*ranks_)[TpId{rows.tp[row]}], rows.offset[row],
-                             rows.index[row], static_cast<uint32_t>(group_.size())};
-      auto [held, made] = winners.try_emplace(IdentityOf(rows, row), candidate);
-      if (made || held->second < candidate) {
-        held->second = candidate;
-        AppendRow(rows, row, &group_);
-      }
+      group_.Fold(*head.run.rows, head.run.RowAt(head.at));
       TD_RETURN_IF_ERROR(Advance(&head));
     }
   }
   std::vector<std::tuple<uint32_t, int64_t, uint32_t, uint32_t>> order;
-  for (const auto& [identity, w] : winners) order.emplace_back(w.rank, w.offset, w.index, w.row);
+  for (const auto& [identity, w] : group_.all())
+    order.emplace_back(w.rank, w.offset, w.index, w.row);
   std::ranges::sort(order);
-  for (const auto& one : order) AppendRow(group_, std::get<3>(one), &batch_);
+  for (const auto& one : order) AppendRow(group_.rows(), std::get<3>(one), &batch_);
   return Status::Ok();
 }
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "query/row_source.h"
+#include "query/winners.h"
 #include "ship/journey.h"
 #include "ship/row_tally.h"
 
@@ -46,25 +47,14 @@ class WinnerCursor final : public RowPull {
     bool AtEnd() const { return run.count == 0; }
     int64_t ts() const { return run.rows->ts[run.RowAt(at)]; }
   };
-  struct Winner {
-    int64_t ts_kafka;
-    uint32_t rank;
-    int64_t offset;
-    uint32_t index;
-    uint32_t row;  // of group_
-    auto operator<=>(const Winner&) const = default;
-  };
   Status Advance(Head* head);
   const Head* Least() const;
   Status TakeGroup(const std::string& symbol, int64_t ts);
-  std::string IdentityOf(const Rows& rows, size_t row) const;
 
-  const TapeRanks* ranks_;
-  std::vector<size_t> identity_;  // columns, but symbol and ts
   std::vector<Head> heads_;
   bool started_ = false;
-  Rows group_;
   Rows batch_;
+  Winners group_;
   std::string symbol_;  // of batch_
 };
 
