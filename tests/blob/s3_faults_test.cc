@@ -320,6 +320,25 @@ TEST_F(S3Faults, RequestsCarryWhatTheyMust) {
             "max-keys=1000&prefix=p%3D1%2Fq%2Fx");
 }
 
+/// Some requests fail before they do anything, some answers are lost or cut short.
+template <typename Service>
+void BringMisery(Service* s3, Random* dice) {
+  const auto trouble = [dice]() -> StubAnswer {
+    const uint64_t kind = dice->Uniform(4);
+    if (kind == 0) return StubAnswer::Reset();
+    return kind == 1 ? S3Error(503, "SlowDown") : S3Error(500, "InternalError");
+  };
+  s3->before = [=](const StubRequest&) -> std::optional<StubAnswer> {
+    if (dice->Uniform(10) >= 3) return std::nullopt;
+    return trouble();
+  };
+  s3->after = [=](const StubRequest&, StubAnswer answer) {
+    if (dice->OneIn(8)) return trouble();  // done, and the answer lost
+    const size_t size = answer.bytes.size();
+    return dice->OneIn(8) ? StubAnswer::CutShort(std::move(answer), dice->Uniform(size)) : answer;
+  };
+}
+
 /// What may be under a name: after an error nobody knows whether it was done.
 using Possible = std::set<std::optional<std::string>>;
 
@@ -329,20 +348,7 @@ TEST_F(S3Faults, ThroughADayOfMiseryEveryAnswerIsTrue) {
   Random random(seed);
   // The server's own dice: its threads must not share ours.
   Random misery(seed + 1);
-  const auto trouble = [&]() -> StubAnswer {
-    const uint64_t kind = misery.Uniform(4);
-    if (kind == 0) return StubAnswer::Reset();
-    return kind == 1 ? S3Error(503, "SlowDown") : S3Error(500, "InternalError");
-  };
-  s3_.before = [&](const StubRequest&) -> std::optional<StubAnswer> {
-    if (misery.Uniform(10) >= 3) return std::nullopt;
-    return trouble();
-  };
-  s3_.after = [&](const StubRequest&, StubAnswer answer) {
-    if (misery.OneIn(8)) return trouble();  // done, and the answer lost
-    const size_t size = answer.bytes.size();
-    return misery.OneIn(8) ? StubAnswer::CutShort(std::move(answer), misery.Uniform(size)) : answer;
-  };
+  BringMisery(&s3_, &misery);
   S3Options options = s3_.Options(&clock_);
   options.retry = {.tries_max = 3};  // so that some are given up
   store_ = std::move(*OpenS3Store(options));
