@@ -4,6 +4,7 @@
 
 #include "api/media_type.h"
 #include "api/page_token.h"
+#include "api/token_watch.h"
 #include "base/text.h"
 #include "replay/runner.h"
 
@@ -60,10 +61,11 @@ Answer JobAnswer(const Call& call, const ReplayView& view, int status) {
 /// Server-sent events: the job whenever something new is known of it, until it has ended.
 class JobEvents final : public ResponseBody {
  public:
-  JobEvents(std::shared_ptr<const JobDesk> desk, Clock* clock)
-      : desk_(std::move(desk)), clock_(clock) {}
+  JobEvents(const Call& call, std::shared_ptr<const JobDesk> desk)
+      : desk_(std::move(desk)), clock_(call.context->clock), token_(call, kScopeReplay) {}
 
   Result<Step> Next(std::string* out) override {
+    TD_RETURN_IF_ERROR(token_.Check());
     const MonotonicTime now = clock_->Monotonic();
     if (ended_) return Step::kEnd;
     if (now < next_) return Step::kWait;
@@ -86,6 +88,7 @@ class JobEvents final : public ResponseBody {
  private:
   const std::shared_ptr<const JobDesk> desk_;
   Clock* const clock_;
+  TokenWatch token_;
   uint64_t news_ = 0;
   uint64_t number_ = 0;
   MonotonicTime last_{0};
@@ -211,7 +214,7 @@ Answer AnswerReplayEvents(Call* call) {
   HttpResponse response;
   response.Set("Content-Type", "text/event-stream");
   response.Set("Cache-Control", "no-cache");
-  response.stream = std::make_unique<JobEvents>(std::move(desk).value(), call->context->clock);
+  response.stream = std::make_unique<JobEvents>(*call, std::move(desk).value());
   return response;
 }
 

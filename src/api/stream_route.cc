@@ -6,6 +6,7 @@
 
 #include "api/row_answer.h"
 #include "api/stream_lines.h"
+#include "api/token_watch.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -20,8 +21,6 @@ constexpr std::string_view kEventStream = "text/event-stream";
 // Every line carries the next offset of each tape.
 constexpr size_t kTapesMax = 64;
 constexpr std::chrono::nanoseconds kAskAgain = std::chrono::milliseconds(10);
-// A stream may last for days: so often it is asked whether its token is still in force.
-constexpr std::chrono::nanoseconds kCheckToken = std::chrono::seconds(1);
 
 /// What is sent, and where it begins.
 struct StreamAsk {
@@ -41,8 +40,7 @@ class LiveBody final : public ResponseBody, public BreakableStream {
         lines_(std::move(lines)),
         compressor_(std::move(compressor)),
         bytes_(call->context->http->BytesOf(call->route->id, form)),
-        token_(BearerOf(*call->request)),
-        check_at_(call->context->clock->Monotonic() + kCheckToken) {
+        token_(*call, kScopeRead) {
     context_->streams->Enter(this);
     context_->http->Begin();
   }
@@ -57,7 +55,7 @@ class LiveBody final : public ResponseBody, public BreakableStream {
   void Break() override { lines_->LetGo(); }
 
   Result<Step> Next(std::string* out) override {
-    TD_RETURN_IF_ERROR(CheckToken());
+    TD_RETURN_IF_ERROR(token_.Check());
     std::string piece;
     Result<bool> more = lines_->Take(&piece);
     if (!more.ok()) {
@@ -77,20 +75,6 @@ class LiveBody final : public ResponseBody, public BreakableStream {
   }
 
  private:
-  // Cut off, so that nobody takes it for complete: the client may ask with another token.
-  Status CheckToken() {
-    if (context_->tokens == nullptr) return Status::Ok();
-    const MonotonicTime now = context_->clock->Monotonic();
-    if (now < check_at_) return Status::Ok();
-    check_at_ = now + kCheckToken;
-    if (context_->tokens->Check(token_, kScopeRead) == TokenFile::Verdict::kAllowed) {
-      return Status::Ok();
-    }
-    TD_LOG(kInfo, "api", "stream-token", "a stream's token is not in force any more",
-           {{"request_id", request_id_}});
-    return Status::FailedPrecondition("the token of this stream is not in force any more");
-  }
-
   // Whoever waits for live data waits for this line: it is not kept in a compressor.
   Status Encode(const std::string& piece, bool more, std::string* out) {
     if (compressor_ == nullptr) {
@@ -108,8 +92,7 @@ class LiveBody final : public ResponseBody, public BreakableStream {
   const std::unique_ptr<StreamLines> lines_;
   const std::unique_ptr<StreamCompressor> compressor_;
   Counter bytes_;
-  const std::string token_;
-  MonotonicTime check_at_;
+  TokenWatch token_;
 };
 
 std::vector<std::string> SortedList(Parameters* parameters, std::string_view name) {

@@ -1,12 +1,16 @@
 // /v1/replays: what requests become, and what is refused; jobs themselves are tests/replay's.
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "api/tokens.h"
 #include "api_rig.h"
 #include "json_schema.h"
 #include "replay/job_json.h"
 #include "replay/runner.h"
+#include "support/temp_dir.h"
 
 namespace tapedeck::testing {
 namespace {
@@ -166,6 +170,34 @@ TEST_F(ReplayRoutes, EventsEndWithTheJob) {
   EXPECT_EQ(reply.Header("Content-Type"), "text/event-stream");
   EXPECT_TRUE(reply.body.starts_with("id: 1\nevent: failed\ndata: {\"id\":\"01J")) << reply.body;
   EXPECT_TRUE(reply.broken.ok());
+}
+
+TEST_F(ReplayRoutes, EventsEndWithTheTokenThatAskedForThem) {
+  TempDir dir;
+  const std::string file = dir.File("tokens");
+  auto removed = MakeToken("removed", kScopeReplay, Timestamp::Max());
+  auto reader = MakeToken("reader", kScopeRead, Timestamp::Max());
+  ASSERT_TRUE(removed.ok() && reader.ok());
+  std::ofstream(file) << removed->line << "\n" << reader->line << "\n";
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  ManualClock of_tokens{Timestamp(0)};
+  auto tokens = TokenFile::Open(file, &of_tokens);
+  ASSERT_TRUE(tokens.ok()) << tokens.status().ToString();
+  ApiRig guarded(tokens->get());
+  guarded.node.replay_runner = runner_.get();
+  HttpResponse events = guarded.api->Handle(
+      ApiRig::RequestOf(Job(kPaused) + "/events", {{"Authorization", "Bearer " + removed->token}}));
+  ASSERT_EQ(events.status, 200);
+  auto next = [&] {
+    of_tokens.Advance(std::chrono::seconds(2));
+    guarded.clock.Advance(std::chrono::seconds(2));
+    std::string piece;
+    return events.stream->Next(&piece).status();
+  };
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(next().ok()) << "the job is paused: they go on";
+  std::ofstream(file, std::ios::trunc) << reader->line << "\n";
+  EXPECT_EQ(next().code(), StatusCode::kFailedPrecondition);
+  guarded.node.replay_runner = nullptr;
 }
 
 TEST_F(ReplayRoutes, OtherMethodsAndANodeThatIsNotReadyAreToldApart) {
