@@ -66,13 +66,14 @@ Answer AnswerDays(Call* call) {
   if (!call->parameters.ok()) return call->parameters.problem();
   const ServedNode& node = *call->context->node;
   TD_ASSIGN_OR_RETURN(std::shared_ptr<const ReadPoint> point, node.Point());
+  // Of the store as it is: a point leaves out what was replaced. And before the manifests, so that
+  // each one that an entry names is among them.
+  TD_ASSIGN_OR_RETURN(const StoreState state, node.store()->View()->LoadState());
   const std::shared_ptr<const ManifestSet> manifests = node.manifests();
   if (!ask.query.table.empty() && !KnowsTable(*point, manifests.get(), ask.query.table)) {
     return NotFoundName("table", "there is no such table; /v1/tables lists them");
   }
   const StoreMeta& meta = node.store()->meta();
-  // Of the store as it is: a point leaves out what was replaced.
-  TD_ASSIGN_OR_RETURN(const StoreState state, node.store()->View()->LoadState());
   const std::vector<DayListing> days =
       ListDays(state, {meta.node_id, meta.store_id}, manifests.get(), ask.query);
   ListText list;

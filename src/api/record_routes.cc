@@ -134,12 +134,12 @@ std::optional<RecordPosition> PositionOf(Call* call, const RowAsk& ask) {
   return std::nullopt;
 }
 
-std::string NotFoundState() {
-  return "no state of that name can be read any more, or it never was; ask without as_of";
-}
-
-Problem NoSuchState(std::string name) {
-  return {ProblemType::kNotFound, NotFoundState(), {{std::move(name), NotFoundState()}}, 0, {}, {}};
+Problem NoSuchState(const std::string& name) {
+  const std::string detail =
+      name == "as_of"
+          ? "no state of that name can be read any more, or it never was; ask without as_of"
+          : "the state of the first page cannot be read any more; begin again without page_token";
+  return {ProblemType::kNotFound, detail, {{name, detail}}, 0, {}, {}};
 }
 
 /// Takes the point back to the state that a page token or `as_of` names.

@@ -318,11 +318,7 @@ std::optional<Problem> TakeRowLease(const Call& call, const RowAsk& ask,
     *lease = TakeLease(call);
   } else {
     ReadParty party{call.request->peer, {}};
-    if (call.context->tokens != nullptr) {
-      constexpr std::string_view kScheme = "Bearer ";  // in any case
-      const std::string_view given = call.request->Header("Authorization");
-      party.token = given.substr(std::min(given.size(), kScheme.size()));
-    }
+    if (call.context->tokens != nullptr) party.token = BearerOf(*call.request);
     *lease = slots->TakeStream(party, &over_share);
   }
   if (over_share) {
