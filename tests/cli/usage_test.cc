@@ -28,7 +28,10 @@ TEST(Usage, MistakesOfFormExitTwo) {
         Arguments{"token", "new", "--name", "x", "--scopes", "write"},
         Arguments{"token", "new", "--name", "x", "--expires", "soon"},
         Arguments{"skip", "--topic", "t", "--partition", "-1", "--to", "5", "--data-dir", "d"},
-        Arguments{"demo", "--duration", "20"}, Arguments{"serve", "--progress", "1ns"},
+        Arguments{"reindex", "--topic", "t", "--show", "01J00000000000000000000001"},
+        Arguments{"reindex", "--cancel", "01J00000000000000000000001", "--show", "x"},
+        Arguments{"reindex", "--list", "--table", "t"}, Arguments{"demo", "--duration", "20"},
+        Arguments{"serve", "--progress", "1ns"},
         Arguments{"serve", "--set", "record.commit_interval"}, Arguments{"serve", "-X", "=x"}}) {
     Outcome outcome = RunTapedeck(arguments);
     EXPECT_EQ(outcome.exit_code, 2) << arguments.back() << "\n" << outcome.err;

@@ -26,9 +26,9 @@ class JobDocument {
  public:
   static Result<JobDocument> Parse(std::string text) {
     JobDocument job;
-    job.text_ = std::move(text);
+    job.text_ = std::make_unique<const std::string>(std::move(text));
     job.tree_ = std::make_unique<json::Tree>();
-    if (job.tree_->Parse(job.text_) != json::Tree::Outcome::kOk || job.tree_->size() == 0 ||
+    if (job.tree_->Parse(*job.text_) != json::Tree::Outcome::kOk || job.tree_->size() == 0 ||
         job.tree_->node(0).type != json::Type::kObject) {
       return Status::Unavailable("the answer is no JSON object: is this a tapedeck node?");
     }
@@ -39,7 +39,7 @@ class JobDocument {
     const uint32_t at = tree_->Find(0, outer);
     return at == json::kNone ? "" : Member(at, name);
   }
-  const std::string& text() const { return text_; }
+  const std::string& text() const { return *text_; }
 
  private:
   std::string Member(uint32_t object, std::string_view name) const {
@@ -47,7 +47,7 @@ class JobDocument {
     const uint32_t at = tree_->Find(object, name);
     return at == json::kNone ? "" : CellOf(*tree_, at);
   }
-  std::string text_;
+  std::unique_ptr<const std::string> text_;  // the tree has views into it, wherever this moves
   std::unique_ptr<json::Tree> tree_;
 };
 

@@ -84,17 +84,23 @@ void AddReindexCommand(CLI::App* app, Choice* choice) {
   CLI::Option* topic =
       command->add_option("--topic", args->topic, "all tables that this topic feeds")
           ->type_name("TOPIC");
-  AddListOption(command, "--table,-t", &args->tables, "these tables")
-      ->type_name("TABLE")
-      ->excludes(topic);
-  command->add_option("--start", args->start, "from the day on that holds this time")
-      ->type_name("TIME");
-  command->add_option("--end", args->end, "days that begin before this time; also +1d")
-      ->type_name("TIME");
+  CLI::Option* tables = AddListOption(command, "--table,-t", &args->tables, "these tables");
+  tables->type_name("TABLE")->excludes(topic);
+  CLI::Option* start =
+      command->add_option("--start", args->start, "from the day on that holds this time");
+  CLI::Option* end =
+      command->add_option("--end", args->end, "days that begin before this time; also +1d");
   command->add_flag("--wait,-w", args->wait, "follow it to its end");
-  command->add_flag("--list", args->list, "all reindex jobs of the node");
-  command->add_option("--show", args->show, "a job, by its id")->type_name("ID");
-  command->add_option("--cancel", args->cancel, "cancel a job and forget it")->type_name("ID");
+  CLI::Option* list = command->add_flag("--list", args->list, "all reindex jobs of the node");
+  CLI::Option* show = command->add_option("--show", args->show, "a job, by its id");
+  CLI::Option* cancel = command->add_option("--cancel", args->cancel, "cancel a job and forget it");
+  for (CLI::Option* time : {start, end}) time->type_name("TIME");
+  for (CLI::Option* id : {show, cancel}) id->type_name("ID");
+  for (CLI::Option* other : {list, show, cancel}) {  // each is a command of its own
+    for (CLI::Option* given : {topic, tables, start, end}) other->excludes(given);
+  }
+  list->excludes(show)->excludes(cancel);
+  show->excludes(cancel);
   args->node.AddNodeTo(command);
   command->footer(
       "Whole days are made again, from all topics that feed a table.\n"
