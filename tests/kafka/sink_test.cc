@@ -165,7 +165,12 @@ TEST(TrailingReader, SeesWhatIsCommittedAndGoesOnFromAnOffset) {
     ASSERT_GOOD(sink->Commit({.next_seq = n + 1, .metadata = "x"}, 30s));
     ASSERT_GOOD(sink->Begin());
     ASSERT_GOOD(SendOne(sink.get(), "trail", 2, "aborted"));
-    ASSERT_GOOD(sink->Abort(30s));
+    if (const Status aborted = sink->Abort(30s); !aborted.ok()) {
+      // The broker may know nothing of the transaction yet: who sends gives such a producer up.
+      EXPECT_EQ(aborted.code(), StatusCode::kFailedPrecondition) << aborted.ToString();
+      sink = OpenSink(kafka, "trail");
+      ASSERT_GOOD(sink->Start(30s));
+    }
     poll(static_cast<size_t>(n) + 1);
   }
   EXPECT_EQ(seen, (std::vector<std::string>{"0:c0", "0:c1", "0:c2"}));
