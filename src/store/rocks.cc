@@ -136,11 +136,8 @@ rocksdb::Options MakeOptions(const MemoryPlan& plan) {
   options.target_file_size_base = 64 * kMiB;
   options.max_bytes_for_level_base = std::max<uint64_t>(64 * kMiB, 4 * plan.memtable_bytes);
   options.level0_file_num_compaction_trigger = 4;
-  // Each opening after a crash leaves a small file in level 0, and a process that dies every few
-  // seconds finishes no compaction: it has to start all the same. What is too much for the disk is
-  // held back by the slowdown, whose rate follows what compaction can do.
   options.level0_slowdown_writes_trigger = 40;
-  options.level0_stop_writes_trigger = 1000;
+  options.level0_stop_writes_trigger = 60;
   options.max_background_jobs = 2;
   options.max_subcompactions = 1;
   options.max_open_files =
