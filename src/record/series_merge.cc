@@ -102,20 +102,27 @@ Status SeriesMerge::Learn(const StoreView& view, const StoreState& state,
 }
 
 Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, PreparedMerge* merge) {
-  while (!ready_.empty() && merge->batch.bytes() < PreparedMerge::kBatchBytes) {
-    const std::string prefix = *ready_.begin();
-    ready_.erase(ready_.begin());
+  // A union may have the name of one of its parts, which is what `view` has under it: what is
+  // joined here is joined again only when the store has it.
+  std::set<std::string> round = std::exchange(ready_, {});
+  while (!round.empty() && merge->batch.bytes() < PreparedMerge::kBatchBytes) {
+    const std::string prefix = *round.begin();
+    round.erase(round.begin());
     auto series = series_.find(prefix);
     if (series == series_.end()) continue;
     for (std::vector<FlushedBlock>& same : series->second) {
       if (same.size() < kClassBlocks) continue;
       const Status joined = Join(view, state, std::exchange(same, {}), merge);
-      if (joined.code() != StatusCode::kCorruption) TD_RETURN_IF_ERROR(joined);
+      if (!joined.ok() && joined.code() != StatusCode::kCorruption) {
+        ready_.merge(round);
+        return joined;
+      }
       // These stay as they are: reads say so where it matters.
       if (!joined.ok()) TD_LOG(kError, "record", "merge-failed", joined.ToString());
       break;  // the union may fill the next class: a later round sees to it
     }
   }
+  ready_.merge(round);
   return Status::Ok();
 }
 
