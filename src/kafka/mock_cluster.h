@@ -41,6 +41,7 @@ enum class MockRequest : int16_t {
   kHeartbeat = 12,
   kLeaveGroup = 13,
   kSyncGroup = 14,
+  kTxnOffsetCommit = 28,
 };
 
 /// Errors by Kafka's numbers; kDisconnect cuts the connection.
@@ -55,6 +56,7 @@ enum class MockError : int16_t {
   kNotCoordinator = 16,
   kUnknownMember = 25,
   kRebalanceInProgress = 27,
+  kInvalidProducerEpoch = 47,
   kFencedInstanceId = 82,
 };
 
