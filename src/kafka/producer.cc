@@ -49,13 +49,16 @@ ClientSettings SettingsOf(const ProducerOptions& options) {
   return settings;
 }
 
-/// Of a call within a transaction: one that must be aborted is kCancelled, whatever the reason.
-Status TransactionStatus(const RdkError& error, std::string_view doing) {
+/// Of a call within a transaction: one that must be aborted is kCancelled, whatever the reason. What
+/// ended the client for good comes first: where it came as another answer, librdkafka may tell this
+/// call of its consequence only, an erroneous state.
+Status TransactionStatus(rd_kafka_t* client, const RdkError& error, std::string_view doing) {
   Status status = RdkStatus(error, doing);
   if (error == nullptr || rd_kafka_error_is_fatal(error.get()) != 0 ||
       rd_kafka_error_txn_requires_abort(error.get()) == 0) {
     return status;
   }
+  TD_RETURN_IF_ERROR(RdkFatalStatus(client));
   return Status::Cancelled(std::string(status.message()) + "; the transaction must be aborted");
 }
 
@@ -270,18 +273,21 @@ Status Producer::InitTransactions(std::chrono::milliseconds timeout) {
 }
 
 Status Producer::Begin() {
-  return TransactionStatus(RdkError(rd_kafka_begin_transaction(state_->client.get())),
+  return TransactionStatus(state_->client.get(),
+                           RdkError(rd_kafka_begin_transaction(state_->client.get())),
                            "beginning a transaction");
 }
 
 Status Producer::CommitTransaction(std::chrono::milliseconds timeout) {
-  return TransactionStatus(RdkError(rd_kafka_commit_transaction(state_->client.get(),
+  return TransactionStatus(state_->client.get(),
+                           RdkError(rd_kafka_commit_transaction(state_->client.get(),
                                                                 static_cast<int>(timeout.count()))),
                            "committing a transaction");
 }
 
 Status Producer::AbortTransaction(std::chrono::milliseconds timeout) {
   return TransactionStatus(
+      state_->client.get(),
       RdkError(rd_kafka_abort_transaction(state_->client.get(), static_cast<int>(timeout.count()))),
       "aborting a transaction");
 }
@@ -299,6 +305,7 @@ Status Producer::SendOffset(const std::string& group, const TopicPartition& tp, 
       of_group(rd_kafka_consumer_group_metadata_new(group.c_str()),
                &rd_kafka_consumer_group_metadata_destroy);
   return TransactionStatus(
+      state_->client.get(),
       RdkError(rd_kafka_send_offsets_to_transaction(
           state_->client.get(), list.get(), of_group.get(), static_cast<int>(timeout.count()))),
       "adding progress to a transaction");
