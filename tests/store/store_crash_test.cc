@@ -3,17 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "store_fixture.h"
+#include "support/rounds.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
 #include "writer_process.h"
 
 namespace tapedeck::testing {
 namespace {
-
-int Rounds(int fast) {
-  const char* chaos = std::getenv("TAPEDECK_CHAOS");
-  return chaos == nullptr ? fast : std::max(fast, std::atoi(chaos));
-}
 
 TEST(StoreA1, AKilledWriterLosesNothingAcknowledgedAndTearsNothing) {
   const uint64_t seed = TestSeed();

@@ -5,6 +5,7 @@
 
 #include "store_fixture.h"
 #include "support/fault_fs.h"
+#include "support/rounds.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
 
@@ -17,11 +18,6 @@ StoreOptions Faulty(const std::filesystem::path& dir, const std::shared_ptr<Faul
   StoreOptions options = SmallStore(dir);
   options.file_system = faults;
   return options;
-}
-
-int Rounds(int fast) {
-  const char* chaos = std::getenv("TAPEDECK_CHAOS");
-  return chaos == nullptr ? fast : std::max(fast, std::atoi(chaos));
 }
 
 // Power goes at a random moment of writing, flushing and compacting; what is found afterwards is a

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store_fixture.h"
 #include "support/fault_fs.h"
+#include "support/rounds.h"
 #include "support/seed.h"
 #include "support/temp_dir.h"
 
@@ -17,11 +18,6 @@ namespace tapedeck::testing {
 namespace {
 
 constexpr size_t kBlockBytes = 40'000;
-
-int Rounds(int fast) {
-  const char* chaos = std::getenv("TAPEDECK_CHAOS");
-  return chaos == nullptr ? fast : std::max(fast, std::atoi(chaos));
-}
 
 /// A file system of its own and of a given size, in memory.
 class SmallDisk {
