@@ -49,9 +49,9 @@ ClientSettings SettingsOf(const ProducerOptions& options) {
   return settings;
 }
 
-/// Of a call within a transaction: one that must be aborted is kCancelled, whatever the reason. What
-/// ended the client for good comes first: where it came as another answer, librdkafka may tell this
-/// call of its consequence only, an erroneous state.
+/// Of a call within a transaction: one that must be aborted is kCancelled, whatever the reason.
+/// What ended the client for good comes first: where it came as another answer, librdkafka may tell
+/// this call of its consequence only, an erroneous state.
 Status TransactionStatus(rd_kafka_t* client, const RdkError& error, std::string_view doing) {
   Status status = RdkStatus(error, doing);
   if (error == nullptr || rd_kafka_error_is_fatal(error.get()) != 0 ||
