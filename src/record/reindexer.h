@@ -122,6 +122,12 @@ class Reindexer {
 
  private:
   using Change = std::function<Status(ReindexJob*)>;
+  /// What a job is going to rebuild, and of what.
+  struct Plan {
+    std::set<TpId> known;  // tapes that had been begun
+    std::vector<ReindexScope::Tape> tapes;
+    std::set<ReindexDay> days;
+  };
 
   Reindexer(ReindexOptions options, ReindexParts parts);
   void Loop();
@@ -129,8 +135,7 @@ class Reindexer {
   Status RunJob(ReindexJob job);
   Status Flush();
   Status Reserve(ReindexJob* job);
-  Status AddReserved(const std::vector<ReindexScope::Tape>& tapes, const std::set<ReindexDay>& days,
-                     ReindexJob* job, StoreBatch* batch) const;
+  Status AddReserved(const Plan& plan, ReindexJob* job, StoreBatch* batch) const;
   Result<ReindexBuilt> Build(const ReindexJob& job);
   Status SwitchTo(const ReindexJob& job, const ReindexBuilt& built);
   Status CleanUp(const ReindexJob& job);

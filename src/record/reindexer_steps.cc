@@ -111,6 +111,18 @@ Status CheckRetained(const StoreView& view, const StoreState& state, const Tapes
   return Status::Ok();
 }
 
+// Of a tape that the plan has not nothing would be built: its rows would be replaced by nothing.
+Status CheckKnown(const StoreState& state, const std::set<TpId>& known,
+                  const std::set<ReindexDay>& days) {
+  for (const auto& [key, entry] : state.days) {
+    if (!entry.counts() || !days.contains({key.table, key.day})) continue;
+    const bool all = std::ranges::all_of(
+        entry.vector, [&](const DayEntry::Range& range) { return known.contains(range.tp); });
+    if (!all) return Status::Unavailable("a tape was begun meanwhile: the days are planned again");
+  }
+  return Status::Ok();
+}
+
 // What is reserved covers these offsets, and no others: as recorded at this moment.
 Result<std::vector<ReindexJob::End>> EndsNow(const StoreView& view, const StoreState& state,
                                              const Tapes& tapes) {
@@ -131,9 +143,10 @@ Result<std::vector<ReindexJob::End>> EndsNow(const StoreView& view, const StoreS
 Status Reindexer::Reserve(ReindexJob* job) {
   Enter(ReindexStep::kPlanning, 0);
   TD_ASSIGN_OR_RETURN(auto scope, MakeScope(job->request));
-  TD_ASSIGN_OR_RETURN(const std::set<ReindexDay> days,
-                      scope->FindDays(options_.build.changes_bytes_max));
-  const Tapes tapes = scope->tapes();
+  Plan plan;
+  TD_ASSIGN_OR_RETURN(plan.days, scope->FindDays(options_.build.changes_bytes_max));
+  plan.tapes = scope->tapes();
+  for (const auto& [tp, checkpoint] : scope->point().state().checkpoints) plan.known.insert(tp);
   scope.reset();  // who waits for the writer holds no view: the store may have to be opened again
   TD_RETURN_IF_ERROR(FailpointHit("reindex.planned"));
   ReindexJob reserved;
@@ -141,16 +154,17 @@ Status Reindexer::Reserve(ReindexJob* job) {
     TD_ASSIGN_OR_RETURN(const std::string bytes, parts_.store->View()->Get(keys::Job(job->id)));
     TD_ASSIGN_OR_RETURN(reserved, DecodeReindexJob(job->id, bytes));
     if (reserved.over()) return Status::Cancelled("the job was cancelled");
-    return AddReserved(tapes, days, &reserved, batch);
+    return AddReserved(plan, &reserved, batch);
   }));
   *job = reserved;
   return TakeStored(job->id);
 }
 
-Status Reindexer::AddReserved(const Tapes& tapes, const std::set<ReindexDay>& days, ReindexJob* job,
-                              StoreBatch* batch) const {
+Status Reindexer::AddReserved(const Plan& plan, ReindexJob* job, StoreBatch* batch) const {
+  const auto& [known, tapes, days] = plan;
   const std::unique_ptr<StoreView> view = parts_.store->View();
   TD_ASSIGN_OR_RETURN(const StoreState now, view->LoadState());
+  TD_RETURN_IF_ERROR(CheckKnown(now, known, days));
   TD_RETURN_IF_ERROR(CheckRetained(*view, now, tapes, days));
   const Timestamp at = time_.Now();
   job->state = days.empty() ? ReindexState::kDone : ReindexState::kRunning;

@@ -208,8 +208,8 @@ RowsFound ReindexRig::Oracle(const MappingSpec& spec,
   EXPECT_TRUE(decoder.ok()) << decoder.status().ToString();
   RowsFound rows;
   Decoded decoded;
-  for (int32_t partition = 0; partition < 2; ++partition) {
-    const TopicPartition tp{"Finhub1", partition};
+  for (const TopicPartition& tp : ship.recorder.log.All()) {
+    const int32_t partition = tp.partition;
     for (const auto& [offset, message] : ship.recorder.log.Copy(tp).messages) {
       const FakeView view(message);
       (*decoder)->Decode(tp, view.view(), ship.recorder.clock.Now(), &decoded);

@@ -346,6 +346,45 @@ TEST(ReindexTrouble, A8WhoWaitsForAQuietMomentHoldsNoView) {
   EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
 }
 
+// Its rows are in a day that was planned without it: nothing would be built for them.
+TEST(ReindexTrouble, ATapeThatBeginsBetweenPlanAndReservationKeepsItsRows) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 12);
+  rig.Record();
+  rig.UseMapping(kOther);
+  rig.Record();
+  rig.StartReindexer();
+  std::string id;
+  {
+    QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+    const auto made = rig.reindexer->Create(kAll);
+    ASSERT_TRUE(made.ok()) << made.status().ToString();
+    id = made->job.id;
+  }
+  std::atomic<bool> ended{false};
+  std::thread job([&] {
+    rig.reindexer->RunOnce();
+    ended = true;
+  });
+  while (!rig.ship.queue.wants_quiet() && !ended) std::this_thread::yield();
+  EXPECT_FALSE(ended) << "nothing was planned";
+  rig.ship.recorder.queue = nullptr;  // the days are planned, and not reserved before this returns
+  for (int i = 0; i < 5; ++i) rig.ship.recorder.ProduceTrades({"Finhub1", 2}, 3);
+  rig.Record();
+  rig.ship.recorder.queue = &rig.ship.queue;
+  {
+    QueueServer server(&rig.ship.queue, rig.ship.recorder.store.get());
+    job.join();
+  }
+  for (int turn = 0; turn < 5 && !rig.reindexer->Get(id)->job.over(); ++turn) {
+    rig.ship.recorder.clock.Advance(std::chrono::seconds(2));
+    rig.RunUntilIdle();
+  }
+  EXPECT_EQ(rig.reindexer->Get(id)->job.state, ReindexState::kDone);
+  EXPECT_EQ(rig.Query(), rig.Oracle(SpecOf(kOther)));
+  rig.CheckSound();
+}
+
 TEST(ReindexTrouble, AJobWhoseDaysHaveGoneAlreadyEnds) {
   ReindexRig rig(TestSeed());
   rig.Produce(kShipDay, 12);
