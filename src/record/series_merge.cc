@@ -26,6 +26,22 @@ size_t ClassOf(uint64_t rows) {
   return size_class;
 }
 
+// Takes the first of `same` out, as many as one join reads.
+std::vector<FlushedBlock> TakeSome(std::vector<FlushedBlock>* same) {
+  uint64_t rows = 0;
+  auto end = same->begin();
+  for (; end != same->end(); ++end) {
+    if (rows >= SeriesMerge::kJoinRows &&
+        end - same->begin() >= ptrdiff_t{SeriesMerge::kClassBlocks})
+      break;
+    rows += end->rows;
+  }
+  std::vector<FlushedBlock> taken(std::make_move_iterator(same->begin()),
+                                  std::make_move_iterator(end));
+  same->erase(same->begin(), end);
+  return taken;
+}
+
 std::string PrefixOf(const keys::SeriesKey& key) {
   return keys::SeriesPrefix(key.table, key.day, key.generation, key.symbol);
 }
@@ -35,6 +51,18 @@ bool IsOpen(const StoreState& state, const keys::SeriesKey& key) {
     return day.first == keys::DayKey{key.table, key.day, key.generation} &&
            day.second.phase == DayPhase::kOpen;
   });
+}
+
+// Moves `key` on to the next number of a piece under which the view has no block. A union's newest
+// part may be a union itself, or a piece of one whose other pieces stay: under a name that is taken
+// a block would stand in the place of another, or be mistaken for it.
+Status TakeFreeName(const StoreView& view, keys::SeriesKey* key) {
+  for (;; key->block += kNextPiece) {
+    if (key->block < kUnionBlock) return Status::Internal("no number is left for a joined block");
+    const Status there = view.Get(keys::Series(*key)).status();
+    if (there.code() == StatusCode::kNotFound) return Status::Ok();
+    TD_RETURN_IF_ERROR(there);
+  }
 }
 
 // A row of one of several decoded blocks.
@@ -102,8 +130,7 @@ Status SeriesMerge::Learn(const StoreView& view, const StoreState& state,
 }
 
 Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, PreparedMerge* merge) {
-  // A union may have the name of one of its parts, which is what `view` has under it: what is
-  // joined here is joined again only when the store has it.
+  // What is joined here can be joined again only when the store has it.
   std::set<std::string> round = std::exchange(ready_, {});
   while (!round.empty() && merge->batch.bytes() < PreparedMerge::kBatchBytes) {
     const std::string prefix = *round.begin();
@@ -112,7 +139,8 @@ Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, Prep
     if (series == series_.end()) continue;
     for (std::vector<FlushedBlock>& same : series->second) {
       if (same.size() < kClassBlocks) continue;
-      const Status joined = Join(view, state, std::exchange(same, {}), merge);
+      const Status joined = Join(view, state, TakeSome(&same), merge);
+      if (same.size() >= kClassBlocks) ready_.insert(prefix);
       if (!joined.ok() && joined.code() != StatusCode::kCorruption) {
         ready_.merge(round);
         return joined;
@@ -126,43 +154,72 @@ Status SeriesMerge::Prepare(const StoreView& view, const StoreState& state, Prep
   return Status::Ok();
 }
 
+// A flush that ends while the first look begins is found by it and told besides; and a union that
+// was made may never have been stored. So a block counts once, and only if it is there.
+Status SeriesMerge::Read(const StoreView& view, const Table& table,
+                         std::vector<FlushedBlock>* blocks, std::vector<Rows>* decoded) {
+  auto order = [](const FlushedBlock& block) {
+    return std::tie(block.key.flush, block.key.block, block.key.first_ts);
+  };
+  std::ranges::sort(*blocks, std::less(), order);
+  const auto twice = std::ranges::unique(*blocks, std::equal_to(), order);
+  blocks->erase(twice.begin(), twice.end());
+  std::vector<FlushedBlock> found;
+  for (FlushedBlock& block : *blocks) {
+    const std::string stored_key = keys::Series(block.key);
+    Result<std::string> bytes = view.Get(stored_key);
+    if (bytes.status().code() == StatusCode::kNotFound) continue;
+    TD_RETURN_IF_ERROR(bytes.status());
+    TD_RETURN_IF_ERROR(
+        DecodeSeriesBlock(stored_key, *bytes, table.columns, &buffers_, &decoded->emplace_back()));
+    found.push_back(std::move(block));
+  }
+  *blocks = std::move(found);
+  return Status::Ok();
+}
+
 Status SeriesMerge::Join(const StoreView& view, const StoreState& state,
                          std::vector<FlushedBlock> blocks, PreparedMerge* merge) {
   if (!IsOpen(state, blocks.front().key)) return Status::Ok();
   const Table* table = state.tables.Find(blocks.front().key.table);
   if (table == nullptr)
     return Status::Corruption("a series block of a table that the store does not know");
-  std::vector<Rows> decoded(blocks.size());
-  keys::SeriesKey key = blocks.front().key;
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    const std::string stored_key = keys::Series(blocks[i].key);
-    Result<std::string> bytes = view.Get(stored_key);
-    if (bytes.status().code() == StatusCode::kNotFound) return Status::Ok();  // its day was dropped
-    TD_RETURN_IF_ERROR(bytes.status());
-    TD_RETURN_IF_ERROR(
-        DecodeSeriesBlock(stored_key, *bytes, table->columns, &buffers_, &decoded[i]));
-    if (std::tie(blocks[i].key.flush, blocks[i].key.block) > std::tie(key.flush, key.block))
-      key = blocks[i].key;
+  std::vector<Rows> decoded;
+  TD_RETURN_IF_ERROR(Read(view, *table, &blocks, &decoded));
+  if (blocks.size() < 2) {
+    for (FlushedBlock& block : blocks) Note(std::move(block));
+    return Status::Ok();
+  }
+  // The union is named after its newest part.
+  keys::SeriesKey key = blocks.back().key;
+  key.block = (key.block & kFlushBlockMask) | kUnionBlock;
+  const Rows joined = Sorted(decoded, TapeRanks(state.tapes), *table);
+  struct Piece {
+    keys::SeriesKey key;
+    size_t rows;
+    std::string bytes;
+  };
+  std::vector<Piece> pieces;  // all or none of them go into the batch
+  for (size_t at = 0; at < joined.size();) {
+    const size_t count = SeriesRowsThatFit(joined, at, limits::kSeriesBlockRows);
+    key.first_ts = Timestamp(joined.ts[at]);
+    TD_RETURN_IF_ERROR(TakeFreeName(view, &key));
+    Piece& piece = pieces.emplace_back(Piece{key, count, {}});
+    TD_RETURN_IF_ERROR(EncodeSeriesBlock(keys::Series(key), joined, table->columns, at, count,
+                                         Effort::kMerge, &buffers_, &piece.bytes));
+    key.block += kNextPiece;
+    at += count;
   }
   for (const FlushedBlock& block : blocks) merge->batch.DeleteSeriesBlock(block.key);
   merge->blocks_before += blocks.size();
   merge->days.push_back({key.table, key.day, key.generation});
-  // The union is named after its newest part, which no other union has; pieces are told apart above
-  // the numbers that flushes give.
-  key.block = (key.block & kFlushBlockMask) | kUnionBlock;
-  const Rows joined = Sorted(decoded, TapeRanks(state.tapes), *table);
-  std::string bytes;
-  for (size_t at = 0; at < joined.size();) {
-    const size_t count = SeriesRowsThatFit(joined, at, limits::kSeriesBlockRows);
-    key.first_ts = Timestamp(joined.ts[at]);
-    TD_RETURN_IF_ERROR(EncodeSeriesBlock(keys::Series(key), joined, table->columns, at, count,
-                                         Effort::kMerge, &buffers_, &bytes));
-    merge->batch.PutSeriesBlock(key, bytes);
-    ++merge->blocks_after;
-    Note({key, count});
-    key.block += kNextPiece;
-    at += count;
+  for (const Piece& piece : pieces) {
+    merge->batch.PutSeriesBlock(piece.key, piece.bytes);
+    // One that long texts have cut short is as long as it gets.
+    const bool cut = &piece != &pieces.back() && piece.rows < limits::kSeriesBlockRows;
+    if (!cut) Note({piece.key, piece.rows});
   }
+  merge->blocks_after += pieces.size();
   return Status::Ok();
 }
 
