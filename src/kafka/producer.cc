@@ -13,6 +13,8 @@ namespace tapedeck {
 namespace {
 
 constexpr std::chrono::milliseconds kServeSlice{50};
+// What is purged is reported at once; this bounds the wait for it.
+constexpr std::chrono::milliseconds kEndWithin{1000};
 
 struct HeadersDestroy {
   void operator()(rd_kafka_headers_t* headers) const { rd_kafka_headers_destroy(headers); }
@@ -194,9 +196,13 @@ Result<std::unique_ptr<Producer>> Producer::Open(const ProducerOptions& options)
 
 Producer::Producer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
+// What is under way must be over before the client goes: librdkafka frees the text of a
+// transaction's error on its main thread, and an answer that a broker thread takes in meanwhile
+// (each of them fails once a producer is fenced) frees it again.
 Producer::~Producer() {
-  rd_kafka_purge(state_->client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
-                                           RD_KAFKA_PURGE_F_NON_BLOCKING);
+  rd_kafka_t* client = state_->client.get();
+  rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_flush(client, static_cast<int>(kEndWithin.count()));
   state_->topics.clear();
 }
 

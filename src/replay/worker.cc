@@ -193,7 +193,8 @@ ReplayOutcome ReplayWorker::Run() {
     ReplayLive live = desk_->live();
     live.trouble = std::string(status.message());
     desk_->SetLive(live);
-    WaitToRetry(wait);
+    WaitToRetry(status.code() == StatusCode::kFailedPrecondition ? std::max(wait, parts_.fenced_min)
+                                                                 : wait);
     wait = std::min(wait * 2, parts_.retry_max);
   }
 }

@@ -65,6 +65,9 @@ struct WorkerParts {
   uint64_t messages_per_second_max = 0;  // 0: none
   size_t memory_bytes = size_t{32} << 20;
   std::chrono::nanoseconds retry_min = std::chrono::milliseconds(100);
+  /// After a fence: longer than a newcomer's client waits before it asks for the transactional id
+  /// once more (500 ms). Who comes back sooner takes the id from it again and again.
+  std::chrono::nanoseconds fenced_min = std::chrono::seconds(2);
   std::chrono::nanoseconds retry_max = std::chrono::seconds(5);
 };
 

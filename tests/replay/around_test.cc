@@ -199,8 +199,8 @@ TEST_F(ReplayAround, E5ATearInTheTargetIsFoundByTheVerification) {
   ReplayRig rig(dir_.File("s"), kafka->bootstrap_servers());
   rig.Fill(1500);
   rig.Start();
-  const std::string id = rig.Create(Paced("torn-replay", 1000));
-  ASSERT_TRUE(rig.WaitSent(id, 600));
+  const std::string id = rig.Create(Paced("torn-replay", 300));
+  ASSERT_TRUE(rig.WaitSent(id, 300));
   std::vector<ClientMessage> sent = kafka->admin().Dump("torn-replay");
   ASSERT_GT(sent.size(), 100u);
   sent[50].offset = -1;

@@ -123,9 +123,9 @@ TEST_F(RestoreTest, StoppedInTheMiddleARangeIsRestoredWithTheSameTable) {
   json request = Restore("range-replay");
   request["source"]["start"] = std::to_string(start_ms) + "ms";
   request["source"]["end"] = std::to_string(start_ms + 1000) + "ms";
-  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 1500}};
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 300}};
   const std::string id = rig.Create(request);
-  ASSERT_TRUE(rig.WaitSent(id, 500));
+  ASSERT_TRUE(rig.WaitSent(id, 200));
   EXPECT_EQ(rig.Patch(id, {{"seek", request["source"]["start"]}}).code(),
             StatusCode::kFailedPrecondition);
   rig.Stop();
@@ -151,10 +151,11 @@ TEST_F(RestoreTest, WhatRetainDropsBeforeTheTableIsMadeCostsTheTableAndNotTheJob
   rig.Fill(3000);
   rig.Start();
   json request = Restore("late-replay");
-  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 2000}};
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 400}};
   const std::string id = rig.Create(request);
-  ASSERT_TRUE(rig.WaitSent(id, 3000));
-  rig.Drop(TpId{1}, 1000);  // of what was sent
+  ASSERT_TRUE(rig.WaitSent(id, 1500));
+  rig.Drop(TpId{1}, 500);  // of what was sent
+  ASSERT_TRUE(rig.Patch(id, {{"pace", {{"mode", "max"}}}}).ok());
   ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
   EXPECT_EQ(Found(kafka, "late-replay").at(0).size(), 3000u);
   const Status none = rig.runner().Offsets(id).status();

@@ -130,7 +130,7 @@ TEST_F(ReplayRunnerTest, PausedSoughtSpedUpAndStoppedItSendsEachMessageOfARunOnc
   const auto& first = rig.filler().messages().front();
   ASSERT_TRUE(rig.Patch(id, {{"seek", std::to_string(first.time().ns()) + "ns"},
                              {"state", "running"},
-                             {"pace", {{"speed", 3.0}}}})
+                             {"pace", {{"speed", 0.5}}}})
                   .ok());
   ASSERT_TRUE(rig.WaitSent(id, paused_at + 500));
   rig.Stop();  // the process ends in the middle
