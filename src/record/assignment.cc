@@ -35,15 +35,14 @@ TopicSetup* RecorderImpl::SetupFor(const std::string& topic) {
 Status RecorderImpl::CheckCluster(StoreBatch* batch) {
   const std::string cluster = source_->ClusterId(options_.broker_timeout);
   if (cluster.empty()) return Status::Unavailable("the cluster's id is not known yet");
-  if (cluster_id_.empty()) {
-    cluster_id_ = cluster;
-    batch->PutClusterId(cluster);
-  }
+  if (cluster_id_.empty()) cluster_id_ = cluster;
   if (cluster != cluster_id_) {
     return Status::FailedPrecondition("this store records cluster '" + cluster_id_ +
                                       "', but bootstrap_servers lead to cluster '" + cluster +
                                       "': point them at the first, or use another data_dir");
   }
+  // An assignment that failed has not stored it.
+  if (parts_.store->meta().cluster_id.empty()) batch->PutClusterId(cluster);
   return Status::Ok();
 }
 
@@ -81,6 +80,10 @@ Result<std::vector<StartOffset>> RecorderImpl::AssignAll(
   std::vector<std::unique_ptr<Lane>> lanes;
   std::vector<Status> waits;  // of partitions that cannot be asked about now
   size_t silent = 0;          // those that took their time to say so
+  known_topics_.clear();
+  for (const TopicPartition& tp : partitions) {
+    if (book_->KnowsTopic(cluster_id_, tp.topic)) known_topics_.insert(tp.topic);
+  }
   for (const TopicPartition& tp : partitions) {
     auto commit = std::find_if(committed.begin(), committed.end(),
                                [&](const GroupCommit& c) { return c.tp == tp; });
@@ -128,6 +131,7 @@ std::unique_ptr<Lane> RecorderImpl::WaitingLane(const TopicPartition& tp, const 
     lane->tape = *known;
     lane->now = book_->checkpoint(*known);
   }
+  lane->waits = true;
   lane->health = trouble.ToString() + "; it is tried again";
   TD_LOG(kWarn, "record", "partition-waits", lane->health, {{"partition", tp.ToString()}});
   return lane;
@@ -210,11 +214,11 @@ Result<int64_t> RecorderImpl::ResolveStart(const RecordTopic& topic, const Topic
 // Sets where the lane starts by what the store, the group and the log say.
 Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const LogBounds& bounds,
                               StoreBatch* batch) {
-  const std::optional<TpId> known = book_->Current(cluster_id_, lane->tp);
+  std::optional<TpId> known = book_->Current(cluster_id_, lane->tp);
   StartFacts facts{.node_id = options_.node_id,
                    .store_id = parts_.store->meta().store_id,
                    .bounds = bounds,
-                   .topic_known = book_->KnowsTopic(cluster_id_, lane->tp.topic),
+                   .topic_known = known_topics_.contains(lane->tp.topic),
                    .now = parts_.clock->Now()};
   if (known) facts.own_next = lane->now.next;
   uint32_t lineage = known ? book_->tape(*known).lineage : 0;
@@ -239,6 +243,12 @@ Status RecorderImpl::PlanLane(Lane* lane, const GroupCommit& committed, const Lo
                answer.reason + "); left aside");
         facts.commit.reset();
         if (!known) lineage = metadata->lineage + 1;
+      } else if (metadata->lineage > lineage) {
+        // The log was made anew while another had the partition, and nothing of ours is left in it.
+        lineage = metadata->lineage;
+        lane->now = Checkpoint{};
+        facts.own_next.reset();
+        known.reset();
       }
     }
   }

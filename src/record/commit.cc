@@ -11,7 +11,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr std::chrono::seconds kRetryWrite(1);
 // Checking a hole asks the broker; no more than a tenth of the time goes there.
 constexpr int kHoleCheckShare = 10;
 
@@ -177,12 +176,14 @@ void RecorderImpl::CountMarks(Lane* lane) {
 
 // The end of the partition was reached: what lies between (control records, aborted messages) is
 // behind us.
-void RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
+Status RecorderImpl::ReachEnd(Lane* lane, int64_t offset) {
   lane->log_end = offset;
-  if (!lane->health.empty() || offset <= lane->now.next) return;
+  if (!lane->health.empty() || offset <= lane->now.next) return Status::Ok();
+  if (offset > lane->now.next + 1) TD_RETURN_IF_ERROR(CheckHole(lane, offset));
   lane->now.next = offset;
   lane->dirty = true;
   if (!pending_) BeginPending();
+  return Status::Ok();
 }
 
 bool RecorderImpl::CommitIsDue(MonotonicTime now) const {
@@ -286,7 +287,8 @@ void RecorderImpl::KeepBlocks(std::vector<OpenBlock> blocks) {
 std::vector<GroupCommit> RecorderImpl::GroupCommits() const {
   std::vector<GroupCommit> commits;
   for (const auto& lane : lanes_) {
-    if (!lane->has_tape()) continue;
+    // Of one that waits nobody knows yet whether another has recorded further.
+    if (!lane->has_tape() || lane->waits) continue;
     const Checkpoint& committed = book_->checkpoint(lane->tape);
     Result<std::string> metadata = EncodeCommitMetadata({.node = options_.node_id,
                                                          .store = parts_.store->meta().store_id,
@@ -334,8 +336,9 @@ Status RecorderImpl::Stall(const Status& written, std::string_view what, bool ag
     if (stop_ != nullptr && stop_->load())
       return Status::Cancelled("stopped while the store could not write");
     if (resumed.ok()) return Status::Ok();
-    // Others may have what makes room.
-    TD_RETURN_IF_ERROR(ServeQueue(StoreQueue::Writer::kBusy));
+    // Others may have what makes room. What they did may be readable only when the store works.
+    const Status served = ServeQueue(StoreQueue::Writer::kBusy);
+    if (!served.ok() && served.code() != StatusCode::kUnavailable) return served;
     parts_.clock->SleepFor(kRetryWrite);
   }
 }

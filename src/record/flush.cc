@@ -90,15 +90,23 @@ Status RecorderImpl::FlushAll() {
   return ApplyFlush(flusher_->WaitBuilt().get());
 }
 
-// Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
+// A flush that is not to be: what was asked for is for another one, and a gap that it healed stays.
+void RecorderImpl::GiveBackFlush() {
+  std::lock_guard lock(request_mutex_);
+  to_close_.insert(to_close_.begin(), closes_in_hand_.begin(), closes_in_hand_.end());
+  requests_in_hand_ = live_.flush_requests_done;
+  closes_in_hand_.clear();
+  healing_.reset();
+}
+
 Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
-  if (!built->status.ok()) {  // what was asked for is for another flush
-    std::lock_guard lock(request_mutex_);
-    to_close_.insert(to_close_.begin(), closes_in_hand_.begin(), closes_in_hand_.end());
-    requests_in_hand_ = live_.flush_requests_done;
-    closes_in_hand_.clear();
-    return built->status;
-  }
+  const Status applied = built->status.ok() ? WriteFlush(built) : built->status;
+  if (!applied.ok()) GiveBackFlush();
+  return applied;
+}
+
+// Series blocks, catalog, days and watermarks in one batch; then the chunks are dropped.
+Status RecorderImpl::WriteFlush(BuiltFlush* built) {
   // A commit on its way would set the watermarks back, and the counts of what was healed.
   TD_RETURN_IF_ERROR(healing_ == nullptr ? CompleteCommit() : Commit());
   std::vector<std::pair<TpId, Checkpoint>> moved;
@@ -116,9 +124,20 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
     closes_in_hand_.clear();
     return Status::Ok();
   }
-  if (healing_ != nullptr) TD_RETURN_IF_ERROR(PutHealing(&built->batch));
   built->batch.PutFlushNumber(book_->flush + 1, built->through_commit);
-  TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
+  if (healing_ == nullptr) {
+    TD_RETURN_IF_ERROR(WriteOrStall(&built->batch, "flush"));
+  } else {
+    // It builds on what shippers and retention may change while this one waits for room.
+    TD_RETURN_IF_ERROR(PutHealing(&built->batch));
+    const Status written = parts_.store->Write(built->batch);
+    if (!written.ok()) {
+      GiveBackFlush();
+      TD_RETURN_IF_ERROR(Stall(written, "flush", false));
+      EndStall();
+      return Status::Ok();
+    }
+  }
   TD_RETURN_IF_ERROR(FailpointHit("record.after_flush"));
 
   metrics_->Flushed(parts_.clock->Monotonic() - last_flush_);
@@ -144,27 +163,25 @@ Status RecorderImpl::ApplyFlush(BuiltFlush* built) {
 
 Status RecorderImpl::ApplyMerges() {
   if (merger_ == nullptr) return Status::Ok();
+  TD_RETURN_IF_ERROR(LearnServed());
   while (std::unique_ptr<PreparedMerge> merge = merger_->TakePrepared()) {
     TD_RETURN_IF_ERROR(FailpointHit("record.merge_prepared"));
-    // A day that was closed since then keeps its blocks as they are.
+    // A day that was closed since then keeps its blocks as they are. Nor come blocks back that were
+    // pruned. What else takes blocks out or makes them anew tells the merger (TakeInDropped).
     auto closed = [&](const keys::DayKey& day) {
-      return book_->DayOf(day).phase != DayPhase::kOpen || shrunk_days_.contains(day);
+      return book_->DayOf(day).phase != DayPhase::kOpen;
     };
-    // Nor come blocks back that have left the store: for the archive, or for good.
     auto pruned = [&](const keys::TpOffsetKey& tape) {
-      const auto dropped = dropped_to_.find(tape.tp);
-      return tape.offset < book_->ship(tape.tp).pruned ||
-             (dropped != dropped_to_.end() && tape.offset < dropped->second);
+      return tape.offset < book_->ship(tape.tp).pruned;
     };
-    // Nor index entries that a reindex has made anew.
-    const bool stale = merge->flush < switched_;
-    if (stale || std::ranges::any_of(merge->days, closed) ||
-        std::ranges::any_of(merge->tapes, pruned)) {
+    if (std::ranges::any_of(merge->days, closed) || std::ranges::any_of(merge->tapes, pruned)) {
+      merger_->Forget();
       merger_->Applied();
       continue;
     }
     const Status written = parts_.store->Write(merge->batch);
     if (written.ok()) TD_RETURN_IF_ERROR(FailpointHit("record.merge_applied"));
+    if (!written.ok()) merger_->Forget();
     merger_->Applied();
     if (written.ok()) continue;
     // It is not kept: others may prune now what it joins, and the merger makes it again.

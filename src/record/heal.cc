@@ -97,6 +97,7 @@ Status RecorderImpl::TakeHealed() {
     if (decoded.ok()) return StartFlush(TakeCloses());
     // Nothing of it is kept: the gap stays one and is tried again later, recording goes on.
     healing_.reset();
+    StartMerger();
     heal_at_ = parts_.clock->Monotonic() + kHealLookMax;
     TD_LOG(kError, "record", "heal-failed", decoded.ToString(),
            {{"partition", of.tape.ToString()}});

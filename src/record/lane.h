@@ -34,6 +34,7 @@ struct Lane {
   const RecordTopic* topic = nullptr;
   Decoder* decoder = nullptr;
   Checkpoint now;
+  bool waits = false;  // Kafka had no answer when it was assigned
   bool dirty = false;  // `now` differs from the committed checkpoint
   int64_t log_end = -1;
   int64_t log_first_ms = -1;  // Kafka time of what Kafka has first; -1 unknown

@@ -1,5 +1,7 @@
 #include "record/merger.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "record/series_merge.h"
 #include "record/tape_merge.h"
@@ -18,6 +20,7 @@ struct Merger::State {
   bool stop = false;
   std::unique_ptr<PreparedMerge> prepared;
   bool in_hand = false;  // taken by the record thread, not applied yet
+  bool forget = false;   // since the thread last looked
   uint64_t looks = 0;
   // The thread's own:
   TapeMerge tapes;
@@ -64,6 +67,12 @@ void Merger::Applied() {
   state_->wake.notify_all();
 }
 
+void Merger::Forget() {
+  std::lock_guard lock(state_->mutex);
+  state_->forget = true;
+  state_->prepared.reset();
+}
+
 uint64_t Merger::looks() const {
   std::lock_guard lock(state_->mutex);
   return state_->looks;
@@ -77,10 +86,13 @@ Result<std::unique_ptr<PreparedMerge>> PrepareOne(const Store& store, TapeMerge*
   auto merge = std::make_unique<PreparedMerge>();
   std::unique_ptr<StoreView> view = store.View();
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
-  merge->flush = state.flush;
   TD_RETURN_IF_ERROR(series->Learn(*view, state, std::move(flushed)));
   for (const auto& [tp, tape] : state.tapes) {
-    TD_ASSIGN_OR_RETURN(TapeMerge::Joined joined, tapes->Prepare(*view, tp, &merge->batch));
+    const auto ship =
+        std::ranges::lower_bound(state.ships, tp, {}, &std::pair<TpId, TapeShip>::first);
+    const bool ships = ship != state.ships.end() && ship->first == tp;
+    const int64_t pruned = ships ? ship->second.pruned : INT64_MIN;
+    TD_ASSIGN_OR_RETURN(TapeMerge::Joined joined, tapes->Prepare(*view, tp, pruned, &merge->batch));
     merge->blocks_before += joined.blocks;
     if (joined.blocks > 0) {
       merge->blocks_after += 1;
@@ -106,6 +118,10 @@ void Merger::Loop() {
       if (state_->stop) return;
       state_->poked = false;
       flushed = std::exchange(state_->flushed, {});
+      if (std::exchange(state_->forget, false)) {
+        state_->tapes = TapeMerge();
+        state_->series = SeriesMerge();
+      }
     }
     Result<std::unique_ptr<PreparedMerge>> merge =
         PrepareOne(*state_->store, &state_->tapes, &state_->series, std::move(flushed));
@@ -117,7 +133,7 @@ void Merger::Loop() {
       TD_LOG(kError, "record", "merge-failed", merge.status().ToString());
       continue;
     }
-    state_->prepared = std::move(merge).value();
+    if (!state_->forget) state_->prepared = std::move(merge).value();
   }
 }
 

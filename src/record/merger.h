@@ -41,7 +41,6 @@ struct PreparedMerge {
   StoreBatch batch;
   std::vector<keys::DayKey> days;        // whose series blocks it joins
   std::vector<keys::TpOffsetKey> tapes;  // first offsets of the tape blocks that it joins
-  uint64_t flush = 0;                    // the last one that its maker saw
   uint64_t blocks_before = 0;
   uint64_t blocks_after = 0;
 };
@@ -60,6 +59,9 @@ class Merger {
   /// on blocks that a batch in hand deletes.
   std::unique_ptr<PreparedMerge> TakePrepared();
   void Applied();
+  /// What the merger has read may no longer be so, or what it prepared was not stored: nothing of
+  /// it is handed out any more, and its next look starts from the store alone.
+  void Forget();
   /// Looks that have ended since the start. One that ends without a prepared batch found nothing to
   /// do.
   uint64_t looks() const;

@@ -132,6 +132,7 @@ Status RecorderImpl::Loop() {
       Notice(status.ToString());
       TD_LOG(kWarn, "record", "trouble", status.ToString());
       ReassignSoon(reassign_delay_);
+      if (unlearnt_ != Unlearnt::kNothing) parts_.clock->SleepFor(kRetryWrite);
       continue;
     }
     if (status.code() == StatusCode::kCancelled && stop_->load()) return Status::Ok();
@@ -152,7 +153,9 @@ Status RecorderImpl::Step() {
   TD_ASSIGN_OR_RETURN(const SourceBatch* batch,
                       source_->Poll(std::chrono::ceil<milliseconds>(wait)));
   TD_RETURN_IF_ERROR(FailpointHit("record.after_poll"));
-  TD_RETURN_IF_ERROR(Take(*batch));
+  const Status taken = Take(*batch);
+  if (!taken.ok()) source_->Reassign();  // the rest of the batch is read again
+  TD_RETURN_IF_ERROR(taken);
   const MonotonicTime after = parts_.clock->Monotonic();
   TD_RETURN_IF_ERROR(TakeCommit());
   if (CommitIsDue(after))
@@ -170,7 +173,8 @@ Status RecorderImpl::Take(const SourceBatch& batch) {
     // A large batch is committed in the middle: commit_bytes bounds what is open.
     if (pending_bytes_ >= options_.commit_bytes) TD_RETURN_IF_ERROR(CommitAhead());
   }
-  for (const PartitionEnd& end : batch.ends) ReachEnd(lanes_[end.slot].get(), end.offset);
+  for (const PartitionEnd& end : batch.ends)
+    TD_RETURN_IF_ERROR(ReachEnd(lanes_[end.slot].get(), end.offset));
   for (const PartitionError& error : batch.errors) TakeError(error);
   for (const SourceNotice& notice : batch.notices) {
     Notice(notice.code + ": " + notice.detail);
@@ -268,6 +272,7 @@ void RecorderImpl::TakeTailAnswers() {
     (*lane)->log_first_ms = answer.log_first_ms;
     stuck_.TakeEnd(answer.question.tp, answer.question.next, answer.bounds.end);
     if (answer.verdict == TailVerdict::kChanged) {
+      if (!(*lane)->health.empty()) continue;  // halted, or about to be assigned again anyway
       TD_LOG(kWarn, "record", "log-changed", answer.reason,
              {{"partition", answer.question.tp.ToString()}});
       ReassignSoon(std::chrono::nanoseconds(0));
@@ -319,8 +324,9 @@ Status RecorderImpl::StallIfDiskIsFull(MonotonicTime now) {
   return Status::Ok();
 }
 
-// Writes of other threads, between two of ours. They may have moved what is shipped and pruned.
+// Writes of other threads, between two of ours.
 Status RecorderImpl::ServeQueue(StoreQueue::Writer writer) {
+  TD_RETURN_IF_ERROR(LearnServed());
   StoreQueue* queue = parts_.queue;
   if (queue == nullptr || !queue->waiting()) return Status::Ok();
   // A flush on its way was built from days and catalog entries as they were.
@@ -329,18 +335,29 @@ Status RecorderImpl::ServeQueue(StoreQueue::Writer writer) {
   if (flusher_->busy()) quiet = false;
   // Nor is a commit on its way: it would put checkpoints back as they were.
   if (quiet) TD_RETURN_IF_ERROR(CompleteCommit());
+  unlearnt_ = quiet ? Unlearnt::kAll : Unlearnt::kShips;
   TD_RETURN_IF_ERROR(
       queue->Serve(parts_.store, quiet ? StoreQueue::Writer::kQuiet : StoreQueue::Writer::kBusy));
+  return LearnServed();
+}
+
+// What others wrote may have moved what is shipped and pruned, and when we were quiet, days, tapes
+// and counts. Where it cannot be read now, nothing of ours is built or written until it can.
+Status RecorderImpl::LearnServed() {
+  if (unlearnt_ == Unlearnt::kNothing) return Status::Ok();
   TD_ASSIGN_OR_RETURN(auto ships, parts_.store->View()->Ships());
   book_->SetShips(std::move(ships));
-  return quiet ? TakeInDropped() : Status::Ok();
+  if (unlearnt_ == Unlearnt::kAll) TD_RETURN_IF_ERROR(TakeInDropped());
+  unlearnt_ = Unlearnt::kNothing;
+  return Status::Ok();
 }
 
 // Days, rows and tapes that retention took out just now, and what a reindex has put in their place.
 Status RecorderImpl::TakeInDropped() {
   const std::unique_ptr<StoreView> view = parts_.store->View();
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
-  for (const keys::DayKey& day : book_->SetDays(std::move(state.days))) shrunk_days_.insert(day);
+  if (merger_ != nullptr) merger_->Forget();
+  book_->SetDays(std::move(state.days));
   for (const auto& [tp, checkpoint] : state.checkpoints) {
     Result<std::string> bytes = view->Get(keys::Gap(tp, checkpoint.start));
     if (bytes.status().code() == StatusCode::kNotFound) continue;
@@ -350,7 +367,7 @@ Status RecorderImpl::TakeInDropped() {
   }
   flusher_.Forget();
   if (state.flush > book_->flush) {
-    book_->flush = switched_ = state.flush;
+    book_->flush = state.flush;
     for (const auto& [tp, checkpoint] : state.checkpoints) TakeInCounts(tp, checkpoint);
   }
   parts_.open_rows->DropThrough(state.flushed_commit);  // answers are others now
@@ -377,7 +394,8 @@ Status RecorderImpl::Finish(Status end) {
   const bool store_is_sound =
       end.code() != StatusCode::kInternal && end.code() != StatusCode::kCorruption;
   if (store_is_sound) {
-    Status last = Commit();
+    Status last = LearnServed();
+    if (last.ok()) last = Commit();
     if (last.ok()) last = FlushAll();
     if (last.ok()) last = ServeQueue();
     if (!last.ok()) TD_LOG(kError, "record", "last-commit", last.ToString());

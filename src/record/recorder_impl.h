@@ -33,6 +33,9 @@ struct TopicSetup {
   std::unique_ptr<Decoder> decoder;
 };
 
+/// Between two tries of what the store did not do.
+inline constexpr std::chrono::seconds kRetryWrite(1);
+
 class RecorderImpl final : public Recorder, private AssignmentListener {
  public:
   RecorderImpl(RecorderOptions options, RecorderParts parts);
@@ -55,6 +58,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   void TellStuck();
   Status StallIfDiskIsFull(MonotonicTime now);
   Status ServeQueue(StoreQueue::Writer writer = StoreQueue::Writer::kQuiet);
+  Status LearnServed();
   Status TakeInDropped();
   void TakeInCounts(TpId tp, const Checkpoint& stored);
   void ReassignSoon(std::chrono::nanoseconds delay);
@@ -70,7 +74,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   bool DropsHeld(Lane* lane, int64_t offset);
   void Record(Lane* lane, const MessageView& message);
   void CountMarks(Lane* lane);
-  void ReachEnd(Lane* lane, int64_t offset);
+  Status ReachEnd(Lane* lane, int64_t offset);
   void OpenNextBlock(Lane* lane);
   bool CommitIsDue(MonotonicTime now) const;
   bool SomethingIsOpen() const;
@@ -91,6 +95,8 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   Status TakeFlush();
   Status FlushAll();
   Status ApplyFlush(BuiltFlush* built);
+  Status WriteFlush(BuiltFlush* built);
+  void GiveBackFlush();
   Status ApplyMerges();
   void Discard();
 
@@ -136,6 +142,7 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   std::vector<TopicSetup> setups_;
   std::unique_ptr<TapeBook> book_;
   std::string cluster_id_;
+  std::set<std::string> known_topics_;  // before the assignment in hand
 
   std::unique_ptr<MessageSource> source_;
   std::unique_ptr<LogProbe> probe_;
@@ -152,11 +159,10 @@ class RecorderImpl final : public Recorder, private AssignmentListener {
   ChunkBuilder rows_;
   FlushWorker flusher_;
   std::unique_ptr<RecordMetrics> metrics_;
-  // What retention has taken out while this process records: no merge brings it back.
-  std::set<keys::DayKey> shrunk_days_;
-  std::map<TpId, int64_t> dropped_to_;
-  uint64_t switched_ = 0;     // the flush as which a reindex was last switched to
-  CommitTimes commit_times_;  // of the commit that is on its way
+  enum class Unlearnt : uint8_t { kNothing, kShips, kAll };
+  Unlearnt unlearnt_ = Unlearnt::kNothing;  // of what others wrote
+  std::map<TpId, int64_t> dropped_to_;  // what retention has taken out while this process records
+  CommitTimes commit_times_;            // of the commit that is on its way
   MessageHasher hasher_;
   Decoded decoded_;
   CommitBuilder commit_builder_;

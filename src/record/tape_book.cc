@@ -66,17 +66,12 @@ void TapeBook::SetCheckpoint(TpId tp, const Checkpoint& checkpoint) {
   checkpoints_[Position(tp)] = checkpoint;
 }
 
-std::vector<keys::DayKey> TapeBook::SetDays(std::vector<std::pair<keys::DayKey, DayEntry>> days) {
-  const std::map<keys::DayKey, DayEntry> before = std::exchange(days_, {});
+void TapeBook::SetDays(std::vector<std::pair<keys::DayKey, DayEntry>> days) {
+  days_.clear();
   for (auto& [key, entry] : days) {
     entry.draft.clear();  // the shipper's
     days_[key] = std::move(entry);
   }
-  std::vector<keys::DayKey> shrunk;
-  for (const auto& [key, entry] : before) {
-    if (DayOf(key).rows < entry.rows) shrunk.push_back(key);
-  }
-  return shrunk;
 }
 
 TapeShip TapeBook::ship(TpId tp) const {

@@ -51,8 +51,8 @@ class TapeBook {
   uint32_t OpenGeneration(TableId table, Day day) const;
   DayEntry DayOf(const keys::DayKey& key) const;
   void SetDay(const keys::DayKey& key, const DayEntry& entry) { days_[key] = entry; }
-  /// Takes the days from the store again; returns those that have lost rows there.
-  std::vector<keys::DayKey> SetDays(std::vector<std::pair<keys::DayKey, DayEntry>> days);
+  /// Takes the days from the store again.
+  void SetDays(std::vector<std::pair<keys::DayKey, DayEntry>> days);
 
   TableRegistry tables;
   uint64_t commit = 0;

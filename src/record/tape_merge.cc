@@ -1,5 +1,7 @@
 #include "record/tape_merge.h"
 
+#include <algorithm>
+
 #include "base/limits.h"
 #include "base/log.h"
 #include "codec/tape_block.h"
@@ -12,15 +14,19 @@ bool Small(const TapeIndexEntry& entry) { return entry.raw_bytes < limits::kTape
 
 }  // namespace
 
-Result<TapeMerge::Run> TapeMerge::FindRun(const StoreView& view, TpId tp) {
-  int64_t& done = done_.try_emplace(tp, INT64_MIN).first->second;
+Result<TapeMerge::Run> TapeMerge::FindRun(const StoreView& view, TpId tp, int64_t pruned) {
+  int64_t& done = done_.try_emplace(tp, pruned).first->second;
+  done = std::max(done, pruned);
   std::unique_ptr<StoreCursor> cursor =
       view.Scan(keys::TapeIndex(tp, done), keys::TapeIndex(tp, INT64_MAX), ScanKind::kPoint);
   Run run;
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
     TD_ASSIGN_OR_RETURN(keys::TpOffsetKey key, keys::ParseTpOffset(cursor->key()));
     TD_ASSIGN_OR_RETURN(TapeIndexEntry entry, DecodeTapeIndex(cursor->value()));
-    const bool fits = Small(entry) && (run.bases.empty() || entry.mapping == run.joined.mapping);
+    const bool fits =
+        Small(entry) &&
+        (run.bases.empty() || (entry.mapping == run.joined.mapping &&
+                               run.joined.count + entry.count <= limits::kTapeBlockMessagesMax));
     if (!fits) {
       if (run.bases.size() > 1) return run;
       run = {};
@@ -36,19 +42,21 @@ Result<TapeMerge::Run> TapeMerge::FindRun(const StoreView& view, TpId tp) {
   return Run{};  // what is left is still growing
 }
 
-Result<TapeMerge::Joined> TapeMerge::Prepare(const StoreView& view, TpId tp, StoreBatch* batch) {
+Result<TapeMerge::Joined> TapeMerge::Prepare(const StoreView& view, TpId tp, int64_t pruned,
+                                             StoreBatch* batch) {
   for (;;) {
-    TD_ASSIGN_OR_RETURN(const Run run, FindRun(view, tp));
+    TD_ASSIGN_OR_RETURN(const Run run, FindRun(view, tp, pruned));
     if (run.bases.size() < 2) return Joined{};
     std::string joined;
     const Status read = Join(view, tp, run, &joined);
-    if (read.code() == StatusCode::kCorruption) {
-      // Reads say so where it matters; here it must not stand in the way of what lies behind it.
+    if (!read.ok() && read.code() != StatusCode::kUnavailable) {
+      // Reads of damage say so where it matters; here it must not stand in the way of what lies
+      // behind it.
       TD_LOG(kError, "record", "merge-failed", read.ToString());
       done_[tp] = run.bases.back() + 1;
       continue;
     }
-    TD_RETURN_IF_ERROR(read);
+    TD_RETURN_IF_ERROR(read);  // the store cannot be read now
     for (int64_t base : run.bases) batch->DeleteTapeBlock(tp, base);
     batch->PutTapeBlock(tp, run.bases.front(), joined);
     batch->PutTapeIndex(tp, run.bases.front(), run.joined);

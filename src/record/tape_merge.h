@@ -30,15 +30,16 @@ class TapeMerge {
     int64_t first_offset = 0;  // of the first of them
   };
   /// Adds one merge of `tp` to `batch`, if there is one; else it joins no blocks. A run with a
-  /// damaged block stays as it is, and is not looked at again.
-  Result<Joined> Prepare(const StoreView& view, TpId tp, StoreBatch* batch);
+  /// damaged block stays as it is, and is not looked at again; nor are blocks below `pruned`, which
+  /// were healed late and leave soon.
+  Result<Joined> Prepare(const StoreView& view, TpId tp, int64_t pruned, StoreBatch* batch);
 
  private:
   struct Run {
     std::vector<int64_t> bases;
     TapeIndexEntry joined;
   };
-  Result<Run> FindRun(const StoreView& view, TpId tp);
+  Result<Run> FindRun(const StoreView& view, TpId tp, int64_t pruned);
   Status Join(const StoreView& view, TpId tp, const Run& run, std::string* joined);
 
   std::map<TpId, int64_t> done_;  // index entries below are as they should be

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "kafka/commit_metadata.h"
 #include "record/recorder_rig.h"
 #include "support/seed.h"
 
@@ -268,6 +269,58 @@ TEST(Recorder, B6TopicRecreatedUnderTheRunningNodeIsFoundByTheTailCheck) {
     }
   }
   EXPECT_GE(fresh_tape.size(), 50u);
+}
+
+// Nothing of ours is left in the log, and who had the partition meanwhile saw it made anew.
+TEST(Recorder, B6TopicRecreatedWhileAnotherHadThePartitionGoesOnInItsLineage) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 1, 100);
+  ASSERT_TRUE(rig.Run().ok());
+  rig.CloseStore();
+  rig.log.Recreate("Finhub1");
+  for (int i = 0; i < 300; ++i) rig.ProduceTrades(kFirst, 1);
+  rig.log.Expire(kFirst, 200);
+  MessageHasher hasher;
+  const FakeView last(rig.log.Copy(kFirst).messages.at(289));
+  Result<std::string> metadata =
+      EncodeCommitMetadata({.node = "node-2",
+                            .store = "01J00000000000000000000002",
+                            .lineage = 1,
+                            .run_start = 0,
+                            .last = {289, hasher.Message(last.view(), kFirst)}});
+  ASSERT_TRUE(metadata.ok()) << metadata.status().ToString();
+  rig.log.Commit({kFirst, 290, *metadata});
+  ASSERT_TRUE(rig.Run().ok());
+  const TpId now = *rig.CurrentTape(kFirst);
+  ASSERT_NE(now, TpId{1});
+  for (const auto& [tp, tape] : rig.LoadState().tapes) EXPECT_EQ(tape.lineage, tp == now ? 1u : 0u);
+  EXPECT_EQ(rig.StoredTape(now).size(), 10u);
+  EXPECT_EQ(rig.StoredTape(TpId{1}).size(), 100u);
+  const Gap before = OnlyGap(&rig, now);
+  EXPECT_EQ(before.reason, GapReason::kElsewhere);
+  EXPECT_EQ(before.from, 200);
+  EXPECT_EQ(before.to, 290);
+}
+
+TEST(Recorder, B7AStartAtTheEndIsThatOfEveryPartitionOfANewTopic) {
+  RecorderRig rig(TestSeed());
+  rig.options.topics.front().start.kind = TopicStart::Kind::kLatest;
+  Fill(&rig, 3, 50);
+  ASSERT_TRUE(rig.Run().ok());
+  for (int p = 0; p < 3; ++p) {
+    const auto checkpoint = rig.store->View()->GetCheckpoint(*rig.CurrentTape({"Finhub1", p}));
+    EXPECT_EQ(checkpoint->start, 50) << p;
+  }
+}
+
+TEST(Recorder, B16TheClusterIsKnownAlsoWhereTheFirstAssignmentFailed) {
+  RecorderRig rig(TestSeed());
+  Fill(&rig, 1, 20);
+  rig.log.committed_fails = 1;
+  ASSERT_TRUE(rig.Run().ok());
+  rig.CloseStore();
+  rig.OpenStore();
+  EXPECT_EQ(rig.store->meta().cluster_id, rig.log.cluster_id);
 }
 
 TEST(Recorder, EqualMessagesOfANewLogAreHeldByTheOldLineage) {

@@ -121,6 +121,7 @@ class FakeLog {
   }
 
   std::string cluster_id = "fake-cluster";
+  std::atomic<int> committed_fails = 0;  // so many questions for the group's commits fail
   /// Offsets of a partition that Poll leaves out although they are there: a client's fetch bug.
   std::map<TopicPartition, std::vector<int64_t>> hidden_from_poll;
   /// Called before the probe reads a range: where a test lets time pass.
@@ -239,6 +240,10 @@ class FakeSource final : public MessageSource {
   Result<std::vector<GroupCommit>> Committed(std::span<const TopicPartition> partitions,
                                              std::chrono::milliseconds) override {
     if (log_->down) return Status::Unavailable("the fake broker is down");
+    if (log_->committed_fails > 0) {
+      --log_->committed_fails;
+      return Status::Unavailable("the fake coordinator is loading");
+    }
     std::vector<GroupCommit> commits;
     for (const TopicPartition& tp : partitions) {
       commits.push_back(log_->Copy(tp).committed.value_or(GroupCommit{tp, -1, ""}));
