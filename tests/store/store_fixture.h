@@ -30,11 +30,14 @@ inline StoreOptions SmallStore(const std::filesystem::path& dir) {
   return options;
 }
 
-/// The block of (tape, commit): bytes that tell both, and do not compress.
+/// The block of (tape, commit): bytes that tell both, and do not compress. Small ones are a piece
+/// of 256 KiB that are drawn once: to draw each anew is most of a test's time under a sanitizer.
 inline std::string BlockOf(TpId tp, uint64_t commit, size_t bytes) {
+  static const std::string drawn = Random(1).Bytes(size_t{256} << 10);
   Random random(commit * 16 + Raw(tp));
   std::string block = "block " + std::to_string(Raw(tp)) + " " + std::to_string(commit) + " ";
-  return block + random.Bytes(bytes);
+  if (bytes > drawn.size() / 2) return block + random.Bytes(bytes);
+  return block.append(drawn, random.Uniform(drawn.size() - bytes), bytes);
 }
 
 inline int64_t BaseOf(uint64_t commit) {
