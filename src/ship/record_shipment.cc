@@ -197,8 +197,10 @@ std::vector<DayEntry::Range> RecordShipment::Vector() const {
   return vector;
 }
 
-// The vector by names of tapes, its gaps, and the mappings that made its records.
+// The vector by names of tapes, its gaps, and the mappings that made its records. What was a gap
+// lies in a later generation once it is healed: both are told by one view.
 Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* manifest) {
+  TD_ASSIGN_OR_RETURN(const StoreState now, view.LoadState());
   std::map<TpId, TapeId> tapes(state_->tapes.begin(), state_->tapes.end());
   for (const DayEntry::Range& range : Vector()) {
     const TapeId& tape = tapes[range.tp];
@@ -209,7 +211,7 @@ Status RecordShipment::DescribeRanges(const StoreView& view, RecordManifest* man
       gap.to = std::min(gap.to, range.to);
       if (gap.from < gap.to) manifest->gaps.push_back({tape, std::move(gap)});
     }
-    for (const auto& [other, entry] : state_->days) {  // healed since this one was closed
+    for (const auto& [other, entry] : now.days) {  // healed since this one was closed
       if (other.table != key_.table || other.day != key_.day || other.generation <= key_.generation)
         continue;
       if (entry.building || entry.rebuilt) continue;

@@ -89,6 +89,19 @@ class HealTest : public ::testing::Test {
       ADD_FAILURE() << finding.where << ": " << finding.what;
     return std::move(report).value();
   }
+  /// The disk is lost: a store is made of what is in the archive, and used.
+  void UseRestored() {
+    ManifestHolder manifests;
+    ASSERT_TRUE(manifests.Refresh(rig_.blobs, nullptr).ok());
+    auto again = *Store::Open(
+        {.dir = rig_.recorder.dir.path() / "again", .node_id = "second", .ballast_bytes = 0});
+    const auto report =
+        RestoreStore(again.get(), *manifests.Take(), rig_.blobs, {.clock = &rig_.recorder.clock});
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_TRUE(report->notes.empty());
+    again.reset();
+    rig_.UseCopy("again");
+  }
   void CheckServed(const std::string& when) {
     SCOPED_TRACE(when + "; " + RepeatWith(seed_));
     const Served produced = ProducedIn(&rig_, {kOnly});
@@ -146,17 +159,7 @@ TEST_F(HealTest, G5WhatIsHealedBelowWhatWasShippedIsShippedByItself) {
   CheckServed("shipped by itself");
   // Its records are in no manifest yet: lost now, they come from its part of the archived tape.
   rig_.CopyStore("kept");
-  {
-    ManifestHolder manifests;
-    ASSERT_TRUE(manifests.Refresh(rig_.blobs, nullptr).ok());
-    auto again = *Store::Open(
-        {.dir = rig_.recorder.dir.path() / "again", .node_id = "second", .ballast_bytes = 0});
-    const auto report =
-        RestoreStore(again.get(), *manifests.Take(), rig_.blobs, {.clock = &rig_.recorder.clock});
-    ASSERT_TRUE(report.ok()) << report.status().ToString();
-    EXPECT_TRUE(report->notes.empty());
-  }
-  rig_.UseCopy("again");
+  UseRestored();
   CheckServed("restored");
   CheckStore();
   rig_.UseCopy("kept");
@@ -173,6 +176,37 @@ TEST_F(HealTest, G5WhatIsHealedBelowWhatWasShippedIsShippedByItself) {
   SwitchTo("third");
   rig_.recorder.OpenStore();
   CheckServed("by a node that has only the archive");
+}
+
+// The round began before it was healed; the manifest of the day is drafted behind its tape.
+TEST_F(HealTest, G5ADaysManifestDoesNotClaimWhatIsHealedWhileItIsWritten) {
+  Produce(30);
+  rig_.Record();
+  SwitchTo("second");
+  Produce(30);
+  rig_.Record({kShipDay});
+  rig_.StartShipper();
+  bool healed = false;
+  rig_.fake.SetHook([&](BlobOp op, const std::string& name) {
+    if (op == BlobOp::kPut && name.starts_with("tape/") && !std::exchange(healed, true)) Heal();
+  });
+  ASSERT_TRUE(rig_.Round().ok());
+  rig_.fake.SetHook({});
+  ASSERT_TRUE(healed);
+  ASSERT_TRUE(Gaps().empty());
+  const auto days = rig_.Days();
+  ASSERT_EQ(days.size(), 2u);
+  ASSERT_EQ(days.begin()->second.phase, DayPhase::kShipped) << rig_.shipper->State().last_error;
+  ASSERT_EQ(days.rbegin()->second.phase, DayPhase::kOpen) << "rows of what was healed";
+  rig_.CopyStore("kept");
+  UseRestored();
+  CheckServed("restored without them; " + RepeatWith(seed_));
+  CheckStore();
+  rig_.UseCopy("kept");
+  Produce(5);
+  Ship({kShipDay});
+  CheckServed("shipped, too");
+  CheckArchive();
 }
 
 TEST_F(HealTest, G5AGapInTheMiddleOfAJoinedBlockIsHealed) {
