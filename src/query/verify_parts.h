@@ -105,6 +105,7 @@ class Verifier {
     std::string where;
     Checkpoint stored;
     Checkpoint found;  // what its messages come to
+    int64_t pruned = 0;
     std::vector<Gap> gaps;
     size_t gap = 0;  // the first that may hold the next message
     int64_t first_offset = INT64_MAX;

@@ -157,6 +157,7 @@ TEST_F(HealTest, G5WhatIsHealedBelowWhatWasShippedIsShippedByItself) {
   rig_.StartShipper();
   for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
   CheckServed("shipped by itself");
+  CheckStore();
   // Its records are in no manifest yet: lost now, they come from its part of the archived tape.
   rig_.CopyStore("kept");
   UseRestored();
@@ -436,6 +437,7 @@ TEST_F(HealTest, G5WhatWasHealedStaysForKeepLocalThoughWhatLiesBehindItIsPruned)
   auto local = [&] { return rig_.recorder.StoredTape(TpId{1}).contains(gap.from); };
   EXPECT_GT(pruned(), before) << "what lies behind it has been in the archive for long";
   EXPECT_TRUE(local()) << "it was shipped a moment ago; " << RepeatWith(seed_);
+  CheckStore();
   rig_.recorder.clock.Advance(hours(3));
   for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
   EXPECT_FALSE(local()) << "keep_local has passed";
