@@ -32,9 +32,27 @@ Result<int64_t> FirstKept(const StoreView& view, TpId tp, int64_t bound) {
   return entry.last_offset < bound ? bound : std::min(bound, entry.first_offset);
 }
 
-/// Those of `bases` that still are blocks, and wholly below `below`.
+constexpr TpId kTape{0};  // where offsets are of one tape
+
+TapeOffsets Without(int64_t from, int64_t to, const std::vector<Gap>& gaps) {
+  TapeOffsets offsets;
+  offsets.Add(kTape, from, to);
+  for (const Gap& gap : gaps) offsets.Remove(kTape, gap.from, gap.to);
+  return offsets;
+}
+
+TapeOffsets OffsetsOf(const TapeManifest& manifest) {
+  return Without(manifest.range.from, manifest.range.to, manifest.gaps);
+}
+
+struct Deleted {
+  uint64_t bytes = 0;
+  bool all = true;  // but for what reaches above the bound
+};
+
+/// Those of `bases` that still are blocks, wholly below `below`, and have nothing that `stays`.
 Status DeleteBlocks(const StoreView& view, TpId tp, const std::vector<int64_t>& bases,
-                    int64_t below, StoreBatch* batch, uint64_t* bytes) {
+                    int64_t below, const TapeOffsets& stays, StoreBatch* batch, Deleted* deleted) {
   TD_ASSIGN_OR_RETURN(const std::vector<HealedRange> healed, HealedOf(view, tp));
   for (int64_t base : bases) {
     Result<std::string> index = view.Get(keys::TapeIndex(tp, base));
@@ -42,12 +60,17 @@ Status DeleteBlocks(const StoreView& view, TpId tp, const std::vector<int64_t>& 
     TD_RETURN_IF_ERROR(index.status());
     TD_ASSIGN_OR_RETURN(const TapeIndexEntry entry, DecodeTapeIndex(*index));
     if (entry.last_offset >= below) continue;
-    // Recorded after what lies behind it, and in no manifest yet.
-    const bool keep = std::ranges::any_of(healed, [&](const HealedRange& range) {
-      return range.Meets(entry.first_offset, entry.last_offset + 1);
-    });
-    if (keep) continue;
-    *bytes += entry.raw_bytes;
+    TapeOffsets block;
+    block.Add(kTape, entry.first_offset, entry.last_offset + 1);
+    // Recorded after what lies behind it, and in no manifest yet, or not for long.
+    const bool keep = stays.Meets(block) || std::ranges::any_of(healed, [&](const auto& range) {
+                        return range.Meets(entry.first_offset, entry.last_offset + 1);
+                      });
+    if (keep) {
+      deleted->all = false;
+      continue;
+    }
+    deleted->bytes += entry.raw_bytes;
     batch->DeleteTapeBlock(tp, base);
   }
   return Status::Ok();
@@ -87,22 +110,29 @@ Status Pruner::Find(const ShippedObject& object, const char* what) {
   return stat.status();
 }
 
-// Whoever shipped a range, its manifest counts.
-Status Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t to) {
-  if (!journey_->parts->manifests) return Status::Ok();
+// Whoever shipped a range, its manifest counts. Those that follow each other list all but their
+// gaps; what was healed in one, another lists, and it stays until that was there for keep_local.
+Result<TapeOffsets> Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t to,
+                                      const std::vector<Gap>& gaps) {
+  if (!journey_->parts->manifests) return TapeOffsets();
   const std::shared_ptr<const ManifestSet> set = journey_->parts->manifests();
   constexpr char kStay[] = "its messages stay here";
+  TapeOffsets left = Without(from, to, gaps);
   for (const auto& listing : set->TapesOf(tape)) {
     const TapeManifest& manifest = listing->manifest;
-    if (manifest.range.from > from || manifest.range.to <= from) continue;
+    const bool follows = manifest.range.from <= from && from < manifest.range.to && from < to;
+    const TapeOffsets listed = OffsetsOf(manifest);
+    const bool old = journey_->OldEnough(manifest.writer.at, journey_->options->keep_local);
+    if (!follows && !(old && left.Meets(listed))) continue;
     const Status there = journey_->parts->blobs->Stat(listing->name).status();
     if (there.code() == StatusCode::kNotFound)
       return Status::Corruption(listing->name + " is gone from the archive: " + kStay);
     TD_RETURN_IF_ERROR(there);
     for (const ShippedObject& object : manifest.objects) TD_RETURN_IF_ERROR(Find(object, kStay));
-    from = manifest.range.to;
-    if (from >= to) return Status::Ok();
+    if (old) left.Remove(listed);
+    if (follows) from = manifest.range.to;
   }
+  if (from >= to) return left;
   const std::string text =
       "no manifest lists offset " + std::to_string(from) + " of " + tape.ToString() + ": " + kStay;
   return set->loaded() ? Status::Corruption(text) : Status::Unavailable(text);
@@ -199,10 +229,12 @@ Status Pruner::PruneTape(TpId tp, const TapeId& tape, const Checkpoint& checkpoi
   if (per_message) bound = std::min(bound, ship->messages);
   TD_ASSIGN_OR_RETURN(bound, FirstKept(*journey_->parts->store->View(), tp, bound));
   if (bound <= ship->pruned) return Status::Ok();
-  TD_RETURN_IF_ERROR(CheckTape(tape, std::max(ship->pruned, checkpoint.start), bound));
+  TD_ASSIGN_OR_RETURN(const std::vector<Gap> gaps, journey_->parts->store->View()->Gaps(tp));
+  TD_ASSIGN_OR_RETURN(const TapeOffsets stays,
+                      CheckTape(tape, std::max(ship->pruned, checkpoint.start), bound, gaps));
   TapeShip next = *ship;
   TD_RETURN_IF_ERROR(FailpointHit("ship.tape_before_prune"));
-  TD_RETURN_IF_ERROR(DeleteTape(tp, bound, &next));
+  TD_RETURN_IF_ERROR(DeleteTape(tp, bound, stays, &next));
   *ship = std::move(next);
   return FailpointHit("ship.tape_pruned");
 }
@@ -230,12 +262,13 @@ Status Pruner::SweepTape(TpId tp, const TapeId& tape, int64_t below) {
   for (size_t from = 0; from < bases.size(); from += kBatchKeys) {
     const auto first = bases.begin() + static_cast<ptrdiff_t>(from);
     const auto end = first + static_cast<ptrdiff_t>(std::min(kBatchKeys, bases.size() - from));
-    uint64_t bytes = 0;
+    Deleted deleted;
     TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) {
-      return DeleteBlocks(*journey_->parts->store->View(), tp, {first, end}, below, batch, &bytes);
+      return DeleteBlocks(*journey_->parts->store->View(), tp, {first, end}, below, {}, batch,
+                          &deleted);
     }));
-    bytes_ += bytes;
-    tape_bytes_[tp] += bytes;
+    bytes_ += deleted.bytes;
+    tape_bytes_[tp] += deleted.bytes;
     TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
   }
   if (all) swept_tapes_.insert(tp);
@@ -246,30 +279,30 @@ Status Pruner::SweepTape(TpId tp, const TapeId& tape, int64_t below) {
 Result<bool> Pruner::MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
                                 const std::vector<Gap>& gaps) {
   if (!journey_->parts->manifests) return true;
-  constexpr TpId kTape{0};
-  TapeOffsets left;
-  left.Add(kTape, entry.first_offset, entry.last_offset + 1);
-  for (const Gap& gap : gaps) left.Remove(kTape, gap.from, gap.to);
+  TapeOffsets left = Without(entry.first_offset, entry.last_offset + 1, gaps);
   const std::shared_ptr<const ManifestSet> set = journey_->parts->manifests();
+  std::vector<const TapeManifest*> found;
   for (const auto& listing : set->TapesOf(tape)) {
     const TapeManifest& manifest = listing->manifest;
-    TapeOffsets listed;
-    listed.Add(kTape, manifest.range.from, manifest.range.to);
-    for (const Gap& gap : manifest.gaps) listed.Remove(kTape, gap.from, gap.to);
+    const TapeOffsets listed = OffsetsOf(manifest);
     if (!left.Meets(listed)) continue;
     if (!journey_->OldEnough(manifest.writer.at, journey_->options->keep_local)) continue;
-    for (const ShippedObject& object : manifest.objects)
-      TD_RETURN_IF_ERROR(Find(object, "its messages stay here"));
+    found.push_back(&manifest);
     left.Remove(listed);
   }
-  return left.empty();
+  if (!left.empty()) return false;
+  for (const TapeManifest* manifest : found) {
+    for (const ShippedObject& object : manifest->objects)
+      TD_RETURN_IF_ERROR(Find(object, "its messages stay here"));
+  }
+  return true;
 }
 
 // `pruned` moves up to `below` in the batch of the first deletions. The writer may merge blocks
 // until it comes to a batch, and what was joined may reach above `below`: so each batch is made of
 // what the store has at that moment. What begins below `pruned` was healed later, and has a
-// keep_local and objects of its own: it is the sweep's.
-Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
+// keep_local and objects of its own: it is the sweep's, and so is what `stays`.
+Status Pruner::DeleteTape(TpId tp, int64_t below, const TapeOffsets& stays, TapeShip* ship) {
   Store* store = journey_->parts->store;
   std::unique_ptr<StoreView> view = store->View();
   auto cursor =
@@ -284,7 +317,7 @@ Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
       bases.push_back(key.offset);
     }
     TD_RETURN_IF_ERROR(cursor->status());
-    uint64_t bytes = 0;
+    Deleted deleted;
     TD_RETURN_IF_ERROR(journey_->Write([&](StoreBatch* batch) -> Status {
       const std::unique_ptr<StoreView> now = store->View();
       if (!begun) {
@@ -294,11 +327,12 @@ Status Pruner::DeleteTape(TpId tp, int64_t below, TapeShip* ship) {
         std::erase_if(ship->marks, [&](const TapeShip::Mark& mark) { return mark.to <= below; });
         batch->PutTapeShip(tp, *ship);
       }
-      return DeleteBlocks(*now, tp, bases, below, batch, &bytes);
+      return DeleteBlocks(*now, tp, bases, below, stays, batch, &deleted);
     }));
     begun = true;
-    bytes_ += bytes;
-    tape_bytes_[tp] += bytes;
+    bytes_ += deleted.bytes;
+    tape_bytes_[tp] += deleted.bytes;
+    if (!deleted.all) SweepAgain(tp);
     TD_RETURN_IF_ERROR(FailpointHit("ship.prune_batch"));
   }
   cursor.reset();

@@ -11,7 +11,9 @@
 // thread, of what the store has then, and a block that reaches above the bound stays.
 //
 // Before a generation or a range of a tape goes, its objects are looked for: one that is missing or
-// has another size keeps it here (kCorruption).
+// has another size keeps it here (kCorruption). What was healed has objects and a keep_local of its
+// own: where what lies around it goes before, it stays below `pruned`, and is looked for from time
+// to time.
 //
 // Room comes back at once: RocksDB would keep deleted blocks until much else was written, and
 // nothing is written while recording waits for a full disk. So a range of which kCompactBytes were
@@ -28,6 +30,7 @@
 #include <vector>
 
 #include "ship/journey.h"
+#include "tape/tape_offsets.h"
 
 namespace tapedeck {
 
@@ -46,7 +49,7 @@ class Pruner {
   /// Whether blocks of a kPruned generation may be left: after a start, until they were looked for.
   bool NeedsSweep(const keys::DayKey& key) const { return !swept_days_.contains(key); }
 
-  /// Something that lay below the pruned end has been shipped now.
+  /// Something that lies below the pruned end may go, now or later.
   void SweepAgain(TpId tp) { swept_tapes_.erase(tp); }
 
   uint64_t bytes() const { return bytes_; }  // of blocks deleted
@@ -61,11 +64,13 @@ class Pruner {
   };
   std::string ManifestOf(const DayEntry& entry) const;
   Status CheckObjects(const DayEntry& entry);
-  Status CheckTape(const TapeId& tape, int64_t from, int64_t to);
+  /// What of [from, to) stays.
+  Result<TapeOffsets> CheckTape(const TapeId& tape, int64_t from, int64_t to,
+                                const std::vector<Gap>& gaps);
   Status Find(const ShippedObject& object, const char* what);
   Status DeleteSeries(const keys::DayKey& key, const Put& first);
   Status Compact(const std::string& from, const std::string& to, uint64_t* deleted);
-  Status DeleteTape(TpId tp, int64_t below, TapeShip* ship);
+  Status DeleteTape(TpId tp, int64_t below, const TapeOffsets& stays, TapeShip* ship);
   Status SweepTape(TpId tp, const TapeId& tape, int64_t below);
   Result<bool> MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
                           const std::vector<Gap>& gaps);

@@ -70,6 +70,40 @@ class HealTest : public ::testing::Test {
     rig_.ShipAll();
     ASSERT_EQ(rig_.shipper->State().last_error, "");
   }
+  void Rounds() {
+    for (int round = 0; round < 3; ++round) {
+      ASSERT_TRUE(rig_.Round().ok());
+      rig_.recorder.clock.Advance(std::chrono::minutes(1));
+    }
+  }
+  int64_t Pruned() { return rig_.recorder.LoadState().ShipOf(TpId{1}).pruned; }
+  bool IsLocal(int64_t offset) { return rig_.recorder.StoredTape(TpId{1}).contains(offset); }
+  /// Each of the nodes records some, and the last one ships it, with a gap, which is given. That is
+  /// healed and shipped a day later. All of it stays for two days.
+  Gap HealInAShippedRange(const std::vector<std::string>& nodes) {
+    rig_.manifests = [this] {
+      ManifestHolder manifests;
+      EXPECT_TRUE(manifests.Refresh(rig_.blobs, nullptr).ok());
+      return manifests.Take();
+    };
+    rig_.options.keep_local = hours(48);
+    for (const std::string& node : nodes) {
+      SwitchTo(node);
+      Produce(20);
+      rig_.Record();
+    }
+    Ship({kShipDay});
+    const Gap gap = Gaps().at(0);
+    Produce(5);  // the block of the last message stays
+    rig_.Record();
+    Heal();
+    rig_.StartShipper();
+    Rounds();
+    EXPECT_EQ(rig_.shipper->State().last_error, "");
+    EXPECT_TRUE(HealedOf(*rig_.recorder.store->View(), TpId{1}).value().empty());
+    EXPECT_LT(Pruned(), gap.to);
+    return gap;
+  }
   void CheckStore() {
     rig_.recorder.OpenStore();
     const Result<VerifyReport> report = VerifyStore(rig_.recorder.store.get(), {});
@@ -111,6 +145,21 @@ class HealTest : public ::testing::Test {
     EXPECT_EQ(served.messages.size(), produced.messages.size());
     EXPECT_TRUE(served.messages == produced.messages);
     EXPECT_TRUE(ServedWhole(&rig_));
+  }
+
+  /// Of HealInAShippedRange.
+  void CheckItStays(const Gap& gap) {
+    rig_.recorder.clock.Advance(hours(24));
+    Rounds();
+    EXPECT_GE(Pruned(), gap.to) << "what lies around it has been in the archive for long";
+    for (int64_t offset = gap.from; offset < gap.to; ++offset)
+      EXPECT_TRUE(IsLocal(offset)) << offset << " was shipped a day ago; " << RepeatWith(seed_);
+    CheckServed("pruned around it");
+    CheckStore();
+    rig_.recorder.clock.Advance(hours(30));
+    Rounds();
+    EXPECT_FALSE(IsLocal(gap.from)) << "keep_local has passed";
+    CheckServed("pruned");
   }
 
   const uint64_t seed_ = TestSeed();
@@ -441,6 +490,39 @@ TEST_F(HealTest, G5WhatWasHealedStaysForKeepLocalThoughWhatLiesBehindItIsPruned)
   rig_.recorder.clock.Advance(hours(3));
   for (int round = 0; round < 3; ++round) ASSERT_TRUE(rig_.Round().ok());
   EXPECT_FALSE(local()) << "keep_local has passed";
+  CheckServed("pruned");
+}
+
+// The range with the gap has been in the archive for long, and what was healed in it has not.
+TEST_F(HealTest, G5WhatWasHealedInARangeThatWasShippedStaysForKeepLocalToo) {
+  CheckItStays(HealInAShippedRange({"node-1", "second", "node-1"}));
+}
+
+TEST_F(HealTest, G5WhatWasHealedWhereARangeThatWasShippedBeginsStaysForKeepLocalToo) {
+  CheckItStays(HealInAShippedRange({"second", "node-1"}));
+}
+
+TEST_F(HealTest, G5WhatWasHealedInARangeThatWasShippedStaysWhereItsObjectIsDamaged) {
+  const Gap gap = HealInAShippedRange({"node-1", "second", "node-1"});
+  std::string object;
+  const auto set = rig_.manifests();
+  for (const auto& listing : set->tapes()) {
+    if (listing->manifest.range.from == gap.from && listing->manifest.range.to == gap.to)
+      object = listing->manifest.objects.at(0).name;
+  }
+  ASSERT_NE(object, "") << "the healed range is not listed by itself";
+  const std::string content = rig_.fake.Contents().at(object);
+  rig_.fake.SetContent(object, content.substr(1));
+  rig_.recorder.clock.Advance(hours(100));
+  Rounds();
+  EXPECT_TRUE(IsLocal(gap.from)) << "it is nowhere else; " << RepeatWith(seed_);
+  EXPECT_NE(rig_.shipper->State().last_error.find(object), std::string::npos)
+      << rig_.shipper->State().last_error;
+  rig_.fake.SetContent(object, content);
+  rig_.recorder.clock.Advance(hours(1));
+  Rounds();
+  EXPECT_FALSE(IsLocal(gap.from));
+  EXPECT_GE(Pruned(), gap.to);
   CheckServed("pruned");
 }
 
