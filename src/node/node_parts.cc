@@ -10,7 +10,6 @@
 #include "base/log.h"
 #include "kafka/kafka_source.h"
 #include "kafka/log_probe.h"
-#include "model/keys.h"
 #include "node/node.h"
 #include "node/replay_side.h"
 #include "record/healer.h"
@@ -60,13 +59,6 @@ Status WithWayOut(const Status& damage, const Config& config) {
   return {damage.code(), std::string(damage.message()) +
                              "; nothing was deleted: put the file back from a copy, or move " +
                              dir + " away and " + rest};
-}
-
-bool TableHasRows(const StoreView& view, TableId table) {
-  std::string prefix = keys::SeriesPrefix(table);
-  std::unique_ptr<StoreCursor> cursor = view.Scan(prefix, keys::After(prefix), ScanKind::kPoint);
-  cursor->SeekToFirst();
-  return cursor->Valid() || !cursor->status().ok();  // what cannot be read is there
 }
 
 // Seconds; paced replays are seldom later than microseconds.
@@ -161,7 +153,7 @@ Result<RecordingPlan> Node::PlanOnStore() {
   TD_ASSIGN_OR_RETURN(StoreState state, view->LoadState());
   TD_ASSIGN_OR_RETURN(RecordingPlan plan,
                       PlanRecording(options_.config, state.tables,
-                                    [&view](TableId table) { return TableHasRows(*view, table); }));
+                                    [&view](TableId table) { return HasRowsIn(*view, table); }));
   StoreBatch batch;
   for (const Table& table : plan.tables.tables()) {
     const Table* stored = state.tables.Find(table.id);

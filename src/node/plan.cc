@@ -1,10 +1,13 @@
 #include "node/plan.h"
 
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "config/presets.h"
 #include "kafka/client_properties.h"
 #include "kafka/log_probe.h"
+#include "model/keys.h"
 
 namespace tapedeck {
 namespace {
@@ -75,6 +78,19 @@ Status CheckKafkaClient(const Config& config) {
 }
 
 bool NoRows(TableId) { return false; }
+
+bool HasRowsIn(const StoreView& view, TableId table) {
+  // Rows whose blocks have left for the archive have an entry of their day.
+  const std::string blocks = keys::SeriesPrefix(table);
+  const std::string day = keys::DayState(table, Day(INT32_MIN), 0);
+  const std::string last = keys::DayState(table, Day(INT32_MAX), UINT32_MAX);
+  for (const auto& [from, to] : {std::pair(blocks, keys::After(blocks)), std::pair(day, last)}) {
+    const std::unique_ptr<StoreCursor> cursor = view.Scan(from, to, ScanKind::kPoint);
+    cursor->SeekToFirst();
+    if (cursor->Valid() || !cursor->status().ok()) return true;  // what cannot be read is there
+  }
+  return false;
+}
 
 MappingLibrary LibraryOf(const Config& config) {
   MappingLibrary library = PresetLibrary();

@@ -25,6 +25,7 @@
 #include "mapping/mapping.h"
 #include "model/table.h"
 #include "record/recorder.h"
+#include "store/store.h"
 
 namespace tapedeck {
 
@@ -38,9 +39,11 @@ struct RecordingPlan {
 /// not know, and what it does not take. No broker is needed. kInvalidArgument.
 Status CheckKafkaClient(const Config& config);
 
-/// Whether rows of a table are stored: its day and identity are fixed then.
+/// Whether there are rows of a table: its day and identity are fixed then.
 using HasRows = std::function<bool(TableId)>;
 bool NoRows(TableId table);
+/// The store has recorded some that were not dropped since, wherever they are now.
+bool HasRowsIn(const StoreView& view, TableId table);
 
 /// Presets and the configuration's own mappings, which win.
 MappingLibrary LibraryOf(const Config& config);
