@@ -213,6 +213,8 @@ Result<TargetFacts> ReadTargetFacts(const TargetQuestion& question) {
   if (!facts.topics.empty() && facts.topics[0].exists) {
     const Status group = AskUntilSettled(
         limit, [&] { return ReadGroup(client.get(), limit.Ms(), facts.topics[0].topic); });
+    // A coordinator that is only away says nothing of what the client may do.
+    if (group.code() == StatusCode::kUnavailable) return group;
     facts.group_trouble = std::string(group.message());
   }
   return facts;

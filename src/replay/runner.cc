@@ -93,12 +93,16 @@ Result<TargetFacts> LookAt(const ReplayTargetConfig& target, bool known, const R
   }
   // Of a store in which such a job was still accepted.
   if (job.selection.ranges.empty()) return Status::InvalidArgument("the selection is empty");
-  TD_ASSIGN_OR_RETURN(TargetFacts facts,
-                      ReadTargetFacts({.bootstrap_servers = target.bootstrap_servers,
-                                       .properties = target.properties,
-                                       .topics = TargetTopics(job.spec.target, job.selection),
-                                       .group = ReplayGroup(job.id),
-                                       .timeout = kFactsWithin}));
+  Result<TargetFacts> read =
+      ReadTargetFacts({.bootstrap_servers = target.bootstrap_servers,
+                       .properties = target.properties,
+                       .topics = TargetTopics(job.spec.target, job.selection),
+                       .group = ReplayGroup(job.id),
+                       .timeout = kFactsWithin});
+  // Of a broker that is coming up; a topic that is gone is seen below.
+  if (read.status().code() == StatusCode::kNotFound)
+    return Status::Unavailable(read.status().ToString());
+  TD_ASSIGN_OR_RETURN(const TargetFacts facts, std::move(read));
   for (const TopicFacts& topic : facts.topics) {
     if (!topic.exists) return Status::NotFound("target topic " + topic.topic + " is gone");
   }

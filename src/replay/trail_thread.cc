@@ -12,6 +12,8 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{50};
 // Longer than a broker takes to show a committed transaction; the end may be met before it.
 constexpr std::chrono::seconds kShownWithin{30};
+// A broker that is coming up may not know a topic for a moment.
+constexpr std::chrono::seconds kGoneAfter{15};
 // Where there is too little of the machine for both, sending goes first. The reader's own threads,
 // made by this one, are as patient.
 constexpr int kNiceness = 10;
@@ -32,6 +34,10 @@ Status TrailThread::Start() {
 }
 
 Status TrailThread::ReadOn() {
+  if (anew_.exchange(false)) {
+    trail_ = nullptr;
+    rounds_at_end_.store(0);
+  }
   if (trail_ == nullptr) {
     ReplayJob job = job_;
     job.target_starts = next_;
@@ -59,14 +65,35 @@ FoundOffsets TrailThread::found() const {
   return found_;
 }
 
+// Whether it is worth reading on after this.
+bool TrailThread::Passes(const Status& status) {
+  switch (status.code()) {
+    case StatusCode::kNotFound: {
+      const MonotonicTime now = parts_.clock->Monotonic();
+      if (!not_found_) not_found_ = now;
+      return now - *not_found_ < kGoneAfter;
+    }
+    case StatusCode::kInvalidArgument:
+    case StatusCode::kCorruption:
+    case StatusCode::kAlreadyExists:
+    case StatusCode::kFailedPrecondition:
+      return false;
+    default:
+      return true;
+  }
+}
+
 void TrailThread::Run() {
   (void)setpriority(PRIO_PROCESS, 0, kNiceness);  // on Linux: of this thread; as before if refused
   while (!stop_.load()) {
     const Status status = ReadOn();
-    if (status.ok()) continue;
+    if (status.ok()) {
+      not_found_.reset();
+      continue;
+    }
     trail_ = nullptr;
     rounds_at_end_.store(0);  // another reader meets the end anew
-    if (status.code() != StatusCode::kUnavailable) {
+    if (!Passes(status)) {
       std::lock_guard lock(mutex_);
       status_ = status;
       return;
@@ -76,12 +103,15 @@ void TrailThread::Run() {
 }
 
 // The end that the reader met may be older than the last commit: it must be met again, and either
-// be what was sent, or stay what it is for a while.
+// be what was sent, or stay what it is for a while. Nobody tells a reader that its broker has gone
+// since: before anything is found missing, another one has to meet the end.
 Status TrailThread::Finish(uint64_t messages, const Digest& digest,
                            const std::function<bool()>& give_up) {
   finishing_.store(true);
   constexpr uint64_t kRounds = 3;
   uint64_t seen = 0;
+  uint64_t seen_by_last = 0;  // reader, after which there was another
+  bool anew = false;
   MonotonicTime changed = parts_.clock->Monotonic();
   for (; !give_up(); parts_.clock->SleepFor(std::chrono::milliseconds(10))) {
     std::lock_guard lock(mutex_);
@@ -93,8 +123,13 @@ Status TrailThread::Finish(uint64_t messages, const Digest& digest,
       continue;
     }
     const Status same = verifier_.Compare(messages, digest);
-    if (same.ok() || seen > messages || verifier_.torn() || now - changed >= kShownWithin)
+    if (same.ok() || seen > messages || verifier_.torn() || (anew && seen == seen_by_last))
       return same;
+    if (now - changed < kShownWithin) continue;
+    anew = true;
+    seen_by_last = seen;
+    rounds_at_end_.store(0);
+    anew_.store(true);
   }
   return Status::Cancelled("verification was interrupted");
 }

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -42,6 +43,7 @@ class TrailThread {
  private:
   void Run();
   Status ReadOn();
+  bool Passes(const Status& status);
 
   const WorkerParts& parts_;
   const ReplayJob job_;
@@ -51,6 +53,8 @@ class TrailThread {
   std::atomic<bool> stop_{false};
   std::atomic<bool> finishing_{false};
   std::atomic<uint64_t> rounds_at_end_{0};  // since finishing
+  std::atomic<bool> anew_{false};           // with another reader
+  std::optional<MonotonicTime> not_found_;  // since when; the thread's own
   std::atomic<uint64_t> verified_{0};
   std::atomic<uint64_t> foreign_{0};
   mutable std::mutex mutex_;  // of what follows, and verifier_

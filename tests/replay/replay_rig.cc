@@ -1,6 +1,7 @@
 #include "replay/replay_rig.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 #include "base/clock.h"
@@ -115,9 +116,15 @@ nlohmann::json ReplayRig::Request(const std::string& topic) {
 }
 
 std::string ReplayRig::Create(const nlohmann::json& request, const std::string& key) {
-  auto view = runner_->Create(request.dump(), key);
-  EXPECT_TRUE(view.ok()) << view.status().ToString();
-  return view.ok() ? view->job.id : "";
+  const MonotonicTime deadline = SystemClock().Monotonic() + 60s;
+  for (;; SystemClock().SleepFor(100ms)) {
+    auto view = runner_->Create(request.dump(), key);
+    if (view.ok()) return view->job.id;
+    // A broker that has just started does not answer everything; else only this test ends.
+    if (view.status().code() != StatusCode::kUnavailable || SystemClock().Monotonic() > deadline) {
+      throw std::runtime_error("no job was made: " + view.status().ToString());
+    }
+  }
 }
 
 Status ReplayRig::Refused(const nlohmann::json& request) {
@@ -155,7 +162,7 @@ bool ReplayRig::WaitSent(const std::string& id, uint64_t messages, int seconds) 
 uint64_t ReplayRig::WaitSettled(const std::string& id, int seconds) {
   const MonotonicTime deadline = SystemClock().Monotonic() + std::chrono::seconds(seconds);
   uint64_t sent = View(id).job.note.next_seq - 1;
-  for (int same = 0; same < 10; ++same) {
+  for (int same = 0; same < 30; ++same) {
     SystemClock().SleepFor(100ms);
     const uint64_t now = View(id).job.note.next_seq - 1;
     if (now != std::exchange(sent, now)) same = 0;

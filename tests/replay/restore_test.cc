@@ -151,10 +151,10 @@ TEST_F(RestoreTest, WhatRetainDropsBeforeTheTableIsMadeCostsTheTableAndNotTheJob
   rig.Fill(3000);
   rig.Start();
   json request = Restore("late-replay");
-  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 400}};
+  request["pace"] = {{"mode", "rate"}, {"messages_per_second", 600}};
   const std::string id = rig.Create(request);
-  ASSERT_TRUE(rig.WaitSent(id, 1500));
-  rig.Drop(TpId{1}, 500);  // of what was sent
+  ASSERT_TRUE(rig.WaitSent(id, 2200));
+  rig.Drop(TpId{1}, 1000);  // of what was sent
   ASSERT_TRUE(rig.Patch(id, {{"pace", {{"mode", "max"}}}}).ok());
   ASSERT_TRUE(rig.WaitFor(id, ReplayState::kDone));
   EXPECT_EQ(Found(kafka, "late-replay").at(0).size(), 3000u);
