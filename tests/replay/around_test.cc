@@ -328,8 +328,8 @@ TEST(ReplayTrailThread, ATargetThatIsAwayWhileItIsReadBackIsWaitedFor) {
   EXPECT_GT(polls.load(), 5'100);
 }
 
-/// The same target; its brokers go away behind the first message, of which librdkafka tells a reader
-/// nothing. Whoever reads anew finds the second.
+/// The same target; its brokers go away behind the first message, of which librdkafka tells a
+/// reader nothing. Whoever reads anew finds the second.
 class SilentTrail final : public ReplayTrail {
  public:
   SilentTrail(int reader, std::atomic<int>* polls) : reader_(reader), polls_(polls) {}

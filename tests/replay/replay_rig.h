@@ -49,7 +49,8 @@ class ReplayRig {
   bool WaitFor(const std::string& id, ReplayState state, int seconds = 60);
   bool WaitSent(const std::string& id, uint64_t messages, int seconds = 60);
   /// Of a job that was paused: its worker may still commit what it had sent. The number of messages
-  /// committed, once it has stood still for three seconds; a failure of the test where it never does.
+  /// committed, once it has stood still for three seconds; a failure of the test where it never
+  /// does.
   uint64_t WaitSettled(const std::string& id, int seconds = 60);
 
   /// Called by workers for each message; set before Start.
