@@ -30,12 +30,21 @@ constexpr uint64_t kMayBeSkipped = uint64_t{1} << 13;
 /// Ends the optional fields of a new file; all others have blob form.
 constexpr uint64_t kNewFileEnd = 1;
 
+// Keys stand there with sequence number and kind.
+std::string UserKey(std::string_view internal) {
+  constexpr size_t kTail = 8;
+  return std::string(internal.substr(0, internal.size() - std::min(internal.size(), kTail)));
+}
+
 void ReadNewFile(ByteReader* edit, ManifestState* state) {
-  edit->Varint();  // level
-  state->files.insert(edit->Varint());
+  SstPlace place;
+  place.level = edit->Varint();
+  const uint64_t number = edit->Varint();
   edit->Varint();  // size
-  edit->Blob();    // smallest and largest key
-  edit->Blob();
+  place.first = UserKey(edit->Blob());
+  place.last = UserKey(edit->Blob());
+  state->files.insert(number);
+  state->places[number] = std::move(place);
   edit->Varint();  // their sequence numbers
   edit->Varint();
   while (edit->ok() && edit->Varint() != kNewFileEnd) edit->Blob();

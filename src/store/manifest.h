@@ -15,15 +15,25 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <set>
+#include <string>
 
 #include "base/status.h"
 
 namespace tapedeck::rocks {
 
+/// Where a file stands, and the first and last key in it.
+struct SstPlace {
+  uint64_t level = 0;
+  std::string first;
+  std::string last;
+};
+
 struct ManifestState {
-  std::set<uint64_t> files;  // numbers of the SST files in use
-  uint64_t oldest_wal = 0;   // logs below it are in files
+  std::set<uint64_t> files;             // numbers of the SST files in use
+  std::map<uint64_t, SstPlace> places;  // by number; may have files that are not in use any more
+  uint64_t oldest_wal = 0;              // logs below it are in files
 };
 
 /// kCorruption names file and byte.
