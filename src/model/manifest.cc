@@ -203,7 +203,7 @@ TapeRange TakeRange(Taker* taker, const Json& json) {
 
 GapReason TakeReason(Taker* taker, const Json& json) {
   const std::string name = taker->Text(json, "reason");
-  for (int number = 1; number <= static_cast<int>(GapReason::kOwnReplay); ++number) {
+  for (int number = 1; number <= static_cast<int>(GapReason::kDamaged); ++number) {
     if (GapReasonName(static_cast<GapReason>(number)) == name)
       return static_cast<GapReason>(number);
   }

@@ -118,6 +118,8 @@ std::string_view GapReasonName(GapReason reason) {
       return "retain";
     case GapReason::kOwnReplay:
       return "own-replay";
+    case GapReason::kDamaged:
+      return "damaged";
   }
   return "unknown";
 }
@@ -149,7 +151,7 @@ Result<Gap> DecodeGap(int64_t from, std::string_view bytes) {
   gap.noticed_at = Timestamp(Signed(&reader));
   gap.detail = reader.Blob();
   TD_RETURN_IF_ERROR(Finish(reader, "gap"));
-  if (reason < 1 || reason > 7 || gap.to <= gap.from)
+  if (reason < 1 || reason > static_cast<uint8_t>(GapReason::kDamaged) || gap.to <= gap.from)
     return Status::Corruption("stored gap contradicts itself");
   return gap;
 }

@@ -60,8 +60,10 @@ enum class GapReason : uint8_t {
   kSkipped = 5,
   kRetain = 6,
   kOwnReplay = 7,
+  kDamaged = 8,  // was recorded; the store lost it, and `repair` found it nowhere else
 };
-/// "retention", "elsewhere", "elsewhere?", "held", "skipped", "retain", "own-replay".
+/// "retention", "elsewhere", "elsewhere?", "held", "skipped", "retain", "own-replay",
+/// "damaged".
 std::string_view GapReasonName(GapReason reason);
 
 /// `g`: offsets [from, to) of a topic-partition that are not here; `from` is in the key.

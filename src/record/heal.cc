@@ -16,10 +16,6 @@ namespace {
 
 constexpr std::chrono::seconds kHealLookMax(60);
 
-bool MayBeHealed(const Gap& gap) {
-  return gap.reason == GapReason::kElsewhere || gap.reason == GapReason::kElsewhereMaybe;
-}
-
 /// The greatest Kafka time of the tape before a block that is about to be put, as its neighbours
 /// tell it.
 Result<int64_t> RunningMaxBefore(const StoreView& view, TpId tp, int64_t base) {

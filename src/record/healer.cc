@@ -16,6 +16,11 @@ constexpr int64_t kMillisecond = 1'000'000;
 
 }  // namespace
 
+bool MayBeHealed(const Gap& gap) {
+  return gap.reason == GapReason::kElsewhere || gap.reason == GapReason::kElsewhereMaybe ||
+         gap.reason == GapReason::kDamaged;
+}
+
 std::optional<std::vector<OffsetSpan>> UnlistedOf(const ManifestSet& set, const TapeId& tape,
                                                   int64_t from, int64_t to) {
   if (!set.loaded()) return std::nullopt;
@@ -66,6 +71,7 @@ std::unique_ptr<ReadAgain> Healer::Build(const HealJob& job) {
 
 // At half of the time that is left until retention reaches it, it is read whatever heal_after says.
 Result<bool> Healer::IsDue(const HealGap& gap, Timestamp now) {
+  if (gap.gap.reason == GapReason::kDamaged) return true;  // nobody else will bring it
   const bool asked_for = gap.gap.reason == GapReason::kElsewhereMaybe || options_.unlisted;
   if (!asked_for) return false;
   const int64_t age = now.ns() - gap.gap.noticed_at.ns();
@@ -87,7 +93,10 @@ Result<bool> Healer::IsDue(const HealGap& gap, Timestamp now) {
 
 Result<bool> Healer::Read(const HealGap& gap, ReadAgain* read) {
   std::vector<OffsetSpan> spans = {{gap.gap.from, gap.gap.to}};
-  if (options_.unlisted) {
+  // What a repair found damaged in the archive, too, manifests list all the same.
+  const bool listed_in_vain =
+      gap.gap.reason == GapReason::kDamaged && gap.gap.detail.starts_with(kArchiveDamaged);
+  if (options_.unlisted && !listed_in_vain) {
     auto unlisted = options_.unlisted(gap.tape, gap.gap.from, gap.gap.to);
     if (!unlisted) return false;
     spans = std::move(*unlisted);

@@ -11,6 +11,8 @@
 // have the same Origin and are read once, holes are lost for good. Without an archive nobody ever
 // lists anything: only `elsewhere?` is healed there.
 //
+// What a repair could not find again (`damaged`) is read as soon as the partition is ours.
+//
 // A thread of its own reads; what it gives is sealed into tape blocks. The record thread puts them,
 // their records and the smaller gap into the batch of a flush (heal.cc).
 //
@@ -26,6 +28,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +42,9 @@
 namespace tapedeck {
 
 class ManifestSet;
+
+/// Not of those whose reason says that nobody has it any more, or wants it.
+bool MayBeHealed(const Gap& gap);
 
 /// A gap that may have to be read again.
 struct HealGap {
@@ -70,6 +76,10 @@ struct HealerOptions {
   /// Ends a read; may be null.
   const std::atomic<bool>* stop = nullptr;
 };
+
+/// Begins the detail of a damaged gap that manifests list: their object is damaged, so it is read
+/// from Kafka all the same.
+inline constexpr std::string_view kArchiveDamaged = "its tape object is damaged";
 
 /// What the manifests of a set leave of [from, to); nullopt: one that may list it cannot be read.
 std::optional<std::vector<OffsetSpan>> UnlistedOf(const ManifestSet& set, const TapeId& tape,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <tuple>
+#include <utility>
 
 #include "archive/object_source.h"
 #include "archive/tape_object.h"
@@ -182,19 +183,24 @@ RestoreTape Chain(const TapeId& tape, std::vector<std::shared_ptr<const TapeList
   return chain;
 }
 
-Status CutToUncovered(FirstUncovered* uncovered, RestoreTape* chain) {
+Status CutToUncovered(FirstUncovered* uncovered, bool pass_damaged, RestoreTape* chain) {
   for (size_t i = 0; i < chain->parts.size(); ++i) {
-    TD_ASSIGN_OR_RETURN(const std::optional<int64_t> first, uncovered->In(chain->parts[i]));
+    Result<std::optional<int64_t>> found = uncovered->In(chain->parts[i]);
+    if (pass_damaged && found.status().code() == StatusCode::kCorruption)
+      found = std::optional<int64_t>(chain->parts[i].from);
+    TD_ASSIGN_OR_RETURN(const std::optional<int64_t> first, std::move(found));
     if (!first) continue;
     chain->from = *first;
-    chain->parts.erase(chain->parts.begin(), chain->parts.begin() + static_cast<int64_t>(i));
+    const auto cut = chain->parts.begin() + static_cast<int64_t>(i);
+    chain->covered.assign(chain->parts.begin(), cut);
+    if (cut->from < *first) chain->covered.push_back({cut->listing, cut->from, *first});
+    chain->parts.erase(chain->parts.begin(), cut);
     chain->parts.front().from = *first;
     std::erase_if(chain->holes, [&](const TapeRange& hole) { return hole.to <= *first; });
     return Status::Ok();
   }
   chain->from = chain->to;
-  chain->parts.clear();
-  chain->gaps.clear();
+  chain->covered = std::exchange(chain->parts, {});
   chain->holes.clear();
   return Status::Ok();
 }
@@ -255,7 +261,7 @@ Status ReadPart(BlobStore* blobs, const TapeId& tape, const RestorePart& part, c
 
 Result<std::vector<RestoreTape>> PlanRestore(const ManifestSet& manifests, const std::string& node,
                                              BlobStore* blobs, ArchivedDecoders* decoders,
-                                             const ReadStop* stop) {
+                                             const ReadStop* stop, bool pass_damaged) {
   std::vector<RestoreTape> plan;
   for (const TapeId& tape : manifests.tape_ids()) {
     // What cannot be read may hold anything of this tape: nothing is restored past it.
@@ -268,7 +274,7 @@ Result<std::vector<RestoreTape>> PlanRestore(const ManifestSet& manifests, const
     if (ours.empty()) continue;
     RestoreTape chain = Chain(tape, std::move(ours));
     FirstUncovered uncovered(&manifests, &tape, blobs, decoders, stop);
-    TD_RETURN_IF_ERROR(CutToUncovered(&uncovered, &chain));
+    TD_RETURN_IF_ERROR(CutToUncovered(&uncovered, pass_damaged, &chain));
     plan.push_back(std::move(chain));
   }
   return plan;

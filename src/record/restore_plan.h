@@ -47,7 +47,9 @@ struct RestoreTape {
   int64_t from = 0;                // [from, to) is recorded again; equal: nothing is
   int64_t to = 0;                  // the archive's end: where Kafka is read from
   std::vector<RestorePart> parts;  // in order of offsets
-  /// What no manifest has, as one of them says why.
+  /// Below `from`, in order: record manifests have their records.
+  std::vector<RestorePart> covered;
+  /// What no manifest has, as one of them says why; also below `from`.
   std::vector<Gap> gaps;
   /// Offsets within [from, to) of which none says anything.
   std::vector<TapeRange> holes;
@@ -87,10 +89,11 @@ struct ArchivedMessage {
 Status ReadPart(BlobStore* blobs, const TapeId& tape, const RestorePart& part, const ReadStop* stop,
                 const std::function<Status(const ArchivedMessage&)>& sink);
 
-/// Of every tape that some store of `node` has shipped. `stop` may be null.
+/// Of every tape that some store of `node` has shipped. `stop` may be null. A part that is damaged
+/// counts as not covered with `pass_damaged`, and is an error otherwise.
 Result<std::vector<RestoreTape>> PlanRestore(const ManifestSet& manifests, const std::string& node,
                                              BlobStore* blobs, ArchivedDecoders* decoders,
-                                             const ReadStop* stop);
+                                             const ReadStop* stop, bool pass_damaged = false);
 
 }  // namespace tapedeck
 

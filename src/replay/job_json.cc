@@ -141,7 +141,7 @@ std::vector<TapeGap> MissingOf(const Json& list) {
     TapeGap gap{range.tape, {}};
     gap.gap.from = range.from;
     gap.gap.to = range.to;
-    gap.gap.reason = EnumOf(json.at("reason"), GapReason::kOwnReplay);
+    gap.gap.reason = EnumOf(json.at("reason"), GapReason::kDamaged);
     missing.push_back(std::move(gap));
   }
   return missing;

@@ -45,7 +45,7 @@ TapeRange RandomRange(Random* random) {
 Gap RandomGap(Random* random) {
   return {.from = RandomNumber(random),
           .to = RandomNumber(random),
-          .reason = static_cast<GapReason>(1 + random->Uniform(7)),
+          .reason = static_cast<GapReason>(1 + random->Uniform(8)),
           .kafka_before_ms = RandomNumber(random),
           .kafka_after_ms = RandomNumber(random),
           .event_before_ns = RandomNumber(random),

@@ -207,6 +207,7 @@ TEST(StoredBytes, TapeShipAndObject) {
 TEST(StoredBytes, NamesOfReasonsAndPhases) {
   EXPECT_EQ(GapReasonName(GapReason::kElsewhereMaybe), "elsewhere?");
   EXPECT_EQ(GapReasonName(GapReason::kOwnReplay), "own-replay");
+  EXPECT_EQ(GapReasonName(GapReason::kDamaged), "damaged");
   EXPECT_EQ(DayPhaseName(DayPhase::kPruned), "pruned");
 }
 
