@@ -14,6 +14,10 @@
 
 namespace tapedeck {
 
+/// In the folder of the store, on its disk: files on their way into the archive.
+inline constexpr const char* kWorkFolder = "shipping";
+inline constexpr const char* kBackupFolder = "backing-up";
+
 /// What the settings say; clock and stop are as in `base`.
 BlobStoreOptions BlobOptionsOf(const ArchiveConfig& archive, BlobStoreOptions base = {});
 /// kInvalidArgument: no url, or one that cannot be; for a folder also the errors of opening it.

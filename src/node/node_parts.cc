@@ -57,8 +57,9 @@ Status WithWayOut(const Status& damage, const Config& config) {
                 " --data-dir " + dir + "; with --backup, the newest backup of the store)"
           : "start with an empty one, which records again what Kafka still has";
   return {damage.code(), std::string(damage.message()) +
-                             "; nothing was deleted: put the file back from a copy, or move " +
-                             dir + " away and " + rest};
+                             "; nothing was deleted: make it whole (tapedeck repair --data-dir " +
+                             dir + "), put the file back from a copy, or move " + dir +
+                             " away and " + rest};
 }
 
 // Seconds; paced replays are seldom later than microseconds.

@@ -14,9 +14,6 @@ constexpr std::chrono::seconds kOpenAgain(10);
 // Manifests of other nodes are seen so long after they were put, at the latest.
 constexpr std::chrono::seconds kRefreshEvery(60);
 constexpr std::chrono::seconds kRefreshAgain(10);
-// In the folder of the store, on its disk: files on their way.
-constexpr const char* kWorkFolder = "shipping";
-constexpr const char* kBackupFolder = "backing-up";
 
 std::string_view SchemeOf(const std::string& url) {
   return std::string_view(url).substr(0, url.find(':'));

@@ -22,6 +22,7 @@ void AddAllCommands(CLI::App* app, Choice* choice) {
   AddReplayCommands(app, choice);
   AddReindexCommand(app, choice);
   AddRestoreCommand(app, choice);
+  AddRepairCommand(app, choice);
   AddVerifyCommand(app, choice);
   AddCompletionCommands(app, choice);
   AddVersionCommand(app, choice);

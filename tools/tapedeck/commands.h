@@ -65,6 +65,8 @@ void AddCompletionCommands(CLI::App* app, Choice* choice);
 void AddReplayCommands(CLI::App* app, Choice* choice);
 /// reindex (reindex_command.cc)
 void AddReindexCommand(CLI::App* app, Choice* choice);
+/// repair (repair_command.cc)
+void AddRepairCommand(CLI::App* app, Choice* choice);
 /// restore (restore_command.cc)
 void AddRestoreCommand(CLI::App* app, Choice* choice);
 /// verify (verify_command.cc)
