@@ -45,6 +45,11 @@ TapeOffsets OffsetsOf(const TapeManifest& manifest) {
   return Without(manifest.range.from, manifest.range.to, manifest.gaps);
 }
 
+// There may be thousands of manifests, and few of a range.
+bool Meets(const TapeManifest& manifest, int64_t from, int64_t to) {
+  return manifest.range.from < to && from < manifest.range.to;
+}
+
 struct Deleted {
   uint64_t bytes = 0;
   bool all = true;  // but for what reaches above the bound
@@ -118,8 +123,10 @@ Result<TapeOffsets> Pruner::CheckTape(const TapeId& tape, int64_t from, int64_t 
   const std::shared_ptr<const ManifestSet> set = journey_->parts->manifests();
   constexpr char kStay[] = "its messages stay here";
   TapeOffsets left = Without(from, to, gaps);
+  const int64_t begin = from;
   for (const auto& listing : set->TapesOf(tape)) {
     const TapeManifest& manifest = listing->manifest;
+    if (!Meets(manifest, begin, to)) continue;
     const bool follows = manifest.range.from <= from && from < manifest.range.to && from < to;
     const TapeOffsets listed = OffsetsOf(manifest);
     const bool old = journey_->OldEnough(manifest.writer.at, journey_->options->keep_local);
@@ -284,6 +291,7 @@ Result<bool> Pruner::MayBeSwept(const TapeId& tape, const TapeIndexEntry& entry,
   std::vector<const TapeManifest*> found;
   for (const auto& listing : set->TapesOf(tape)) {
     const TapeManifest& manifest = listing->manifest;
+    if (!Meets(manifest, entry.first_offset, entry.last_offset + 1)) continue;
     const TapeOffsets listed = OffsetsOf(manifest);
     if (!left.Meets(listed)) continue;
     if (!journey_->OldEnough(manifest.writer.at, journey_->options->keep_local)) continue;
