@@ -307,7 +307,7 @@ void ReindexRig::QueueJoinBlocks() {
     for (bool again = true; again;) {
       const Status written = ship.queue.Write([&, tp = tp](StoreBatch* batch) -> Status {
         TD_ASSIGN_OR_RETURN(const TapeMerge::Joined joined,
-                            merge.Prepare(*ship.recorder.store->View(), tp, batch));
+                            merge.Prepare(*ship.recorder.store->View(), tp, INT64_MIN, batch));
         again = joined.blocks > 0;
         return Status::Ok();
       });
