@@ -182,7 +182,13 @@ Status KafkaProbe::ReadRange(const TopicPartition& tp, int64_t from, int64_t to,
       }
       continue;
     }
-    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return Status::Ok();
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+      if (to == INT64_MAX || message->offset >= to) return Status::Ok();
+      // A leader that has just changed may show less than the one before it, for a moment.
+      return Status::Unavailable(Doing("reading", tp) + ": the log ends at offset " +
+                                 std::to_string(message->offset) + ", before " +
+                                 std::to_string(to));
+    }
     if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
       const char* text = rd_kafka_message_errstr(message.get());
       return RdkStatus(message->err, Doing("reading", tp)).WithContext(text != nullptr ? text : "");

@@ -164,7 +164,7 @@ class LogProbe {
   virtual Result<std::unique_ptr<ProbedMessage>> ReadAt(const TopicPartition& tp, int64_t offset,
                                                         std::chrono::milliseconds timeout) = 0;
   /// Calls `visit` for each message in [from, to) in order until it returns false. For comparing
-  /// log and tape.
+  /// log and tape. kUnavailable where the log ends before `to` (INT64_MAX: wherever it ends).
   virtual Status ReadRange(const TopicPartition& tp, int64_t from, int64_t to,
                            std::chrono::milliseconds idle_timeout,
                            const std::function<bool(const MessageView&)>& visit) = 0;

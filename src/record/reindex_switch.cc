@@ -121,17 +121,24 @@ Status ReindexSwitch::CountKept() {
   return CountAll(kept, &kept_rows_);
 }
 
-Status ReindexSwitch::CountAll(const Days& days, Counts* counts) const {
+// A day that lost rows has more of them in its entry, and so in the catalog, than in its blocks: no
+// difference of counts mends that, so its table's series are counted from what is left, too.
+Status ReindexSwitch::CountAll(const Days& days, Counts* counts) {
   std::set<std::string> manifests;  // several generations of an upsert table are in one
   for (const auto& [key, entry] : days) {
     if (entry.phase == DayPhase::kPruned && !manifests.insert(entry.manifest).second) continue;
-    TD_RETURN_IF_ERROR(entry.phase == DayPhase::kPruned ? CountArchived(key, entry, counts)
-                                                        : CountStored(key, counts));
+    if (entry.phase == DayPhase::kPruned) {
+      TD_RETURN_IF_ERROR(CountArchived(key, entry, counts));
+      continue;
+    }
+    TD_ASSIGN_OR_RETURN(const uint64_t rows, CountStored(key, counts));
+    if (rows != entry.rows) recounted_.insert(key.table);
   }
   return Status::Ok();
 }
 
-Status ReindexSwitch::CountStored(const keys::DayKey& day, Counts* counts) const {
+Result<uint64_t> ReindexSwitch::CountStored(const keys::DayKey& day, Counts* counts) const {
+  uint64_t rows = 0;
   const std::string prefix = keys::SeriesPrefix(day.table, day.day, day.generation);
   auto cursor = scope_->point().view().Scan(prefix, keys::After(prefix), ScanKind::kLong);
   for (cursor->SeekToFirst(); cursor->Valid(); cursor->Next()) {
@@ -139,8 +146,10 @@ Status ReindexSwitch::CountStored(const keys::DayKey& day, Counts* counts) const
     TD_ASSIGN_OR_RETURN(keys::SeriesKey key, keys::ParseSeries(cursor->key()));
     TD_ASSIGN_OR_RETURN(const SeriesBlockHeader header, ParseSeriesHeader(cursor->value()));
     (*counts)[{key.table, std::move(key.symbol)}] += header.rows;
+    rows += header.rows;
   }
-  return cursor->status();
+  TD_RETURN_IF_ERROR(cursor->status());
+  return rows;
 }
 
 Status ReindexSwitch::CountArchived(const keys::DayKey& day, const DayEntry& entry,

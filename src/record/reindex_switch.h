@@ -80,8 +80,8 @@ class ReindexSwitch {
   Status CountReplaced();
   Status CountKept();
   using Days = std::vector<std::pair<keys::DayKey, DayEntry>>;
-  Status CountAll(const Days& days, Counts* counts) const;
-  Status CountStored(const keys::DayKey& day, Counts* counts) const;
+  Status CountAll(const Days& days, Counts* counts);
+  Result<uint64_t> CountStored(const keys::DayKey& day, Counts* counts) const;
   Status CountArchived(const keys::DayKey& day, const DayEntry& entry, Counts* counts) const;
   Status PrepareCatalog();
   Status PrepareSeries(const Series& series, uint64_t gone);

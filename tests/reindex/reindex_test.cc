@@ -38,6 +38,33 @@ TEST(Reindex, WithTheMappingInForceEveryAnswerStaysAsItWas) {
   rig.CheckSound();
 }
 
+TEST(Reindex, ADayThatLostRowsIsMadeWholeAndSoIsItsCatalog) {
+  ReindexRig rig(TestSeed());
+  rig.Produce(kShipDay, 30);
+  rig.Produce(kNextDay, 20);
+  rig.Record({kShipDay});
+  const std::string before = rig.Answers();
+  rig.ship.recorder.OpenStore();
+  {
+    StoreBatch batch;
+    const auto view = rig.ship.recorder.store->View();
+    const auto cursor = view->Scan("s", "t", ScanKind::kPoint);
+    cursor->SeekToFirst();
+    ASSERT_TRUE(cursor->Valid());
+    batch.DeleteSeriesBlock(*keys::ParseSeries(cursor->key()));
+    ASSERT_TRUE(rig.ship.recorder.store->Write(batch).ok());
+  }
+  const ReindexJob job = rig.Reindex(kAll);
+  EXPECT_EQ(job.state, ReindexState::kDone) << job.error;
+  EXPECT_EQ(rig.Answers(), before);
+  // Verify finds the damage until what was replaced has left.
+  rig.ship.recorder.clock.Advance(rig.options.grace + std::chrono::minutes(1));
+  rig.StartReindexer();
+  rig.RunUntilIdle();
+  EXPECT_EQ(rig.Answers(), before);
+  rig.CheckSound();
+}
+
 TEST(Reindex, WithAnotherMappingItIsAsIfThatHadAlwaysBeenInForce) {
   ReindexRig rig(TestSeed());
   rig.Produce(kShipDay, 30);

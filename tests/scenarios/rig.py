@@ -121,7 +121,8 @@ class Node:
         self.events = []
         self.reader = threading.Thread(target=self._read, args=(self.process.stdout, self.events), daemon=True)
         self.reader.start()
-        if wait_ready and self.wait_event("ready", 30):
+        # A node that was killed every few seconds has level 0 full, and compacts it before it writes.
+        if wait_ready and self.wait_event("ready", 120):
             self.ready_after.append(time.monotonic() - begin)
         return self
 
