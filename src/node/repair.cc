@@ -289,7 +289,12 @@ Status NodeRepair::Fill() {
                         .accept_loss = request_->accept_loss,
                         .stop = &stop};
   const Result<RecordingPlan> plan = PlanRecording(request_->config, TableRegistry(), NoRows);
-  if (plan.ok()) options.topics = plan->topics;
+  if (plan.ok()) {
+    options.topics = plan->topics;
+    options.tables.assign(plan->tables.tables().begin(), plan->tables.tables().end());
+  } else if (!request_->config.topics.empty()) {
+    return plan.status();
+  }
   options.progress = [&](const RepairProgress& progress) {
     if (request_->stop != nullptr && request_->stop->load()) gone->store(true);
     if (request_->repairing) request_->repairing(progress);

@@ -9,75 +9,15 @@
 #include "base/failpoint.h"
 #include "model/keys.h"
 #include "record/healer.h"
-#include "record/reindex_scope.h"
 #include "record/rerecord.h"
 #include "repair/archived_part.h"
+#include "repair/repair_decoders.h"
 #include "repair/repair_plan.h"
+#include "repair/repair_tables.h"
 #include "repair/wreck_reader.h"
 
 namespace tapedeck {
 namespace {
-
-/// Decoders of the mappings that made what is left.
-class RepairDecoders {
- public:
-  struct Entry {
-    MappingSpec spec = MappingSpec::None();
-    std::unique_ptr<Decoder> decoder;
-  };
-  RepairDecoders(const Wreck* wreck, const RepairOptions* options, TableRegistry* tables,
-                 Store* store, std::vector<std::string>* notes)
-      : wreck_(wreck),
-        options_(options),
-        in_force_(options->topics),
-        tables_(tables),
-        store_(store),
-        notes_(notes) {}
-
-  /// The store has the mapping and its tables when this returns.
-  Result<Entry*> For(const Hash128& mapping, const std::string& topic) {
-    auto found = entries_.find(mapping);
-    if (found != entries_.end()) return &found->second;
-    Entry entry;
-    TD_ASSIGN_OR_RETURN(entry.spec, SpecOf(mapping, topic));
-    TD_ASSIGN_OR_RETURN(entry.decoder, Decoder::Make(entry.spec, tables_));
-    StoreBatch batch;
-    batch.PutMapping(entry.spec.hash(), entry.spec.canonical());
-    for (const Table& table : tables_->tables()) batch.PutTable(table);
-    TD_RETURN_IF_ERROR(store_->Write(batch));
-    return &entries_.emplace(mapping, std::move(entry)).first->second;
-  }
-
- private:
-  Result<MappingSpec> SpecOf(const Hash128& mapping, const std::string& topic) {
-    const auto stored = wreck_->mappings.find(mapping);
-    if (stored != wreck_->mappings.end()) return MappingSpec::FromCanonical(stored->second);
-    const std::string* text =
-        options_->manifests == nullptr ? nullptr : options_->manifests->FindMapping(mapping);
-    if (text != nullptr) {
-      TD_ASSIGN_OR_RETURN(MappingSpec spec, MappingSpec::FromCanonical(*text));
-      if (spec.hash() == mapping) return spec;
-    }
-    const MappingSpec* now = in_force_.For(topic);
-    if (now == nullptr) {
-      return Status::Corruption("the text of mapping " + mapping.ToString() + " of topic '" +
-                                topic + "' is lost: give the configuration that names one for it");
-    }
-    if (now->hash() != mapping) {
-      notes_->push_back("the text of mapping " + mapping.ToString() + " of topic '" + topic +
-                        "' is lost: '" + now->name() + "' decodes its messages");
-    }
-    return *now;
-  }
-
-  const Wreck* const wreck_;
-  const RepairOptions* const options_;
-  const ReindexMappings in_force_;
-  TableRegistry* const tables_;
-  Store* const store_;
-  std::vector<std::string>* const notes_;
-  std::map<Hash128, Entry> entries_;
-};
 
 class Repairer {
  public:
@@ -93,7 +33,8 @@ class Repairer {
                 .progress = [this](uint64_t messages,
                                    uint64_t records) { Report(messages, records); }},
                std::move(state)),
-        decoders_(wreck, options, &again_.book().tables, fresh, &report_.notes),
+        decoders_(wreck, options, &again_.book().tables, fresh, &report_.notes,
+                  [this](const MappingSpec& spec) { return CheckTables(spec); }),
         archived_decoders_(options->manifests, &again_.book().tables) {}
 
   Result<RepairReport> Run();
@@ -113,6 +54,7 @@ class Repairer {
   Status CheckElsewhere(const Task& task, const RepairStep& step);
   Status Doubt(const std::string& what, const std::string& way_out);
   Status DeclareTables();
+  Status CheckTables(const MappingSpec& spec);
   Status PutSmall();
   Result<std::vector<Task>> FindTasks();
   Status Repair(const Task& task);
@@ -134,6 +76,7 @@ class Repairer {
   const RepairOptions* const options_;
   RepairReport report_;
   Rerecorder again_;
+  RepairTables tables_;
   RepairDecoders decoders_;
   ArchivedDecoders archived_decoders_;  // for the plan
   std::vector<RestoreTape> archived_;
@@ -259,15 +202,26 @@ Status Repairer::CheckElsewhere(const Task& task, const RepairStep& step) {
 }
 
 Status Repairer::DeclareTables() {
-  TableRegistry& tables = again_.book().tables;
-  auto declare = [&](const Table& table) {
-    TD_RETURN_IF_ERROR(tables.Declare(table.name, table.columns).status());
-    return tables.Configure(table.name, table.day_size, table.identity, /*fixed=*/false);
-  };
-  if (options_->manifests != nullptr) {
-    for (const Table& table : options_->manifests->tables()) TD_RETURN_IF_ERROR(declare(table));
+  const std::string all(1, static_cast<char>(keys::Prefix::kTable));
+  TD_ASSIGN_OR_RETURN(tables_, RepairTables::Declare(*wreck_, options_->manifests, options_->tables,
+                                                     salvage_->MayLack(all, keys::After(all)),
+                                                     &again_.book().tables));
+  return Status::Ok();
+}
+
+// With defaults rows would be kept that replace each other, and nothing could change that.
+Status Repairer::CheckTables(const MappingSpec& spec) {
+  while (const std::string* name = tables_.Unknown(spec)) {
+    TD_RETURN_IF_ERROR(Doubt("the day size and identity of table '" + *name +
+                                 "' may be lost: without them it is an ordinary one of days",
+                             "give the configuration of the node, with a topic whose mapping "
+                             "fills it, and its [tables." +
+                                 *name + "]"));
   }
-  for (const auto& [id, table] : wreck_->tables) TD_RETURN_IF_ERROR(declare(table));
+  for (const std::string& name : tables_.AsConfigured(spec)) {
+    report_.notes.push_back("the entry of table '" + name +
+                            "' is lost: its day size and identity are those of the configuration");
+  }
   return Status::Ok();
 }
 

@@ -24,8 +24,9 @@
 // Errors: kCorruption: the name of a tape or the text of a mapping is lost, kDamagedMax is
 // exceeded, or what of the archive is needed to plan is damaged; kFailedPrecondition: the new store
 // has tapes; a part of the old one is in an archive, and none is given, or one that does not have
-// it; damage may have taken whole tapes (notes with `accept_loss`, unless the archive alone has a
-// part and none is given); kCancelled: `stop`; those of the stores. One thread's.
+// it; damage may have taken whole tapes, or day size and identity of a table (notes with
+// `accept_loss`, unless the archive alone has a part and none is given); kCancelled: `stop`; those
+// of the stores. One thread's.
 
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,7 @@
 #include "base/read_stop.h"
 #include "base/status.h"
 #include "blob/blob_store.h"
+#include "model/table.h"
 #include "record/recorder.h"
 #include "repair/wreck.h"
 #include "store/salvage.h"
@@ -59,6 +61,8 @@ struct RepairOptions {
   BlobStore* blobs = nullptr;
   /// Their mappings stand for those whose text is lost.
   std::vector<RecordTopic> topics;
+  /// As the configuration has them: of those whose entry is lost, day size and identity.
+  std::vector<Table> tables;
   /// What nobody can say for certain is taken for lost: see above.
   bool accept_loss = false;
   const ReadStop* stop = nullptr;

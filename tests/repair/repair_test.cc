@@ -26,16 +26,20 @@ class RepairTest : public ::testing::Test {
  protected:
   RepairTest() : rig_(seed_) { rig_.recorder.log.Create("Finhub1", 2); }
 
+  /// Does not shrink.
+  std::string Noise(size_t bytes) {
+    std::string noise(bytes, ' ');
+    for (char& c : noise) c = static_cast<char>('0' + rig_.recorder.random.Uniform(64));
+    std::ranges::replace(noise, '\\', '~');
+    return noise;
+  }
   /// Beside each message one that does not shrink, so that every tape block is larger than a block
   /// of the store's files: damage hits what it is meant for.
   void Produce(int messages) {
     for (int i = 0; i < messages; ++i) {
       const TopicPartition& tp = i % 2 == 0 ? kFirst : kSecond;
       rig_.recorder.ProduceTrades(tp, 1 + i % 3);
-      std::string pad(3'000, ' ');
-      for (char& c : pad) c = static_cast<char>('0' + rig_.recorder.random.Uniform(64));
-      std::ranges::replace(pad, '\\', '~');
-      rig_.recorder.ProduceRaw(tp, "{\"type\":\"ping\",\"pad\":\"" + pad + "\"}");
+      rig_.recorder.ProduceRaw(tp, "{\"type\":\"ping\",\"pad\":\"" + Noise(3'000) + "\"}");
       if (i % 20 == 7)
         rig_.recorder.ProduceRaw(kFirst, "{\"data\":[{\"s\":1}],\"type\":\"trade\"}");
     }
@@ -130,6 +134,7 @@ class RepairTest : public ::testing::Test {
     RepairOptions options{.clock = &rig_.recorder.clock,
                           .flush_bytes = 2'000,
                           .topics = rig_.recorder.options.topics,
+                          .tables = configured_,
                           .accept_loss = accept_loss};
     if (archive != nullptr) {
       options.manifests = set.get();
@@ -267,6 +272,7 @@ class RepairTest : public ::testing::Test {
   const uint64_t seed_ = TestSeed();
   ShipRig rig_;
   int repairs_ = 0;
+  std::vector<Table> configured_;
 };
 
 TEST_F(RepairTest, A5ADamagedTapeBlockComesFromTheArchive) {
@@ -527,6 +533,33 @@ TEST_F(RepairTest, A5WithoutItsManifestEveryFileIsRead) {
   EXPECT_EQ(RepairInto("refused", nullptr).status().code(), StatusCode::kFailedPrecondition);
   Repair(/*archive=*/false, /*accept_loss=*/true);
   EXPECT_TRUE(rig_.InStore() == before);
+}
+
+// Nothing could change it any more once there are rows.
+TEST_F(RepairTest, A5ATableWhoseEntryIsLostIsTheConfiguredOneOrRefused) {
+  rig_.ShapeTrades(DaySize::kMonth, {"symbol", "ts", "price"});
+  RecordIntoAFile();
+  const TableRegistry tables = rig_.recorder.LoadState().tables;
+  const Table& trades = *tables.Find("trades");
+  StoreBatch around;  // a block of the file begins before the tables and ends behind them
+  const std::string pad = Noise(40'000);
+  around.PutJob("pad", pad);
+  around.PutObject(pad, {});
+  ASSERT_TRUE(rig_.recorder.store->Write(around).ok());
+  ASSERT_TRUE(rig_.recorder.store->CompactAll().ok());
+  ASSERT_EQ(Damage("k", 0), 1);
+  const Status without = RepairInto("without", nullptr).status();
+  EXPECT_EQ(without.code(), StatusCode::kFailedPrecondition) << without.ToString();
+  EXPECT_NE(without.ToString().find("identity of table"), std::string::npos) << without.ToString();
+  const Result<RepairReport> accepted = RepairInto("accepted", nullptr, /*accept_loss=*/true);
+  EXPECT_TRUE(accepted.ok()) << accepted.status().ToString();
+  configured_.assign(tables.tables().begin(), tables.tables().end());
+  const RepairReport report = Repair(/*archive=*/false);
+  EXPECT_TRUE(std::ranges::any_of(
+      report.notes, [](const std::string& note) { return note.find("'trades'") != note.npos; }));
+  const Table again = *rig_.recorder.LoadState().tables.Find("trades");
+  EXPECT_EQ(again.day_size, trades.day_size);
+  EXPECT_EQ(again.identity, trades.identity);
 }
 
 // Whatever byte is hit: either it is refused, or what is there is true and the rest is told.
