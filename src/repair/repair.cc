@@ -59,6 +59,8 @@ class Repairer {
   Result<std::vector<Task>> FindTasks();
   Status Repair(const Task& task);
   Hash128 MappingInForce(const Task& task) const;
+  static Status PassDropped(const RepairPlan& plan, WreckReader* reader);
+  static Landmark LastOf(const Task& task, const RepairPlan& plan);
   Status TakeMessages(const Task& task, const RepairPlan& plan, WreckReader* reader);
   Status TakeStep(const Task& task, const RepairStep& step);
   Status TakePart(const Task& task, const RepairStep& step);
@@ -274,12 +276,12 @@ Status Repairer::Repair(const Task& task) {
   TD_RETURN_IF_ERROR(CheckArchive(task, plan));
   WreckReader reader(salvage_, task.tp, task.local);
   TD_RETURN_IF_ERROR(reader.Seek(plan.from()));
+  TD_RETURN_IF_ERROR(PassDropped(plan, &reader));
   Checkpoint now;
   now.start = now.next = now.watermark = now.run_start = plan.from();
   const bool nothing =
       !reader.Valid() && (task.archived == nullptr || task.archived->parts.empty());
-  if (nothing && task.archived != nullptr)
-    now.last = now.anchor = task.archived->last->manifest.last;  // Kafka is compared with it
+  if (nothing) now.last = now.anchor = LastOf(task, plan);  // Kafka is compared with it
   if (task.local->checkpoint && plan.from() > task.local->checkpoint->start) ++left_to_archive_;
   TD_RETURN_IF_ERROR(again_.Begin(task.tape, now, {}));
   BeginTape(task);
@@ -291,6 +293,21 @@ Status Repairer::Repair(const Task& task) {
   }
   TD_RETURN_IF_ERROR(again_.End(plan.to(), mapping));
   return FailpointHit("repair.tape");
+}
+
+Status Repairer::PassDropped(const RepairPlan& plan, WreckReader* reader) {
+  while (reader->Valid() && plan.SkipDropped(reader->offset()) != reader->offset())
+    TD_RETURN_IF_ERROR(reader->Seek(plan.SkipDropped(reader->offset())));
+  return Status::Ok();
+}
+
+// The last message of a tape that holds none: shipped, or one that `retain` has dropped.
+Landmark Repairer::LastOf(const Task& task, const RepairPlan& plan) {
+  if (task.archived != nullptr) return task.archived->last->manifest.last;
+  const std::optional<Checkpoint>& checkpoint = task.local->checkpoint;
+  if (!checkpoint || plan.SkipDropped(checkpoint->last.offset) == checkpoint->last.offset)
+    return {};
+  return checkpoint->last;
 }
 
 void Repairer::BeginTape(const Task& task) {
@@ -309,8 +326,7 @@ Status Repairer::TakeMessages(const Task& task, const RepairPlan& plan, WreckRea
   const WreckBlock* block = nullptr;
   Hash128 mapping;
   for (int64_t at = plan.from();;) {
-    while (reader->Valid() && plan.SkipDropped(reader->offset()) != reader->offset())
-      TD_RETURN_IF_ERROR(reader->Seek(plan.SkipDropped(reader->offset())));
+    TD_RETURN_IF_ERROR(PassDropped(plan, reader));
     const int64_t next = reader->Valid() ? reader->offset() : plan.to();
     if (at < next) {
       for (const RepairStep& step : plan.Fill(at, next)) TD_RETURN_IF_ERROR(TakeStep(task, step));

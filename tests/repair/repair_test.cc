@@ -9,6 +9,7 @@
 
 #include "query/verify.h"
 #include "record/healer.h"
+#include "ship/retainer.h"
 #include "ship/served.h"
 #include "support/seed.h"
 #include "tape/tape_blocks.h"
@@ -533,6 +534,44 @@ TEST_F(RepairTest, A5WithoutItsManifestEveryFileIsRead) {
   EXPECT_EQ(RepairInto("refused", nullptr).status().code(), StatusCode::kFailedPrecondition);
   Repair(/*archive=*/false, /*accept_loss=*/true);
   EXPECT_TRUE(rig_.InStore() == before);
+}
+
+// Else a topic that is made anew meanwhile would be taken for the old one.
+TEST_F(RepairTest, A5ATapeThatRetainHasEmptiedKeepsItsLastMessage) {
+  RecordIntoAFile();
+  const auto later = hours(24 * 10);
+  rig_.recorder.clock.Advance(later);
+  rig_.recorder.first_ms += std::chrono::milliseconds(later).count();
+  for (int i = 0; i < 8; ++i) {
+    rig_.recorder.ProduceTrades(kSecond, 3);
+    rig_.recorder.ProduceRaw(kSecond, Noise(20'000), rig_.recorder.first_ms);
+    rig_.Record();
+  }
+  rig_.recorder.OpenStore();
+  {
+    QueueServer server(&rig_.queue, rig_.recorder.store.get());
+    Retainer retainer(hours(48), {rig_.recorder.store.get(), &rig_.queue, &rig_.recorder.clock});
+    for (int round = 0; round < 3; ++round) ASSERT_TRUE(retainer.Round().ok());
+  }
+  const TpId silent = *rig_.recorder.CurrentTape(kFirst);
+  auto position = [&] {
+    const StoreState state = rig_.recorder.LoadState();
+    const auto& all = state.checkpoints;
+    return std::ranges::find(all, silent, &std::pair<TpId, Checkpoint>::first)->second;
+  };
+  const Checkpoint before = position();
+  ASSERT_TRUE(rig_.recorder.StoredTape(silent).empty());
+  ASSERT_GE(before.last.offset, 0);
+  ASSERT_TRUE(rig_.recorder.store->CompactAll().ok());
+  ASSERT_EQ(Damage("t", 3), 1);
+  ASSERT_FALSE(Repair(/*archive=*/false).damaged.empty());
+  const Checkpoint after = position();
+  EXPECT_EQ(after.next, before.next);
+  EXPECT_EQ(after.last, before.last);
+  rig_.recorder.log.Recreate("Finhub1");
+  while (rig_.recorder.ProduceTrades(kFirst, 1) < 2 * before.next) continue;
+  rig_.Record();
+  EXPECT_NE(*rig_.recorder.CurrentTape(kFirst), silent) << "a lineage of its own";
 }
 
 // Nothing could change it any more once there are rows.
