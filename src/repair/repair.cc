@@ -14,6 +14,7 @@
 #include "repair/repair_decoders.h"
 #include "repair/repair_plan.h"
 #include "repair/repair_tables.h"
+#include "repair/undone_days.h"
 #include "repair/wreck_reader.h"
 
 namespace tapedeck {
@@ -35,6 +36,7 @@ class Repairer {
                std::move(state)),
         decoders_(wreck, options, &again_.book().tables, fresh, &report_.notes,
                   [this](const MappingSpec& spec) { return CheckTables(spec); }),
+        undone_(wreck),
         archived_decoders_(options->manifests, &again_.book().tables) {}
 
   Result<RepairReport> Run();
@@ -70,6 +72,7 @@ class Repairer {
               const Hash128& mapping);
   void Lose(int64_t from, int64_t to, const WreckNote* note, std::string_view detail = {});
   Status NameLost(const Task& task, int64_t kafka_after_ms);
+  void NameUndone();
   void Report(uint64_t messages, uint64_t records);
 
   Salvage* const salvage_;
@@ -80,6 +83,7 @@ class Repairer {
   Rerecorder again_;
   RepairTables tables_;
   RepairDecoders decoders_;
+  UndoneDays undone_;
   ArchivedDecoders archived_decoders_;  // for the plan
   std::vector<RestoreTape> archived_;
   size_t left_to_archive_ = 0;  // tapes
@@ -117,6 +121,7 @@ Result<RepairReport> Repairer::Run() {
                             " tapes: it has their messages and records, which are not recorded "
                             "again");
   }
+  NameUndone();
   report_.tapes = tasks.size();
   report_.messages = again_.messages();
   report_.records = again_.records();
@@ -274,6 +279,7 @@ Status Repairer::Repair(const Task& task) {
         "nothing is left of it but its name: restore the node from its "
         "archive or a backup (tapedeck restore)");
   TD_RETURN_IF_ERROR(CheckArchive(task, plan));
+  if (task.archived != nullptr) undone_.Archived(task.tp, INT64_MIN, plan.from());
   WreckReader reader(salvage_, task.tp, task.local);
   TD_RETURN_IF_ERROR(reader.Seek(plan.from()));
   TD_RETURN_IF_ERROR(PassDropped(plan, &reader));
@@ -369,6 +375,7 @@ Hash128 Repairer::MappingOf(const Task& task, const WreckBlock& block) const {
 }
 
 Status Repairer::TakePart(const Task& task, const RepairStep& step) {
+  undone_.Archived(task.tp, step.from, step.to);
   const ArchiveAt archive{options_->manifests, options_->blobs, options_->stop};
   const ArchivedSinks sinks{
       [&](const ArchivedMessage& archived, const Hash128& mapping) {
@@ -436,6 +443,15 @@ Status Repairer::NameLost(const Task& task, int64_t kafka_after_ms) {
   }
   report_.damaged.push_back({task.tape, gap});
   return again_.PutGap(gap);
+}
+
+void Repairer::NameUndone() {
+  for (std::string& note : undone_.Notes()) report_.notes.push_back(std::move(note));
+  const std::string all(1, static_cast<char>(keys::Prefix::kDay));
+  if (options_->manifests == nullptr || !salvage_->MayLack(all, keys::After(all))) return;
+  report_.notes.push_back(
+      "entries of days are lost: a day that was reindexed and not yet in the archive is undone, "
+      "and no other note names it; reindex such a day again");
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ class Collector {
   Status TakeTable(std::string_view key, std::string_view value);
   Status TakeMapping(std::string_view key, std::string_view value);
   Status TakeJob(std::string_view key, std::string_view value);
+  Status TakeDay(std::string_view key, std::string_view value);
   Status TakeOfTape(const Salvage::Entry& entry);
   Status TakeCheckpoint(std::string_view value, WreckTape* tape);
   Status TakeShip(std::string_view value, WreckTape* tape);
@@ -49,6 +50,8 @@ Status Collector::TakeEntry(const Salvage::Entry& entry) {
       return TakeMapping(entry.key, entry.value);
     case Prefix::kJob:
       return TakeJob(entry.key, entry.value);
+    case Prefix::kDay:
+      return TakeDay(entry.key, entry.value);
     default:
       return TakeOfTape(entry);
   }
@@ -73,6 +76,16 @@ Status Collector::TakeMapping(std::string_view key, std::string_view value) {
 Status Collector::TakeJob(std::string_view key, std::string_view value) {
   TD_ASSIGN_OR_RETURN(const std::string id, keys::ParseJob(key));
   if (!DecodeReindexJob(id, value).ok()) wreck_->jobs[id] = value;
+  return Status::Ok();
+}
+
+// Of several the last is the newest.
+Status Collector::TakeDay(std::string_view key, std::string_view value) {
+  TD_ASSIGN_OR_RETURN(const keys::DayKey day, keys::ParseDayState(key));
+  TD_ASSIGN_OR_RETURN(DayEntry entry, DecodeDay(value));
+  wreck_->rebuilt.erase(day);
+  if (entry.rebuilt && entry.counts() && entry.phase < DayPhase::kShipped)
+    wreck_->rebuilt.emplace(day, std::move(entry));
   return Status::Ok();
 }
 

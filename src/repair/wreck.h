@@ -24,6 +24,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "model/keys.h"
 #include "model/stored.h"
 #include "model/table.h"
 #include "store/salvage.h"
@@ -72,7 +73,9 @@ struct Wreck {
   std::map<Hash128, std::string> mappings;  // canonical texts
   std::map<TableId, Table> tables;
   std::map<std::string, std::string> jobs;  // `j` entries that are not of reindexing, unchecked
-  std::vector<std::string> damage;          // beside the files': of entries and blocks
+  /// Days that a reindex made and that count, not shipped as far as is known.
+  std::map<keys::DayKey, DayEntry> rebuilt;
+  std::vector<std::string> damage;  // beside the files': of entries and blocks
 
   static Result<Wreck> Collect(Salvage* salvage);
 };

@@ -27,7 +27,7 @@ namespace fs = std::filesystem;
 
 /// Of entries that are given, small ones first; blocks of the tape after the index entries of all
 /// files, whose keys say where to look for them.
-constexpr std::string_view kSmall = "mkvpacgjx";
+constexpr std::string_view kSmall = "mkvpacgjdx";
 constexpr char kIndex = 'x';
 constexpr char kBlocks = 't';
 /// Stands for the logs, whose numbers no SST file has.
