@@ -87,7 +87,9 @@ void PrintRepaired(const RepairedNode& made, const std::string& dir) {
       dir.c_str(), made.store_id.c_str(), Long(made.report.tapes), Long(made.report.messages),
       Long(made.report.from_archive), Long(made.report.records));
   if (!made.report.damaged.empty())
-    std::printf("start the node: it reads the gaps again as far as Kafka still has them\n");
+    std::printf(
+        "start the node: it reads the gaps of the newest lineage of each partition again, as far "
+        "as Kafka still has them\n");
 }
 
 void PrintText(const RepairedNode& made, const std::string& dir) {
