@@ -12,8 +12,8 @@
 // key that can be is looked for by halving, and where index entries say that a block is. Where
 // MANIFEST or CURRENT are unreadable all files of the folder are read.
 //
-// Given are tapes with their index, gaps and checkpoints, mappings, tables, jobs and meta entries;
-// not series, catalog, refusals and days, which follow from the tapes, nor objects.
+// Given are tapes with their index, gaps and checkpoints, mappings, tables, days, jobs and meta
+// entries; not series, catalog and refusals, which follow from the tapes, nor objects.
 // Older files come first, so of entries with one key the last one is the newest (unless the
 // MANIFEST is lost: then nobody knows); what a newer file had deleted may be among them. Blocks
 // come last. Blocks are whole or not given, but say for themselves whether they are what was stored
