@@ -44,8 +44,10 @@ Status TrailThread::ReadOn() {
     TD_ASSIGN_OR_RETURN(trail_, parts_.open_trail(job));
   }
   Status full;  // of holes
+  bool answered = false;
   TD_RETURN_IF_ERROR(trail_->Poll(kPoll, [&](const TopicPartition& tp, const MessageView& m) {
     std::lock_guard lock(mutex_);
+    answered = true;
     next_[tp] = m.offset + 1;
     verifier_.See(tp, m);
     if (job_.spec.restore && full.ok()) full = found_[tp].Add(m.offset);
@@ -56,6 +58,8 @@ Status TrailThread::ReadOn() {
     verified_.store(verifier_.messages(), std::memory_order_relaxed);
     foreign_.store(verifier_.foreign(), std::memory_order_relaxed);
   }
+  // A round without anything is no answer: a reader of a topic that is gone begins with some.
+  if (answered || trail_->at_end()) not_found_.reset();
   if (finishing_.load() && trail_->at_end()) ++rounds_at_end_;
   return Status::Ok();
 }
@@ -87,10 +91,7 @@ void TrailThread::Run() {
   (void)setpriority(PRIO_PROCESS, 0, kNiceness);  // on Linux: of this thread; as before if refused
   while (!stop_.load()) {
     const Status status = ReadOn();
-    if (status.ok()) {
-      not_found_.reset();
-      continue;
-    }
+    if (status.ok()) continue;
     trail_ = nullptr;
     rounds_at_end_.store(0);  // another reader meets the end anew
     if (!Passes(status)) {

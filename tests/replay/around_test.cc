@@ -384,5 +384,32 @@ TEST(ReplayTrailThread, AReaderThatStandsStillIsReplacedBeforeAMessageIsFoundMis
   }
 }
 
+/// A target that was deleted: each reader hears nothing at first, and then that.
+class GoneTrail final : public ReplayTrail {
+ public:
+  Status Poll(std::chrono::milliseconds, const Visit&) override {
+    return polls_++ < 2 ? Status::Ok() : Status::NotFound("there is no topic t");
+  }
+  bool at_end() const override { return false; }
+
+ private:
+  int polls_ = 0;
+};
+
+TEST(ReplayTrailThread, ATargetThatIsGoneEndsTheVerificationAfterAWhile) {
+  ManualClock clock{Timestamp(1)};
+  WorkerParts parts;
+  parts.clock = &clock;
+  parts.open_trail = [](const ReplayJob&) -> Result<std::unique_ptr<ReplayTrail>> {
+    return std::unique_ptr<ReplayTrail>(new GoneTrail);
+  };
+  ReplayJob job;
+  TrailThread trail(parts, job);
+  ASSERT_TRUE(trail.Start().ok());
+  const MonotonicTime deadline = SystemClock().Monotonic() + 120s;
+  const Status status = trail.Finish(1, {}, [&] { return SystemClock().Monotonic() > deadline; });
+  EXPECT_EQ(status.code(), StatusCode::kNotFound) << status.ToString();
+}
+
 }  // namespace
 }  // namespace tapedeck::testing
