@@ -94,6 +94,14 @@ class SeriesOnDisk {
     return prepared.blocks_before;
   }
 
+  /// Looks until nothing is left to join. How many blocks were taken together.
+  uint64_t MergeAll() {
+    SeriesMerge merge;
+    uint64_t joined = 0;
+    for (uint64_t last = 1; last > 0; joined += last) last = Merge(&merge);
+    return joined;
+  }
+
   std::unique_ptr<Store> store;
   size_t blocks = 0;  // that Stored() has seen
 
@@ -115,10 +123,7 @@ TEST(SeriesMerge, AUnionThatFillsTheNextClassIsJoinedWithAllItsRows) {
   }
   disk.Put(10, kUnion, 1'000, 20);
   const auto before = disk.Stored();
-  SeriesMerge merge;
-  uint64_t joined = 0;
-  for (int look = 0; look < 5; ++look) joined += disk.Merge(&merge);
-  EXPECT_EQ(joined, 16u);
+  EXPECT_EQ(disk.MergeAll(), 16u);
   EXPECT_EQ(disk.Stored(), before);
 }
 
@@ -129,10 +134,7 @@ TEST(SeriesMerge, AUnionWithTheTimeOfAnOlderOneDoesNotTakeItsPlace) {
   for (uint64_t i = 0; i < 8; ++i) disk.Put(10 + i, 0, 0, 513, 0);  // class 3: 4,104 rows in all
   for (uint64_t i = 0; i < 7; ++i) disk.Put(1 + i, 0, 0, 9, 0);     // class 1, as the rest will be
   const auto before = disk.Stored();
-  SeriesMerge merge;
-  uint64_t joined = 0;
-  for (int look = 0; look < 5; ++look) joined += disk.Merge(&merge);
-  EXPECT_EQ(joined, 16u);
+  EXPECT_EQ(disk.MergeAll(), 16u);
   EXPECT_EQ(disk.Stored(), before);
 }
 
